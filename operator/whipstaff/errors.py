@@ -1,0 +1,206 @@
+"""What can go wrong, in the words of the conditions that report it.
+
+OperatorError                            each carries facts, a stable `reason` and `retryable`
+ |- InvalidSpec(field)                   the user must edit the HelmRelease; retrying is useless
+ |- ChartUnavailable(reference)          a repository did not answer; worth retrying
+ |- ChartInvalid(where)                  the chart itself is wrong
+ |   |- ChartTooLarge                    a limit of the archive was passed; the text names it
+ |   |- ChartTooDeep                     charts inside charts without an end
+ |   |- ChartPathIllegal                 a member that would leave the chart's folder
+ |   |- ChartIntegrity                   the digest is not the promised one
+ |   `- KubeVersionIncompatible          the chart does not want this cluster
+ |- ValuesInvalid(where)                 values that are no table, or no YAML
+ |   `- ValuesSchemaViolation            values that the chart's schema refuses
+ |- RenderFailed(chart, template, line)  a template failed; the text is Helm's
+ |   |- RenderLimit                      too much output, too many steps, too deep
+ |   `- RenderTimeout                    the worker ran out of time
+ |- ManifestInvalid(where)               rendered text that is no Kubernetes object
+ |- ReleaseConflict(holder)              someone else owns the release or an object of it
+ |- RevisionNotFound(revision)           no such stored revision
+ |- RevisionNotUsable(revision)          a stored revision that cannot be run again
+ |- StorageCorrupt(name)                 a stored release that cannot be read
+ |- StorageTooLarge(size_bytes)          a release that does not fit into a Secret
+ |- WorkerLost(text)                     a worker process died; worth one more try
+ `- ClusterRefused(code, api_reason)     the API server said no; `retryable`: whether to ask again
+
+The text of an error may reach status, events and logs: it never holds a value of the user.
+"""
+# ruff: noqa: N818 - the names are those of the conditions' reasons, which do not end in "Error"
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# No answer at all, a timeout of the server's own, a conflict, too many requests.
+_WORTH_ASKING_AGAIN = frozenset({0, 408, 409, 429})
+_SERVER_ERROR = 500
+
+
+@dataclass(eq=False)
+class OperatorError(Exception):
+    """The root: a sentence for people, a `reason` for conditions, and whether to try again."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        super().__init__(self.text)
+
+    @property
+    def reason(self) -> str:
+        """The CamelCase word of conditions and events: the API server's own if it gave one."""
+        match self:
+            case ClusterRefused(api_reason=api_reason) if api_reason:
+                return api_reason
+            case _:
+                return type(self).__name__
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later without anyone's edit."""
+        match self:
+            case ClusterRefused(code=code):
+                return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
+            case ChartUnavailable() | WorkerLost():
+                return True
+            case _:
+                return False
+
+
+@dataclass(eq=False)
+class InvalidSpec(OperatorError):
+    """A field of the HelmRelease is wrong: `field` is its path, as in `spec.chart.version`."""
+
+    field: str = ""
+
+
+@dataclass(eq=False)
+class ChartUnavailable(OperatorError):
+    """A source did not answer or had no such chart: `reference` names it, without credentials."""
+
+    reference: str = ""
+
+
+@dataclass(eq=False)
+class ChartInvalid(OperatorError):
+    """The chart is wrong: `where` is a member path, a metadata field or empty."""
+
+    where: str = ""
+
+
+class ChartTooLarge(ChartInvalid):
+    """The archive passes one of the limits of `chart.archive`."""
+
+
+class ChartTooDeep(ChartInvalid):
+    """Charts are nested deeper than any real chart."""
+
+
+class ChartPathIllegal(ChartInvalid):
+    """A member's path is absolute, climbs, or carries a drive letter."""
+
+
+class ChartIntegrity(ChartInvalid):
+    """The archive's digest differs from the one that was promised."""
+
+
+class KubeVersionIncompatible(ChartInvalid):
+    """The chart's kubeVersion excludes this cluster."""
+
+
+@dataclass(eq=False)
+class ValuesInvalid(OperatorError):
+    """Values that cannot be used: `where` names their source, never their content."""
+
+    where: str = ""
+
+
+class ValuesSchemaViolation(ValuesInvalid):
+    """Values that a values.schema.json refuses; the text has JSON pointers and no values."""
+
+
+@dataclass(eq=False)
+class RenderFailed(OperatorError):
+    """A template failed: `line` counts from 1, 0 where Helm names none; the text is Helm's own."""
+
+    chart: str = ""
+    template: str = ""
+    line: int = 0
+
+
+class RenderLimit(RenderFailed):
+    """A template asked for more output, steps or depth than a render may have."""
+
+
+class RenderTimeout(RenderFailed):
+    """A render took longer than it may."""
+
+
+@dataclass(eq=False)
+class ManifestInvalid(OperatorError):
+    """Rendered text that is no Kubernetes object: `where` is its template path."""
+
+    where: str = ""
+
+
+@dataclass(eq=False)
+class ReleaseConflict(OperatorError):
+    """Something belongs to someone else: `holder` says to whom."""
+
+    holder: str = ""
+
+
+@dataclass(eq=False)
+class RevisionNotFound(OperatorError):
+    """The wanted revision is not stored (any more)."""
+
+    revision: int = 0
+
+
+class RevisionNotUsable(RevisionNotFound):
+    """The wanted revision is stored, but never ran or was uninstalled."""
+
+
+@dataclass(eq=False)
+class StorageCorrupt(OperatorError):
+    """A stored release cannot be decoded: `name` is its Secret or ConfigMap."""
+
+    name: str = ""
+
+
+@dataclass(eq=False)
+class StorageTooLarge(OperatorError):
+    """A release is too large to be stored: `size_bytes` is what it would take."""
+
+    size_bytes: int = 0
+
+
+class WorkerLost(OperatorError):
+    """A worker process died or broke its protocol."""
+
+
+@dataclass(eq=False)
+class ClusterRefused(OperatorError):
+    """The API server answered `code` with its own `api_reason`; 0 means that it did not answer."""
+
+    code: int = 0
+    api_reason: str = ""
+    object_reference: str = ""
+
+
+def to_record(error: OperatorError) -> dict[str, Any]:
+    """Return the JSON form in which an error crosses a process boundary."""
+    return {"error": type(error).__name__, **asdict(error)}
+
+
+def from_record(record: Mapping[str, Any]) -> OperatorError:
+    """Rebuild an error from `to_record`; an unknown kind becomes a plain OperatorError."""
+    facts = {name: value for name, value in record.items() if name != "error"}
+    kinds = {kind.__name__: kind for kind in _family(OperatorError)}
+    kind = kinds.get(record.get("error", ""))
+    return kind(**facts) if kind else OperatorError(str(record.get("text", "")))
+
+
+def _family(kind: type[OperatorError]) -> Iterator[type[OperatorError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)
