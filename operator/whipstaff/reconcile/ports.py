@@ -1,0 +1,285 @@
+"""What the loop needs of the world.
+
+`kube`, `sources` and `workers` provide it; tests use fakes that pass the same contract suites.
+
+Every call that touches the cluster for a release takes the Identity that acts: a release with a
+ServiceAccount never reads or writes as the operator.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from whipstaff.release.revision import (
+    Hook,
+    JsonObject,
+    ReleaseKey,
+    Revision,
+    RevisionHeader,
+    RevisionNumber,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who acts: the operator itself, or the ServiceAccount that a release names (impersonated)."""
+
+    service_account: str = ""  # empty: the operator's own identity
+    namespace: str = ""
+
+    @property
+    def username(self) -> str:
+        """The user to impersonate, empty for the operator's own identity."""
+        if not self.service_account:
+            return ""
+        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
+
+
+OPERATOR = Identity()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectReference:
+    """One object of the cluster; `namespace` is empty for cluster-scoped kinds."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {place}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCapabilities:
+    """What charts read as .Capabilities: `group/version` and `group/version/Kind`."""
+
+    kube_version: str  # "v1.36.3"
+    api_versions: tuple[str, ...]
+
+
+class Cluster(Protocol):
+    """Objects of charts and hooks. Refusals are ClusterRefused; its text holds no object data."""
+
+    async def capabilities(self, identity: Identity) -> ClusterCapabilities:
+        """Read version and discovery, cached for a minute; a dead APIService is left out."""
+        ...
+
+    async def refer(self, body: JsonObject, namespace: str, identity: Identity) -> ObjectReference:
+        """Name an object; `namespace` is for namespaced kinds that carry none.
+
+        An unknown kind raises ClusterRefused(404, "NoMatchForKind").
+        """
+        ...
+
+    async def read(self, reference: ObjectReference, identity: Identity) -> JsonObject | None:
+        """Return the live object, None if there is none (an unknown kind has no objects)."""
+        ...
+
+    async def apply(
+        self,
+        reference: ObjectReference,
+        body: JsonObject,
+        identity: Identity,
+        *,
+        dry_run: bool = False,
+    ) -> JsonObject:
+        """Server-side apply as manager `helm`, forced; return the object as the server has it.
+
+        Objects that the helm CLI made have their other entries of managedFields folded into ours
+        first, so that fields which the chart no longer sets go away.
+        """
+        ...
+
+    async def delete(
+        self,
+        reference: ObjectReference,
+        identity: Identity,
+        *,
+        propagation: str = "Background",
+    ) -> None:
+        """Delete; an object that is gone already is no error."""
+        ...
+
+    def follow(
+        self, references: Collection[ObjectReference], identity: Identity
+    ) -> AsyncIterator[Mapping[ObjectReference, JsonObject | None]]:
+        """Yield the current objects at once, then each change; None for what does not exist."""
+        ...
+
+    async def ensure_namespace(self, name: str, identity: Identity) -> None:
+        """Create it as `helm install --create-namespace` does; one that exists is fine."""
+        ...
+
+    async def lookup(
+        self, api_version: str, kind: str, namespace: str, name: str, identity: Identity
+    ) -> JsonObject:
+        """Answer a template's `lookup`: an object, a list for an empty name, {} if not found."""
+        ...
+
+    def forget_kinds(self) -> None:
+        """Drop what is known of kinds, after CRDs were created or deleted."""
+        ...
+
+
+class ReleaseStore(Protocol):
+    """Stored revisions of one release, as Secrets or ConfigMaps that the helm CLI reads."""
+
+    async def history(self, key: ReleaseKey, identity: Identity) -> tuple[RevisionHeader, ...]:
+        """List what is stored, newest first, from labels and names alone."""
+        ...
+
+    async def read(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> Revision:
+        """Decode one; RevisionNotFound if it is not stored, StorageCorrupt if it cannot be read."""
+        ...
+
+    async def create(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
+        """Take the number: ReleaseConflict if it is taken (this is the lock)."""
+        ...
+
+    async def update(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
+        """Replace a stored revision, payload and labels."""
+        ...
+
+    async def delete(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> None:
+        """Remove one; one that is gone already is no error."""
+        ...
+
+    async def mark_failed_unread(
+        self, key: ReleaseKey, number: RevisionNumber, description: str, identity: Identity
+    ) -> None:
+        """Set status failed on a foreign revision, keeping the rest of its payload."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChartReference:
+    """Which chart a HelmRelease asks for."""
+
+    name: str
+    version: str  # a version or a range; "*" for the newest
+    repository: str  # http or https URL, without a slash at its end
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedChart:
+    """A chart archive in the cache."""
+
+    name: str
+    version: str
+    digest: str  # "sha256:…" of the archive
+    path: str  # of the archive in the content-addressed cache
+
+
+class ChartSource(Protocol):
+    """Where charts come from; failures are ChartUnavailable, ChartInvalid and their kin."""
+
+    async def resolve(self, reference: ChartReference, *, max_age_seconds: float) -> ResolvedChart:
+        """Choose a version and have its archive in the cache.
+
+        `max_age_seconds`: how old the repository's index may be. Concurrent calls for one
+        repository share one fetch.
+        """
+        ...
+
+
+Lookup = Callable[[str, str, str, str], Awaitable[JsonObject]]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """Everything that a rendering depends on."""
+
+    chart: ResolvedChart
+    values: JsonObject
+    release_name: str
+    namespace: str
+    capabilities: ClusterCapabilities
+    revision: RevisionNumber
+    is_upgrade: bool = False  # else install
+    # What runs now: rendered first, under its own number; see Rendering.same_as_current.
+    current_revision: RevisionNumber | None = None
+    current_is_upgrade: bool = False
+    current_manifest_digest: str = ""
+    namespace_in_manifest: bool = False  # write metadata.namespace into the stored manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a chart and its values give; `same_as_current` leaves all else of it empty."""
+
+    manifest: str = ""
+    objects: tuple[JsonObject, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    notes: str = ""
+    crds: tuple[JsonObject, ...] = ()  # of crds/, parsed, parents first
+    chart: JsonObject = field(default_factory=dict)  # the record that Helm stores
+    manifest_digest: str = ""  # of manifest and hooks; 63 characters at most, fit for a label
+    same_as_current: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class Renderer(Protocol):
+    """Renders in a worker process, under its limits."""
+
+    async def render(self, request: RenderRequest, lookup: Lookup) -> Rendering:
+        """Render; failures are RenderFailed, ChartInvalid, ValuesInvalid, ManifestInvalid."""
+        ...
+
+
+class Codec(Protocol):
+    """Encodes and decodes the payload of a release Secret (hostile: done in a worker process)."""
+
+    async def decode(self, data: str, name: str) -> Revision:
+        """Decode the value of the key `release`; StorageCorrupt(name) if it cannot be read.
+
+        The returned revision has no labels.
+        """
+        ...
+
+    async def encode(self, revision: Revision) -> str:
+        """Return the value of the key `release`; StorageTooLarge if it would not fit."""
+        ...
+
+
+class Clock(Protocol):
+    """The time; a fake in tests."""
+
+    def now(self) -> str:
+        """Return UTC as RFC 3339 with nanoseconds as Go prints it, ending in Z."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event on the HelmRelease."""
+
+    type: str  # Normal or Warning
+    reason: str
+    message: str
+
+
+class Reporter(Protocol):
+    """Writes what people read: status, finalizers and events of a HelmRelease."""
+
+    async def add_finalizer(self, namespace: str, name: str, uid: str) -> None:
+        """Make deletion wait for us."""
+        ...
+
+    async def remove_finalizer(self, namespace: str, name: str, uid: str) -> None:
+        """Let deletion finish; an object that is gone is no error."""
+        ...
+
+    async def write_status(self, namespace: str, name: str, uid: str, status: JsonObject) -> None:
+        """Replace status; skipped if the object is gone or was made anew (another uid)."""
+        ...
+
+    async def emit(self, namespace: str, name: str, uid: str, events: Sequence[Event]) -> None:
+        """Post events; failures are logged, never raised."""
+        ...
