@@ -1,0 +1,56 @@
+"""What can be set from outside, in one frozen object that is read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from whipstaff.errors import InvalidSpec
+
+PREFIX = "WHIPSTAFF_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each field is also an environment variable: `WHIPSTAFF_` and its name in capitals."""
+
+    resync_seconds: float = 300.0  # how often an unchanged release is checked for drift
+    max_history: int = 10  # stored revisions per release; 0 keeps all
+    storage_driver: str = "secret"  # "secret" or "configmap": what holds a revision
+    concurrency: int = 16  # passes over releases at a time; waits hold none
+    lease_seconds: float = 15.0  # how long a lost leader blocks the next one
+    liveness_seconds: float = 90.0  # a watch silent for longer fails the liveness probe
+    http_timeout_seconds: float = 30.0  # one request to a chart repository, its body included
+    chart_bytes_limit: int = 20 << 20  # larger archives are refused before unpacking
+    index_bytes_limit: int = 50 << 20  # larger repository indexes are refused
+    cache_folder: Path = Path("/var/cache/whipstaff")  # chart archives and indexes
+    cache_bytes_limit: int = 512 << 20  # least recently used archives go beyond it
+    allow_loopback_repositories: bool = True  # chart repositories at 127.0.0.0/8 and ::1
+    worker_count: int = 2  # processes that parse and render, started when first needed
+    worker_memory_bytes: int = 512 << 20  # address space of one worker
+    worker_recycle_bytes: int = 192 << 20  # a worker that holds more after a job is replaced
+    render_cpu_seconds: float = 10.0  # CPU time of one render; waits for `lookup` do not count
+    render_output_bytes: int = 10 << 20  # rendered text of one release
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read what is set; InvalidSpec names a variable that cannot be read."""
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = PREFIX + field.name.upper()
+            if variable in environment:
+                values[field.name] = _read(environment[variable], field.default, variable)
+        return cls(**values)
+
+
+def _read(text: str, default: object, variable: str) -> object:
+    try:
+        match default:
+            case bool():
+                return {"true": True, "false": False}[text.lower()]
+            case int() | float() | Path():
+                return type(default)(text)
+            case _:
+                return text
+    except (ValueError, KeyError) as error:
+        raise InvalidSpec(f"{variable} is no {type(default).__name__}", variable) from error
