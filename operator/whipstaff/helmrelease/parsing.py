@@ -1,0 +1,228 @@
+"""From the JSON of a stored HelmRelease to its types; whatever is wrong is an InvalidSpec."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from whipstaff.errors import InvalidSpec
+from whipstaff.helmrelease.fields import Fields, TextRule
+from whipstaff.helmrelease.types import (
+    DEFAULT_MAX_HISTORY,
+    DEFAULT_SECONDS,
+    ActionOptions,
+    ChartSpec,
+    CRDPolicy,
+    DeletionPolicy,
+    Head,
+    HelmRelease,
+    Placement,
+    Spec,
+    UninstallOptions,
+)
+from whipstaff.release.revision import JsonObject, RevisionNumber
+
+
+class ReleaseNameInvalid(InvalidSpec):
+    """A release name that Helm would refuse."""
+
+
+class ValuesTooDeep(InvalidSpec):
+    """Values nested deeper than anything that a chart reads."""
+
+
+VALUES_DEPTH_LIMIT = 64  # tables and lists inside each other, the outermost table counted
+LONGEST_DURATION_SECONDS = 24 * 3600.0
+HIGHEST_REVISION = (1 << 31) - 1
+HIGHEST_MAX_HISTORY = 100
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+
+RELEASE_NAME = TextRule(
+    _SUBDOMAIN,
+    53,  # Helm's limit: names are made from it that must fit in 63
+    "a release name: at most 53 lower-case letters, digits, '-' and '.',"
+    " each part beginning and ending with a letter or digit",
+    ReleaseNameInvalid,
+)
+NAMESPACE = TextRule(_LABEL, 63, "the name of a namespace")
+SERVICE_ACCOUNT = TextRule(_SUBDOMAIN, 253, "the name of a ServiceAccount")
+CHART_NAME = TextRule(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
+    250,
+    "the name of a chart: letters, digits, '-', '_' and '.', no '/'",
+)
+CHART_VERSION = TextRule(
+    re.compile(r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*"),
+    256,
+    "a version or a range of versions, such as 1.2.3, ^1.2 or *",
+)
+REPOSITORY = TextRule(
+    # Credentials in a URL would be readable for everyone who may read the HelmRelease.
+    re.compile(r"https?://[^/?#@\s\x00-\x1f]+([/?][^\s\x00-\x1f#]*)?"),
+    2048,
+    "the http or https URL of a chart repository, without user name or password",
+)
+
+
+def parse(body: JsonObject) -> HelmRelease:
+    """Read a whole HelmRelease; InvalidSpec names the first field that is wrong."""
+    head = parse_head(body)
+    spec = Fields("", body).table("spec")
+    return _with_spec(head, _spec(head, spec))
+
+
+def parse_for_uninstall(body: JsonObject) -> HelmRelease:
+    """Read only what an uninstall needs, so that a wrong chart or values cannot hold a deletion.
+
+    The chart of the result is empty, and so are its values.
+    """
+    head = parse_head(body)
+    spec = Fields("", body).table("spec")
+    placement = _placement(head, spec)
+    return _with_spec(
+        head,
+        Spec(
+            chart=ChartSpec(name="", repository=""),
+            release_name=placement.release_name,
+            target_namespace=placement.target_namespace,
+            storage_namespace=placement.storage_namespace,
+            service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
+            uninstall=_uninstall(spec.table("uninstall"), _timeout(spec, DEFAULT_SECONDS)),
+        ),
+    )
+
+
+def parse_head(body: JsonObject) -> Head:
+    """Read who it is, as the API server wrote it; works on any stored HelmRelease."""
+    metadata = body["metadata"]
+    status = body.get("status")
+    return Head(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        created_at=metadata.get("creationTimestamp", ""),
+        deletion_requested=bool(metadata.get("deletionTimestamp")),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        annotations=dict(metadata.get("annotations") or {}),
+        status=status if isinstance(status, dict) else {},
+    )
+
+
+def _with_spec(head: Head, spec: Spec) -> HelmRelease:
+    return HelmRelease(
+        namespace=head.namespace,
+        name=head.name,
+        uid=head.uid,
+        generation=head.generation,
+        created_at=head.created_at,
+        deletion_requested=head.deletion_requested,
+        finalizers=head.finalizers,
+        annotations=head.annotations,
+        status=head.status,
+        spec=spec,
+    )
+
+
+def _spec(head: Head, spec: Fields) -> Spec:
+    placement = _placement(head, spec)
+    timeout = _timeout(spec, DEFAULT_SECONDS)
+    max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
+    revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
+    return Spec(
+        chart=_chart(spec.table("chart")),
+        values=_values(spec),
+        revision=None if revision is None else RevisionNumber(revision),
+        release_name=placement.release_name,
+        target_namespace=placement.target_namespace,
+        storage_namespace=placement.storage_namespace,
+        create_namespace=spec.flag("createNamespace"),
+        interval_seconds=spec.duration_seconds(
+            "interval", DEFAULT_SECONDS, LONGEST_DURATION_SECONDS
+        ),
+        timeout_seconds=timeout,
+        suspend=spec.flag("suspend"),
+        max_history=DEFAULT_MAX_HISTORY if max_history is None else max_history,
+        service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
+        install=_action(spec.table("install"), timeout, CRDPolicy.CREATE),
+        upgrade=_action(spec.table("upgrade"), timeout, CRDPolicy.SKIP),
+        uninstall=_uninstall(spec.table("uninstall"), timeout),
+    )
+
+
+def _chart(chart: Fields) -> ChartSpec:
+    return ChartSpec(
+        name=chart.required_text("name", CHART_NAME),
+        repository=chart.required_text("repository", REPOSITORY).rstrip("/"),
+        version=chart.text("version", "*", CHART_VERSION),
+    )
+
+
+def _placement(head: Head, spec: Fields) -> Placement:
+    own_target = spec.text("targetNamespace", "", NAMESPACE)
+    target = own_target or head.namespace
+    name = spec.text("releaseName", "", RELEASE_NAME) or _default_name(head.name, own_target)
+    if not RELEASE_NAME.pattern.fullmatch(name):
+        raise ReleaseNameInvalid(
+            f"the release would be called {name!r}, which Helm does not take: set spec.releaseName",
+            "spec.releaseName",
+        )
+    return Placement(name, target, spec.text("storageNamespace", target, NAMESPACE))
+
+
+def _default_name(name: str, target_namespace: str) -> str:
+    """Name a release as Flux does, so that a release can move between the two."""
+    full = f"{target_namespace}-{name}" if target_namespace else name
+    if len(full) <= RELEASE_NAME.longest:
+        return full
+    return f"{full[:40]}-{hashlib.sha256(full.encode()).hexdigest()[:12]}"
+
+
+def _timeout(fields: Fields, default: float) -> float:
+    return fields.duration_seconds("timeout", default, LONGEST_DURATION_SECONDS)
+
+
+def _action(options: Fields, timeout_seconds: float, crds: CRDPolicy) -> ActionOptions:
+    return ActionOptions(
+        timeout_seconds=_timeout(options, timeout_seconds),
+        disable_hooks=options.flag("disableHooks"),
+        disable_wait=options.flag("disableWait"),
+        crds=options.choice("crds", crds),
+    )
+
+
+def _uninstall(options: Fields, timeout_seconds: float) -> UninstallOptions:
+    return UninstallOptions(
+        timeout_seconds=_timeout(options, timeout_seconds),
+        disable_hooks=options.flag("disableHooks"),
+        disable_wait=options.flag("disableWait"),
+        keep_history=options.flag("keepHistory"),
+        deletion_policy=options.choice("deletionPolicy", DeletionPolicy.DELETE),
+    )
+
+
+def _values(spec: Fields) -> JsonObject:
+    values = spec.json("values")
+    if depth_exceeds(values, VALUES_DEPTH_LIMIT):
+        raise ValuesTooDeep(
+            f"{spec.at('values')} is nested deeper than {VALUES_DEPTH_LIMIT} levels",
+            spec.at("values"),
+        )
+    return values
+
+
+def depth_exceeds(content: Mapping[str, Any], limit: int) -> bool:
+    """Whether tables and lists stand more than `limit` deep; does not recurse itself."""
+    level: list[Any] = [content]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,60 @@
+"""Labels by which we know our own stored revisions.
+
+The helm CLI copies all labels of the current revision onto the one that it makes, so a mark is
+worth something only on the revision whose number it holds.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from whipstaff.release.revision import RevisionHeader, RevisionNumber
+
+REVISION = "whipstaff.dev/revision"  # the mark: this revision's own number
+INPUTS = "whipstaff.dev/inputs"  # digest of everything that it was rendered from
+MANIFEST = "whipstaff.dev/manifest"  # digest of the rendered manifest and hooks
+ACTION = "whipstaff.dev/action"  # install, upgrade, rollback, …
+MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What we note on a revision of ours; each text fits a label, empty where it has no sense."""
+
+    inputs: str = ""
+    manifest: str = ""
+    action: str = ""
+    made_from: RevisionNumber | None = None
+
+    def labels(self, number: RevisionNumber) -> dict[str, str]:
+        """Return the labels for revision `number`, the mark included."""
+        made_from = "" if self.made_from is None else str(self.made_from)
+        facts = {
+            INPUTS: self.inputs,
+            MANIFEST: self.manifest,
+            ACTION: self.action,
+            MADE_FROM: made_from,
+        }
+        return {REVISION: str(number)} | {name: text for name, text in facts.items() if text}
+
+    @classmethod
+    def of(cls, header: RevisionHeader) -> Self:
+        """Read the labels of a revision; one that is not ours has empty marks."""
+        if not is_ours(header):
+            return cls()
+        labels = header.labels
+        made_from = labels.get(MADE_FROM, "")
+        return cls(
+            inputs=labels.get(INPUTS, ""),
+            manifest=labels.get(MANIFEST, ""),
+            action=labels.get(ACTION, ""),
+            made_from=RevisionNumber(int(made_from)) if _is_number(made_from) else None,
+        )
+
+
+def is_ours(header: RevisionHeader) -> bool:
+    """Whether we made this revision, and not the CLI from a copy of our labels."""
+    return header.labels.get(REVISION) == str(header.number)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
