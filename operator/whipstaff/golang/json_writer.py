@@ -1,0 +1,85 @@
+"""Write values as JSON, byte for byte as Go's encoding/json does."""
+
+from typing import Any, Final
+
+from whipstaff.golang.floats import format_json
+from whipstaff.golang.json_values import JSONError, cycle, finite, plain_value, quoted
+from whipstaff.golang.values import sorted_keys
+
+_INDENT: Final = "  "
+
+
+def dump(value: object) -> str:
+    """Write a value on one line, `<`, `>` and `&` escaped; raise `JSONError` if it has no JSON form."""
+    return _written(value, html=True, newline="")
+
+
+def dump_raw(value: object) -> str:
+    """Write a value on one line and leave `<`, `>` and `&` as they are."""
+    return _written(value, html=False, newline="")
+
+
+def dump_indent(value: object) -> str:
+    """Write a value over several lines, indented by two spaces."""
+    return _written(value, html=True, newline="\n")
+
+
+def _written(value: object, *, html: bool, newline: str) -> str:
+    out: list[str] = []
+    try:
+        _write(value, out, newline, html=html)
+    except RecursionError:
+        raise cycle(value) from None
+    return "".join(out)
+
+
+def _write(value: object, out: list[str], newline: str, *, html: bool) -> None:
+    """Write a value; `newline` is a line break and the indentation so far, or nothing."""
+    value = plain_value(value)
+    if isinstance(value, str):
+        out.append(quoted(value, html=html))
+    elif isinstance(value, dict):
+        _write_object(value, out, newline, html=html)
+    elif isinstance(value, list):
+        _write_array(value, out, newline, html=html)
+    else:
+        out.append(_word(value))
+
+
+def _write_object(members: dict[str, Any], out: list[str], newline: str, *, html: bool) -> None:
+    if not members:
+        out.append("{}")
+        return
+    inner = newline and newline + _INDENT
+    lead = "{" + inner
+    colon = ": " if newline else ":"
+    for key in sorted_keys(members):
+        out.append(f"{lead}{quoted(key, html=html)}{colon}")
+        _write(members[key], out, inner, html=html)
+        lead = "," + inner
+    out.append(newline + "}")
+
+
+def _write_array(items: list[Any], out: list[str], newline: str, *, html: bool) -> None:
+    if not items:
+        out.append("[]")
+        return
+    inner = newline and newline + _INDENT
+    lead = "[" + inner
+    for item in items:
+        out.append(lead)
+        _write(item, out, inner, html=html)
+        lead = "," + inner
+    out.append(newline + "]")
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return format_json(finite(value))
+    raise JSONError(f"json: unsupported type: {type(value).__name__}")
