@@ -1,0 +1,315 @@
+"""sprig's string functions. Lengths and positions count bytes, as Go's do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whipstaff.golang import printf, unicode, words
+from whipstaff.golang.strconv import quote as go_quote
+from whipstaff.golang.values import Strings, TypedMap, go_bytes, go_text
+from whipstaff.template.errors import FunctionError
+from whipstaff.template.functions.bounds import check_size
+from whipstaff.template.functions.registry import Function, GoType, function
+from whipstaff.template.functions.text import to_text, to_texts
+
+if TYPE_CHECKING:
+    from whipstaff.template.scope import RenderScope
+
+FAMILY: dict[str, Function] = {}
+
+NEGATIVE_REPEAT = "strings: negative Repeat count"
+
+
+@function("hello")
+def hello() -> str:
+    return "Hello!"
+
+
+@function("abbrev", GoType.INT, GoType.STRING)
+def abbrev(width: int, text: str) -> str:
+    """At most `width` bytes, the last three of them dots."""
+    return text if width < words.MIN_ABBREVIATION else words.abbreviate(text, 0, width)
+
+
+@function("abbrevboth", GoType.INT, GoType.INT, GoType.STRING)
+def abbrevboth(left: int, right: int, text: str) -> str:
+    """Dots on both sides of what starts at `left`."""
+    if right < words.MIN_ABBREVIATION or (left > 0 and right < words.MIN_OFFSET_ABBREVIATION):
+        return text
+    return words.abbreviate(text, left, right)
+
+
+@function("trunc", GoType.INT, GoType.STRING)
+def trunc(count: int, text: str) -> str:
+    """The first `count` bytes, or the last ones for a negative count."""
+    data = text if text.isascii() else go_bytes(text)
+    if count >= 0:
+        cut = data[:count]
+    elif len(data) + count > 0:
+        cut = data[count:]
+    else:
+        return text
+    return cut if isinstance(cut, str) else go_text(cut)
+
+
+@function("substr", GoType.INT, GoType.INT, GoType.STRING)
+def substr(start: int, end: int, text: str) -> str:
+    """The bytes from `start` to `end`; a negative start counts as 0, a negative end as the length."""
+    data = go_bytes(text)
+    if start < 0:
+        if end < 0:
+            raise FunctionError(f"runtime error: slice bounds out of range [:{end}]")
+        if end > len(data):
+            raise FunctionError(
+                f"runtime error: slice bounds out of range [:{end}] with length {len(data)}"
+            )
+        return go_text(data[:end])
+    if end < 0 or end > len(data):
+        end = len(data)
+    if start > end:
+        raise FunctionError(f"runtime error: slice bounds out of range [{start}:{end}]")
+    return go_text(data[start:end])
+
+
+@function("trim", GoType.STRING)
+def trim(text: str) -> str:
+    return text.strip(unicode.SPACES)
+
+
+@function("trimall", GoType.STRING, GoType.STRING)
+@function("trimAll", GoType.STRING, GoType.STRING)
+def trim_all(cutset: str, text: str) -> str:
+    return text.strip(cutset) if cutset else text
+
+
+@function("trimSuffix", GoType.STRING, GoType.STRING)
+def trim_suffix(suffix: str, text: str) -> str:
+    return text.removesuffix(suffix)
+
+
+@function("trimPrefix", GoType.STRING, GoType.STRING)
+def trim_prefix(prefix: str, text: str) -> str:
+    return text.removeprefix(prefix)
+
+
+@function("upper", GoType.STRING)
+def upper(text: str) -> str:
+    return unicode.upper_text(text)
+
+
+@function("lower", GoType.STRING)
+def lower(text: str) -> str:
+    return unicode.lower_text(text)
+
+
+@function("title", GoType.STRING)
+def title(text: str) -> str:
+    return unicode.title_text(text)
+
+
+@function("untitle", GoType.STRING)
+def untitle(text: str) -> str:
+    return words.uncapitalize(text)
+
+
+@function("swapcase", GoType.STRING)
+def swapcase(text: str) -> str:
+    return words.swap_case(text)
+
+
+@function("snakecase", GoType.STRING)
+def snakecase(text: str) -> str:
+    return words.separated_case(text, "_")
+
+
+@function("kebabcase", GoType.STRING)
+def kebabcase(text: str) -> str:
+    return words.separated_case(text, "-")
+
+
+@function("camelcase", GoType.STRING)
+def camelcase(text: str) -> str:
+    return words.pascal_case(text)
+
+
+@function("nospace", GoType.STRING)
+def nospace(text: str) -> str:
+    return words.without_spaces(text)
+
+
+@function("initials", GoType.STRING)
+def initials(text: str) -> str:
+    return words.initials(text)
+
+
+@function("wrap", GoType.INT, GoType.STRING)
+def wrap(width: int, text: str) -> str:
+    return words.wrap(text, width, "", long_words=False)
+
+
+@function("wrapWith", GoType.INT, GoType.STRING, GoType.STRING)
+def wrap_with(width: int, newline: str, text: str) -> str:
+    check_size(len(text) * max(len(newline), 1))
+    return words.wrap(text, width, newline, long_words=True)
+
+
+@function("repeat", GoType.INT, GoType.STRING)
+def repeat(count: int, text: str) -> str:
+    if count < 0:
+        raise FunctionError(NEGATIVE_REPEAT)
+    check_size(count * len(text))
+    return text * count
+
+
+@function("contains", GoType.STRING, GoType.STRING)
+def contains(part: str, text: str) -> bool:
+    return part in text
+
+
+@function("hasPrefix", GoType.STRING, GoType.STRING)
+def has_prefix(prefix: str, text: str) -> bool:
+    return text.startswith(prefix)
+
+
+@function("hasSuffix", GoType.STRING, GoType.STRING)
+def has_suffix(suffix: str, text: str) -> bool:
+    return text.endswith(suffix)
+
+
+@function("quote", variadic=GoType.ANY)
+def quote(*values: object) -> str:
+    """Each value that is not nil as a Go string literal, with spaces between."""
+    return " ".join([go_quote(to_text(value)) for value in values if value is not None])
+
+
+@function("squote", variadic=GoType.ANY)
+def squote(*values: object) -> str:
+    """Each value that is not nil between single quotes; nothing is escaped."""
+    return " ".join([f"'{printf.show(value)}'" for value in values if value is not None])
+
+
+@function("cat", variadic=GoType.ANY)
+def cat(*values: object) -> str:
+    """The values that are not nil, with spaces between."""
+    return " ".join([printf.show(value) for value in values if value is not None])
+
+
+@function("indent", GoType.INT, GoType.STRING)
+def indent(spaces: int, text: str) -> str:
+    if spaces < 0:
+        raise FunctionError(NEGATIVE_REPEAT)
+    if spaces > 100:  # noqa: PLR2004  real charts never; spares them the count
+        check_size(spaces * (1 + text.count("\n")))
+    pad = " " * spaces
+    return pad + text.replace("\n", "\n" + pad)
+
+
+@function("nindent", GoType.INT, GoType.STRING)
+def nindent(spaces: int, text: str) -> str:
+    return "\n" + indent(spaces, text)
+
+
+@function("replace", GoType.STRING, GoType.STRING, GoType.STRING)
+def replace(old: str, new: str, text: str) -> str:
+    if len(new) > len(old):
+        check_size(len(text) + text.count(old) * len(new))
+    return text.replace(old, new)
+
+
+@function("plural", GoType.STRING, GoType.STRING, GoType.INT)
+def plural(one: str, many: str, count: int) -> str:
+    return one if count == 1 else many
+
+
+@function("toString", GoType.ANY)
+def to_string(value: object) -> str:
+    return to_text(value)
+
+
+@function("toStrings", GoType.ANY)
+def to_strings(value: object) -> Strings:
+    return value if isinstance(value, Strings) else Strings(to_texts(value))
+
+
+@function("join", GoType.STRING, GoType.ANY)
+def join(separator: str, value: object) -> str:
+    parts = to_texts(value)
+    if len(separator) > 1:
+        check_size(len(parts) * len(separator))
+    return separator.join(parts)
+
+
+@function("split", GoType.STRING, GoType.STRING)
+def split(separator: str, text: str) -> TypedMap:
+    """The parts under the keys `_0`, `_1` and so on."""
+    return _numbered(_parts(separator, text))
+
+
+@function("splitn", GoType.STRING, GoType.INT, GoType.STRING)
+def splitn(separator: str, count: int, text: str) -> TypedMap:
+    """As `split`, with `count` parts at most; all if it is negative, none if it is 0."""
+    return _numbered(_parts(separator, text, count))
+
+
+@function("splitList", GoType.STRING, GoType.STRING)
+def split_list(separator: str, text: str) -> Strings:
+    return Strings(_parts(separator, text))
+
+
+def _parts(separator: str, text: str, count: int = -1) -> list[str]:
+    if count == 0:
+        return []
+    if separator:
+        return text.split(separator, count - 1 if count > 0 else -1)
+    if 0 < count < len(text):
+        return [*text[: count - 1], text[count - 1 :]]
+    return list(text)
+
+
+def _numbered(parts: list[str]) -> TypedMap:
+    return TypedMap({f"_{index}": part for index, part in enumerate(parts)})
+
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_NUMERALS = "0123456789"
+_PRINTABLE = "".join(map(chr, range(32, 127)))
+
+
+@function("randAlphaNum", GoType.INT, scoped=True)
+def rand_alpha_num(scope: RenderScope, count: int) -> str:
+    return _random_text(scope, _LETTERS + _NUMERALS, count)
+
+
+@function("randAlpha", GoType.INT, scoped=True)
+def rand_alpha(scope: RenderScope, count: int) -> str:
+    return _random_text(scope, _LETTERS, count)
+
+
+@function("randAscii", GoType.INT, scoped=True)
+def rand_ascii(scope: RenderScope, count: int) -> str:
+    return _random_text(scope, _PRINTABLE, count)
+
+
+@function("randNumeric", GoType.INT, scoped=True)
+def rand_numeric(scope: RenderScope, count: int) -> str:
+    return _random_text(scope, _NUMERALS, count)
+
+
+def _random_text(scope: RenderScope, alphabet: str, count: int) -> str:
+    """`count` characters, each as likely as the others; none for a negative count."""
+    check_size(count)
+    fair = 256 - 256 % len(alphabet)
+    result: list[str] = []
+    while len(result) < count:
+        drawn = scope.effects.random.randbytes(count - len(result))
+        result += [alphabet[byte % len(alphabet)] for byte in drawn if byte < fair]
+    return "".join(result)
+
+
+@function("shuffle", GoType.STRING, scoped=True)
+def shuffle(scope: RenderScope, text: str) -> str:
+    chars = list(unicode.runes(text))
+    for last in range(len(chars) - 1, 0, -1):
+        drawn = scope.effects.random.randbelow(last + 1)
+        chars[last], chars[drawn] = chars[drawn], chars[last]
+    return "".join(chars)
