@@ -7,6 +7,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- ChartTooLarge                    a limit of the archive was passed; the text names it
  |   |- ChartTooDeep                     charts inside charts without an end
  |   |- ChartPathIllegal                 a member that would leave the chart's folder
+ |   |- SchemaInvalid                    values.schema.json itself is wrong
  |   |- ChartIntegrity                   the digest is not the promised one
  |   `- KubeVersionIncompatible          the chart does not want this cluster
  |- ValuesInvalid(where)                 values that are no table, or no YAML
@@ -25,7 +26,6 @@ OperatorError                            each carries facts, a stable `reason` a
 
 The text of an error may reach status, events and logs: it never holds a value of the user.
 """
-# ruff: noqa: N818 - the names are those of the conditions' reasons, which do not end in "Error"
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -97,6 +97,10 @@ class ChartTooDeep(ChartInvalid):
 
 class ChartPathIllegal(ChartInvalid):
     """A member's path is absolute, climbs, or carries a drive letter."""
+
+
+class SchemaInvalid(ChartInvalid):
+    """A values.schema.json that is no JSON schema, or refers to something outside itself."""
 
 
 class ChartIntegrity(ChartInvalid):

@@ -1,0 +1,174 @@
+"""A packaged chart: the bytes of a tgz in, its members or its chart out, nothing on disk.
+
+The archive is read as a stream and every limit is checked before the bytes it guards are kept. One
+budget serves an archive and all archives inside it.
+"""
+
+import gzip
+import io
+import posixpath
+import re
+import tarfile
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from whipstaff.chart import loader
+from whipstaff.chart.model import Chart, File
+from whipstaff.errors import ChartInvalid, ChartPathIllegal, ChartTooDeep, ChartTooLarge
+from whipstaff.golang.strconv import quote
+
+MAX_TOTAL_BYTES = 100 << 20  # decompressed, the sum of all members
+MAX_FILE_BYTES = 5 << 20  # decompressed, one member
+MAX_MEMBERS = 10_000
+MAX_NESTING = 20  # archives inside archives
+MAX_EXPANSION = 1000  # decompressed bytes for one of the archive, past the first 16 MiB
+_EXPANSION_FREE_BYTES = 16 << 20
+_HEADER_BYTES = 4 << 10  # what a member may take besides its content, roughly
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DRIVE = re.compile(r"[a-zA-Z]:/")
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be read from an archive and the archives inside it."""
+
+    total_bytes: int = MAX_TOTAL_BYTES
+    members: int = MAX_MEMBERS
+    nesting: int = MAX_NESTING
+
+
+def load(data: bytes, budget: Budget | None = None) -> Chart:
+    """Read a chart and the charts inside it; ChartInvalid says what is wrong and where."""
+    budget = budget or Budget()
+    if budget.nesting <= 0:
+        raise ChartTooDeep(f"charts are nested deeper than {MAX_NESTING} archives")
+    budget.nesting -= 1
+    chart = loader.assemble(members(data, budget), lambda inner: load(inner, budget))
+    budget.nesting += 1
+    return chart
+
+
+def members(data: bytes, budget: Budget | None = None) -> list[File]:
+    """Read the regular files of an archive, their paths relative to the chart."""
+    if not data.startswith(_GZIP_MAGIC):
+        raise ChartInvalid(f"not a gzip archive ({content_type(data)})")
+    stream = _Stream(data)
+    try:
+        files = _read_members(stream, budget or Budget())
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ChartInvalid(f"broken gzip archive after byte {stream.position}: {error}") from error
+    except (tarfile.TarError, ValueError, OverflowError) as error:
+        raise ChartInvalid(f"broken tar archive: {error}") from error
+    if not files:
+        raise ChartInvalid("no files in chart archive")
+    return files
+
+
+def content_type(data: bytes) -> str:
+    """Guess what someone sent instead of a gzip archive."""
+    head = data[:512].lstrip().lower()
+    if not data:
+        return "empty"
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "text/html"
+    if all(byte >= 0x20 or byte in b"\t\n\r\f\x1b" for byte in head):  # noqa: PLR2004 - the blank
+        return "text/plain"
+    return "application/octet-stream"
+
+
+class _Stream(io.RawIOBase):
+    """The decompressed bytes of an archive, which may not grow out of all proportion."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._compressed = io.BytesIO(data)
+        self._plain = gzip.GzipFile(fileobj=self._compressed)
+        self._bytes_in = len(data)
+        self._limit = MAX_TOTAL_BYTES + MAX_MEMBERS * _HEADER_BYTES
+        self.bytes_out = 0
+
+    @property
+    def position(self) -> int:
+        return self._compressed.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._plain.read(size)
+        self.bytes_out += len(chunk)
+        if self.bytes_out > self._limit:
+            raise _too_large()
+        if self.bytes_out > max(_EXPANSION_FREE_BYTES, MAX_EXPANSION * self._bytes_in):
+            raise ChartTooLarge(f"chart expands to more than {MAX_EXPANSION} times its archive")
+        return chunk
+
+
+def _read_members(stream: _Stream, budget: Budget) -> list[File]:
+    files: list[File] = []
+    seen: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+        for member in archive:
+            if not member.isdir():
+                files.append(_read_member(archive, member, budget))
+                if files[-1].name in seen:
+                    raise ChartInvalid("the archive has this file twice", where=files[-1].name)
+                seen.add(files[-1].name)
+    return files
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget) -> File:
+    budget.members -= 1
+    if budget.members < 0:
+        raise ChartTooLarge(f"chart has more than {MAX_MEMBERS} files")
+    name = _chart_path(member.name)
+    if not member.isreg() or member.issparse():
+        raise ChartInvalid("chart contains something else than a regular file", where=name)
+    if member.size > budget.total_bytes:
+        raise _too_large()
+    if member.size > MAX_FILE_BYTES:
+        raise ChartTooLarge(
+            f"decompressed chart file {quote(member.name)} is larger than "
+            f"the maximum file size {MAX_FILE_BYTES}",
+            where=name,
+        )
+    content = archive.extractfile(member)
+    data = content.read() if content else b""
+    budget.total_bytes -= len(data)
+    return File(name, data.removeprefix(_BYTE_ORDER_MARK), _timestamp(member.mtime))
+
+
+def _too_large() -> ChartTooLarge:
+    return ChartTooLarge(f"decompressed chart is larger than the maximum size {MAX_TOTAL_BYTES}")
+
+
+def _chart_path(member_name: str) -> str:
+    """Strip the archive's top folder; every way out of it is refused in Helm's words."""
+    delimiter = "\\" if "\\" in member_name else "/"
+    top, _, rest = member_name.partition(delimiter)
+    path = rest.replace(delimiter, "/")
+    if path.startswith("/"):
+        raise ChartPathIllegal("chart illegally contains absolute paths", where=member_name)
+    path = posixpath.normpath(path)
+    if path == ".":
+        raise ChartPathIllegal(
+            "chart illegally contains content outside the base directory: " + quote(member_name),
+            where=member_name,
+        )
+    if path.startswith(".."):
+        raise ChartPathIllegal("chart illegally references parent directory", where=member_name)
+    if _DRIVE.match(path):
+        raise ChartPathIllegal("chart contains illegally named files", where=member_name)
+    if top == "Chart.yaml":
+        raise ChartInvalid("chart yaml not in base directory", where=member_name)
+    return path
+
+
+def _timestamp(seconds: float) -> str:
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return ""
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
+    return f"{text}{fraction}Z"

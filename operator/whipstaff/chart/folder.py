@@ -1,0 +1,58 @@
+"""A chart in a folder, as the command line reads it: .helmignore counts, links are followed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from whipstaff.chart import archive, loader
+from whipstaff.chart.ignore import FILE_NAME, Rules
+from whipstaff.chart.model import Chart, File
+from whipstaff.errors import ChartInvalid, ChartTooDeep, ChartTooLarge
+from whipstaff.golang.strconv import quote
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MAX_FOLDER_DEPTH = 64
+
+
+def load(path: Path) -> Chart:
+    """Read the chart that lies in a folder; the limits are those of an archive."""
+    ignore_file = path / FILE_NAME
+    rules = Rules.parse(ignore_file.read_bytes() if ignore_file.is_file() else b"")
+    budget = archive.Budget()
+    files: list[File] = []
+    for name, file in _walk(path, "", rules):
+        budget.members -= 1
+        if budget.members < 0:
+            raise ChartTooLarge(f"chart has more than {archive.MAX_MEMBERS} files")
+        files.append(_read(name, file))
+    return loader.assemble(files, lambda inner: archive.load(inner, budget))
+
+
+def _walk(folder: Path, prefix: str, rules: Rules) -> Iterator[tuple[str, Path]]:
+    if prefix.count("/") > _MAX_FOLDER_DEPTH:
+        raise ChartTooDeep(f"folders are nested deeper than {_MAX_FOLDER_DEPTH}", where=prefix)
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        name = prefix + entry.name
+        is_folder = entry.is_dir()
+        if rules.ignore(name, folder=is_folder):
+            continue
+        if is_folder:
+            yield from _walk(entry, f"{name}/", rules)
+        else:
+            yield name, entry
+
+
+def _read(name: str, file: Path) -> File:
+    if not file.is_file():
+        raise ChartInvalid(
+            f"cannot load irregular file {name} as it has file mode type bits set", where=name
+        )
+    facts = file.stat()
+    if facts.st_size > archive.MAX_FILE_BYTES:
+        raise ChartTooLarge(
+            f"chart file {quote(file.name)} is larger than "
+            f"the maximum file size {archive.MAX_FILE_BYTES}",
+            where=name,
+        )
+    modified = datetime.fromtimestamp(int(facts.st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return File(name, file.read_bytes().removeprefix(_BYTE_ORDER_MARK), modified)

@@ -1,0 +1,110 @@
+"""A chart as Helm's release record stores it: JSON with Helm's field names, order and omissions."""
+
+import base64
+from collections.abc import Iterable
+
+from whipstaff.chart.model import Chart, Dependency, File, JsonObject, Lock, Metadata
+
+_NO_TIME = "0001-01-01T00:00:00Z"
+_WHOLE_BELOW = 1e21  # from here on Go writes a float64 with an exponent
+
+
+def to_record(chart: Chart) -> JsonObject:
+    """Return the JSON object; the charts inside are left out, as Helm leaves them out."""
+    record: JsonObject = {
+        "metadata": _metadata(chart.metadata),
+        "lock": _lock(chart.lock) if chart.lock else None,
+        "templates": _files(chart.templates),
+        "values": plain(chart.values),
+        "schema": _base64(chart.schema) if chart.schema is not None else None,
+        "schemamodtime": chart.schema_modified or _NO_TIME,
+        "files": _files(chart.files),
+    }
+    if chart.modified:
+        record["modtime"] = chart.modified
+    return record
+
+
+def plain(value: object) -> object:
+    """Undo Go's float64 for numbers that Go would write without a fraction."""
+    match value:
+        case bool():
+            return value
+        case float() if value.is_integer() and abs(value) < _WHOLE_BELOW:
+            return int(value)
+        case dict():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+        case _:
+            return value
+
+
+def _metadata(metadata: Metadata) -> JsonObject:
+    return _without_empty(
+        {
+            "name": metadata.name,
+            "home": metadata.home,
+            "sources": list(metadata.sources),
+            "version": metadata.version,
+            "description": metadata.description,
+            "keywords": list(metadata.keywords),
+            "maintainers": [
+                _without_empty({"name": one.name, "email": one.email, "url": one.url})
+                for one in metadata.maintainers
+            ],
+            "icon": metadata.icon,
+            "apiVersion": metadata.api_version,
+            "condition": metadata.condition,
+            "tags": metadata.tags,
+            "appVersion": metadata.app_version,
+            "deprecated": metadata.deprecated,
+            "annotations": dict(metadata.annotations or {}),
+            "kubeVersion": metadata.kube_version,
+            "dependencies": [_dependency(one) for one in metadata.dependencies or ()],
+            "type": metadata.type,
+        }
+    )
+
+
+def _dependency(one: Dependency) -> JsonObject:
+    optional = _without_empty(
+        {
+            "condition": one.condition,
+            "tags": list(one.tags),
+            "enabled": one.enabled,
+            "import-values": [plain(each) for each in one.import_values],
+            "alias": one.alias,
+        }
+    )
+    version = _without_empty({"version": one.version})
+    return {"name": one.name, **version, "repository": one.repository, **optional}
+
+
+def _lock(lock: Lock) -> JsonObject:
+    locked = lock.dependencies
+    return {
+        "generated": lock.generated or _NO_TIME,
+        "digest": lock.digest,
+        "dependencies": None if locked is None else [_dependency(one) for one in locked],
+    }
+
+
+def _files(files: Iterable[File]) -> list[JsonObject] | None:
+    """Go writes an empty slice that was never filled as null."""
+    return [_file(file) for file in files] or None
+
+
+def _file(file: File) -> JsonObject:
+    record: JsonObject = {"name": file.name, "data": _base64(file.data)}
+    if file.modified:
+        record["modtime"] = file.modified
+    return record
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _without_empty(record: JsonObject) -> JsonObject:
+    return {name: value for name, value in record.items() if value}

@@ -1,0 +1,244 @@
+"""Render a chart: values in, manifests, hooks and notes out, byte for byte as Helm 4 gives them.
+
+A render depends on its arguments alone, so that a worker process can do it: the chart, the user's
+values, what the release is called, what the cluster can do, and the effects (clock, random numbers,
+lookup) that templates may cause.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from whipstaff.chart import dependencies, manifests, schema
+from whipstaff.chart.capabilities import Capabilities
+from whipstaff.chart.files import Files
+from whipstaff.chart.manifests import Document, Hook
+from whipstaff.chart.metadata_view import metadata_view
+from whipstaff.chart.model import Chart, CRDFile, JsonObject
+from whipstaff.chart.values import coalesce, table_at
+from whipstaff.errors import (
+    ChartInvalid,
+    KubeVersionIncompatible,
+    RenderFailed,
+    RenderLimit,
+)
+from whipstaff.golang.values import ChartValues, go_text
+from whipstaff.template.errors import LimitExceeded, TemplateError
+
+if TYPE_CHECKING:
+    from whipstaff.template.engine import Engine
+    from whipstaff.template.scope import RenderScope
+
+NOTES = "NOTES.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseInfo:
+    """What templates see as `.Release`."""
+
+    name: str
+    namespace: str
+    revision: int = 1
+    is_upgrade: bool = False
+
+    def as_values(self) -> JsonObject:
+        return {
+            "Name": self.name,
+            "Namespace": self.namespace,
+            "IsUpgrade": self.is_upgrade,
+            "IsInstall": not self.is_upgrade,
+            "Revision": self.revision,
+            "Service": "Helm",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to render; the defaults are those of `helm install`."""
+
+    skip_schema_validation: bool = False
+    subchart_notes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a chart became.
+
+    `chart` has its dependencies decided, as Helm stores it; `warnings` are Helm's, without values.
+    """
+
+    chart: Chart
+    documents: tuple[Document, ...]
+    hooks: tuple[Hook, ...]
+    notes: str
+    crds: tuple[CRDFile, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def manifest(self) -> str:
+        return manifests.manifest(self.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """One template of a chart or of a chart inside it, and the data it is rendered with."""
+
+    source: str
+    data: JsonObject
+    base_path: str
+
+
+def render(
+    chart: Chart,
+    values: JsonObject,
+    release: ReleaseInfo,
+    capabilities: Capabilities,
+    scope: "RenderScope",
+    options: Options = Options(),
+) -> Rendered:
+    """Render a chart with the user's values, whose numbers are float64 where they came from YAML.
+
+    Raises ChartInvalid, ValuesInvalid, RenderFailed or ManifestInvalid, each with Helm's text.
+    """
+    check_installable(chart)
+    dependencies.check(chart)
+    warnings: list[str] = []
+    chart = dependencies.process(chart, values, warnings.append)
+    own_values = coalesce(chart, values, warnings.append)
+    if not options.skip_schema_validation:
+        schema.validate(chart, own_values)
+    check_kube_version(chart, capabilities)
+    texts = _execute(chart, own_values, release, capabilities, scope)
+    notes = _take_notes(chart, texts, subcharts=options.subchart_notes)
+    hooks, documents = manifests.sort(texts)
+    return Rendered(chart, documents, hooks, notes, tuple(chart.crds()), tuple(warnings))
+
+
+def template_output(rendered: Rendered, *, hooks: bool = True, tests: bool = True) -> str:
+    """The standard output of `helm template`: the manifest, then the hooks."""
+    parts = [rendered.manifest.strip(), "\n"]
+    if hooks:
+        parts += [
+            f"---\n# Source: {hook.path}\n{hook.text}\n"
+            for hook in rendered.hooks
+            if tests or "test" not in hook.events
+        ]
+    return "".join(parts)
+
+
+def check_installable(chart: Chart) -> None:
+    """Raise ChartInvalid for a library chart."""
+    if chart.metadata.type not in {"", "application"}:
+        raise ChartInvalid(
+            f"{chart.metadata.type} charts are not installable", where="Chart.yaml: type"
+        )
+
+
+def check_kube_version(chart: Chart, capabilities: Capabilities) -> None:
+    """Raise KubeVersionIncompatible when the chart does not want this cluster."""
+    wanted = chart.metadata.kube_version
+    version = capabilities.kube_version
+    if wanted and not dependencies.is_compatible(wanted, version.comparable):
+        raise KubeVersionIncompatible(
+            f"chart requires kubeVersion: {wanted} which is incompatible with "
+            f"Kubernetes {version.version}",
+            where="Chart.yaml: kubeVersion",
+        )
+
+
+def parse_order(paths: Mapping[str, object]) -> list[str]:
+    """Deepest folders first, then names backwards: a parent's definitions come last and win."""
+    return sorted(paths, key=lambda path: (path.count("/"), path), reverse=True)
+
+
+def _execute(
+    chart: Chart,
+    values: JsonObject,
+    release: ReleaseInfo,
+    capabilities: Capabilities,
+    scope: "RenderScope",
+) -> dict[str, str]:
+    """Render every template but the partials, in Helm's order; they share their values."""
+    top = {"Release": release.as_values(), "Capabilities": capabilities}
+    templates: dict[str, _Template] = {}
+    _collect(chart, {**top, "Values": ChartValues(values)}, "", templates)
+    order = parse_order(templates)
+    try:
+        parsed = _engine().parse({path: templates[path].source for path in order}, order=order)
+        texts: dict[str, str] = {}
+        for path in order:
+            if posixpath.basename(path).startswith("_"):
+                continue
+            template = templates[path]
+            template.data["Template"] = ChartValues(Name=path, BasePath=template.base_path)
+            texts[path] = parsed.render(path, template.data, scope)
+    except LimitExceeded as error:
+        raise RenderLimit(str(error), chart.name, error.template, error.line) from error
+    except TemplateError as error:
+        raise RenderFailed(str(error), chart.name, error.template, error.line) from error
+    return texts
+
+
+@cache
+def _engine() -> "Engine":
+    # Imported on the first render: reading charts and values needs no engine.
+    from whipstaff.template.engine import Engine  # noqa: PLC0415
+    from whipstaff.template.functions.catalogue import REGISTRY  # noqa: PLC0415
+
+    return Engine(REGISTRY)
+
+
+def _collect(
+    chart: Chart, outer: JsonObject, parent_path: str, templates: dict[str, _Template]
+) -> JsonObject:
+    """Add the templates of a chart and those inside it; return the data its templates see."""
+    path = f"{parent_path}/charts/{chart.name}" if parent_path else chart.name
+    subcharts: JsonObject = {}
+    data: JsonObject = {
+        "Chart": metadata_view(chart.metadata, is_root=not parent_path),
+        "Files": Files.of(chart.files),
+        "Release": outer["Release"],
+        "Capabilities": outer["Capabilities"],
+        "Values": _values_of(chart, outer) if parent_path else outer["Values"],
+        "Subcharts": subcharts,
+    }
+    for subchart in chart.subcharts:
+        subcharts[subchart.name] = _collect(subchart, data, path, templates)
+    for name, source in _sources(chart):
+        templates[posixpath.normpath(f"{path}/{name}")] = _Template(
+            source, data, f"{path}/templates"
+        )
+    return data
+
+
+def _values_of(chart: Chart, outer: JsonObject) -> JsonObject:
+    """A subchart's part of its parent's values: the same object, so that `set` is seen by both."""
+    folder, _, name = f"Values.{chart.name}".rpartition(".")
+    holder = table_at(outer, folder)
+    table = holder.get(name) if holder is not None else None
+    if holder is None or not isinstance(table, dict):
+        return ChartValues()
+    if not isinstance(table, ChartValues):
+        table = ChartValues(table)
+        holder[name] = table
+    return table
+
+
+def _sources(chart: Chart) -> Iterator[tuple[str, str]]:
+    """The templates of a chart; of a library chart only the partials count."""
+    for file in chart.templates:
+        partial = posixpath.basename(file.name).startswith("_")
+        if partial or not chart.metadata.is_library:
+            yield file.name, go_text(file.data)
+
+
+def _take_notes(chart: Chart, texts: dict[str, str], *, subcharts: bool) -> str:
+    """Remove the notes of all charts from the rendered texts; return the root chart's, or all."""
+    root = f"{chart.name}/templates/{NOTES}"
+    found = [path for path in sorted(texts) if path.endswith(NOTES)]
+    notes = {path: texts.pop(path) for path in found}
+    if not subcharts:
+        return notes.get(root, "")
+    return "\n".join(text for text in notes.values() if text)

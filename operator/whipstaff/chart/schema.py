@@ -1,0 +1,255 @@
+"""values.schema.json: a chart's own word on its values, and that of each chart inside it.
+
+References are followed inside the file only, patterns are RE2's, and the library is imported when
+the first chart with a schema comes by.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from whipstaff.chart import schema_report
+from whipstaff.chart.model import Chart, JsonObject
+from whipstaff.chart.record import plain
+from whipstaff.errors import SchemaInvalid, ValuesSchemaViolation
+from whipstaff.golang.regexp import RegexpError, compile_pattern
+from whipstaff.golang.values import type_name
+
+_INTRODUCTION = "values don't meet the specifications of the schema(s) in the following chart(s):\n"
+
+
+def validate(chart: Chart, values: JsonObject) -> None:
+    """Raise ValuesSchemaViolation when a schema refuses the coalesced values.
+
+    The text is Helm's, with places and rules but without the strings that break them.
+    """
+    report = _report(chart, values)
+    if report:
+        raise ValuesSchemaViolation(_INTRODUCTION + report, where=chart.name)
+
+
+def _report(chart: Chart, values: JsonObject) -> str:
+    parts = []
+    if chart.schema is not None:
+        violations = _violations(chart, values)
+        if violations:
+            parts.append(f"{chart.name}:\n{violations}\n")
+    for subchart in chart.subcharts:
+        own = values.get(subchart.name)
+        if isinstance(own, dict):
+            parts.append(_report(subchart, own))
+        elif own is not None:
+            parts.append(
+                f"{subchart.name}:\ninvalid type for values: expected object (map), "
+                f"got {type_name(own)}\n"
+            )
+    return "".join(parts)
+
+
+def _violations(chart: Chart, values: JsonObject) -> str:
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - heavy, and few charts have one
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    where = f"{chart.name}/values.schema.json"
+    try:
+        validator = _validator(chart.schema or b"")
+        errors = list(validator.iter_errors(plain(values)))
+    except (SchemaError, RegexpError, ValueError, TypeError, AttributeError) as error:
+        raise SchemaInvalid(f"{where}: {_first_line(error)}", where=where) from error
+    except Unresolvable as error:
+        raise SchemaInvalid(
+            f"{where}: only references inside the file are followed: {_first_line(error)}",
+            where=where,
+        ) from error
+    except RecursionError as error:
+        raise SchemaInvalid(f"{where}: its references go too deep", where=where) from error
+    return schema_report.text(errors)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
+    from jsonschema import validators  # noqa: PLC0415
+    from jsonschema_specifications import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        REGISTRY,
+    )
+
+    document = json.loads(schema)
+    dialect = validators.validator_for(document, default=validators.Draft202012Validator)
+    dialect.check_schema(document)
+    checked = validators.extend(
+        dialect,
+        {
+            "additionalProperties": _additional_properties,
+            "dependencies": _dependencies,
+            "dependentRequired": _dependent_required,
+            "additionalItems": _additional_items,
+            "contains": _contains,
+            "oneOf": _one_of,
+            "pattern": _pattern,
+            "patternProperties": _pattern_properties,
+            "required": _required,
+        },
+    )
+    # A registry of its own: without one the library fetches what a reference names.
+    return checked(document, registry=REGISTRY, format_checker=checked.FORMAT_CHECKER)
+
+
+# The library's own keywords of these names report one error where Helm's library reports another.
+
+
+def _pattern(validator: Any, pattern: str, value: object, _: object) -> Iterator[Exception]:  # noqa: ANN401
+    if validator.is_type(value, "string") and not compile_pattern(pattern).matches(str(value)):
+        yield schema_report.violation(
+            f"value does not match pattern {schema_report.quote(pattern)}"
+        )
+
+
+def _pattern_properties(
+    validator: Any,  # noqa: ANN401
+    patterns: dict[str, object],
+    value: object,
+    _: object,
+) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    for pattern, subschema in patterns.items():
+        matches = compile_pattern(pattern).matches
+        for name in sorted(value):
+            if matches(name):
+                yield from validator.descend(value[name], subschema, path=name, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any,  # noqa: ANN401
+    additional: object,
+    value: object,
+    schema: dict[str, Any],
+) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    patterns = [compile_pattern(pattern) for pattern in schema.get("patternProperties", {})]
+    known = schema.get("properties", {})
+    extra = [
+        name
+        for name in sorted(value)
+        if name not in known and not any(pattern.matches(name) for pattern in patterns)
+    ]
+    if additional is False and extra:
+        names = ", ".join(map(schema_report.quote, extra))
+        yield schema_report.violation(f"additional properties {names} not allowed")
+    elif isinstance(additional, dict):
+        for name in extra:
+            yield from validator.descend(value[name], additional, path=name)
+
+
+def _required(_: object, required: list[str], value: object, __: object) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    missing = [schema_report.quote(name) for name in required if name not in value]
+    if missing:
+        noun = "property" if len(missing) == 1 else "properties"
+        yield schema_report.violation(f"missing {noun} {', '.join(missing)}")
+
+
+def _dependent_required(
+    _: object, required: dict[str, list[str]], value: object, __: object
+) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    for name, wanted in required.items():
+        missing = [schema_report.quote(one) for one in wanted if one not in value]
+        if name in value and missing:
+            yield schema_report.violation(
+                f"properties {', '.join(missing)} required, if {schema_report.quote(name)} exists"
+            )
+
+
+def _dependencies(
+    validator: Any,  # noqa: ANN401
+    wanted: dict[str, Any],
+    value: object,
+    schema: object,
+) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    for name, one in wanted.items():
+        if isinstance(one, list):
+            yield from _dependent_required(validator, {name: one}, value, schema)
+        elif name in value:
+            yield from validator.descend(value, one, schema_path=name)
+
+
+def _additional_items(
+    validator: Any,  # noqa: ANN401
+    additional: object,
+    value: object,
+    schema: dict[str, Any],
+) -> Iterator[Exception]:
+    known = schema.get("items")
+    if not isinstance(value, list) or not isinstance(known, list):
+        return
+    extra = value[len(known) :]
+    if additional is False and extra:
+        yield schema_report.violation(f"last {len(extra)} additionalItem(s) not allowed")
+    elif isinstance(additional, dict):
+        for index, item in enumerate(extra, start=len(known)):
+            yield from validator.descend(item, additional, path=index)
+
+
+def _contains(
+    validator: Any,  # noqa: ANN401
+    wanted: object,
+    value: object,
+    schema: dict[str, Any],
+) -> Iterator[Exception]:
+    if not isinstance(value, list):
+        return
+    causes: list[Any] = []
+    matched: list[int] = []
+    for index, item in enumerate(value):
+        errors = list(validator.descend(item, wanted, path=index, schema_path=index))
+        causes += errors
+        if not errors:
+            matched.append(index)
+    found = f"but matched {len(matched)} items at {' '.join(map(str, matched))}"
+    least = schema.get("minContains")
+    most = schema.get("maxContains")
+    if least is None and not matched:
+        yield schema_report.violation("no items match contains schema", causes)
+    elif least is not None and len(matched) < least:
+        yield schema_report.violation(
+            f"min {least} items required to match contains schema, "
+            + (found if matched else "but none matched"),
+            causes,
+        )
+    if most is not None and len(matched) > most:
+        yield schema_report.violation(
+            f"max {most} items required to match contains schema, {found}"
+        )
+
+
+def _one_of(
+    validator: Any,  # noqa: ANN401
+    schemas: list[object],
+    value: object,
+    _: object,
+) -> Iterator[Exception]:
+    causes: list[Any] = []
+    matched: list[int] = []
+    for index, subschema in enumerate(schemas):
+        errors = list(validator.descend(value, subschema, schema_path=index))
+        if not errors:
+            matched.append(index)
+            if len(matched) > 1:
+                yield schema_report.violation(
+                    f"'oneOf' failed, subschemas {matched[0]}, {matched[1]} matched"
+                )
+                return
+        causes += errors
+    if not matched:
+        yield schema_report.violation("'oneOf' failed, none matched", causes)
