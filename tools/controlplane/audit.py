@@ -31,7 +31,7 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it could change what is stored: a dry run, a review of rights and a token don't."""
+        """Whether it could change what is stored; a dry run, a review or a token doesn't."""
         return (
             self.verb in WRITES
             and not self.is_dry_run
@@ -40,9 +40,10 @@ class Request:
 
 
 def read(log: Path, start: int = 0) -> Iterator[Request]:
-    """Read the requests of an audit log from a byte offset on; `log.stat().st_size` is a mark for later.
+    """Read the requests of an audit log from a byte offset on.
 
-    A last line that is still being written is left for the next reading.
+    `log.stat().st_size` is an offset for later. A last line that is still being written is left
+    for the next reading.
     """
     with log.open("rb") as lines:
         lines.seek(start)
@@ -52,7 +53,7 @@ def read(log: Path, start: int = 0) -> Iterator[Request]:
 
 
 def writes(log: Path, start: int = 0, *, user: str = "", user_agent: str = "") -> list[Request]:
-    """List the writes since an offset, of one user (as authenticated) or of user agents that begin so."""
+    """List the writes since an offset: of one authenticated user, of user agents that begin so."""
     return [
         request
         for request in read(log, start)

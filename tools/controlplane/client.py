@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 REQUEST_SECONDS = 10.0
+FIRST_ERROR = 400  # HTTP statuses from here on say that the request failed
+CONFLICT = 409
 
 
 class Refused(Exception):
@@ -49,7 +51,7 @@ class ApiClient:
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
-        if answer.status >= 400:
+        if answer.status >= FIRST_ERROR:
             raise Refused(answer.status, text)
         is_json = answer.headers.get_content_type() == "application/json"
         return json.loads(text) if is_json else text

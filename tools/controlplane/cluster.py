@@ -15,14 +15,14 @@ from typing import Any
 
 from tools.controlplane import credentials as credentials_of
 from tools.controlplane import flags, processes
-from tools.controlplane.client import ApiClient, Refused
+from tools.controlplane.client import CONFLICT, ApiClient, Refused
 from tools.controlplane.processes import Process, StartFailed
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 NODES = 4  # charts spread three replicas by anti-affinity
-# Below the range that outgoing connections draw from: a paused API server finds its port free again.
+# Below the range of outgoing connections: a paused API server finds its port free again.
 PORTS = range(20000, 30000)
 
 
@@ -126,7 +126,7 @@ class Cluster:
         self.resume_api_server()
 
     def environment(self) -> dict[str, str]:
-        """Give what `helm` and `kubectl` need: the kubeconfig, and caches that go with the cluster."""
+        """Give what `helm` and `kubectl` need: a kubeconfig, and caches of its own."""
         home = self.folder / "home"
         return {
             "KUBECONFIG": str(self.kubeconfig),
@@ -144,7 +144,10 @@ class Cluster:
         check: bool = True,
         timeout_seconds: float = 120.0,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `helm` or `kubectl` as the administrator. A failure raises with what it printed, unless unchecked."""
+        """Run `helm` or `kubectl` as the administrator.
+
+        A failure raises RuntimeError with what it printed, unless unchecked.
+        """
         done = subprocess.run(
             [str(self.programs[program]), *arguments],
             env={**os.environ, **self.environment()},
@@ -158,6 +161,14 @@ class Cluster:
             said = (done.stderr + done.stdout).strip()
             raise RuntimeError(f"{program} {' '.join(arguments)}: code {done.returncode}: {said}")
         return done
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `kubectl` as the administrator and return what it printed."""
+        return self.run("kubectl", *arguments, stdin=stdin).stdout
+
+    def helm(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `helm` as the administrator and return what it printed."""
+        return self.run("helm", *arguments, stdin=stdin).stdout
 
     def kubeconfig_for(self, token: str, name: str, namespace: str = "default") -> Path:
         """Write a kubeconfig for a token into the state folder."""
@@ -237,7 +248,7 @@ class Cluster:
         try:
             self.api.request("POST", path, body)
         except Refused as refused:
-            if refused.code != 409:
+            if refused.code != CONFLICT:
                 raise
 
     def _await_controllers(self) -> None:
@@ -257,7 +268,9 @@ class Cluster:
             except (OSError, Refused) as error:
                 problem = str(error)
             time.sleep(POLL_SECONDS)
-        raise StartFailed(self._report(program, f"not ready after {READY_SECONDS:.0f} s: {problem}"))
+        raise StartFailed(
+            self._report(program, f"not ready after {READY_SECONDS:.0f} s: {problem}")
+        )
 
     def _fail_if_ended(self) -> None:
         for process in self.processes:

@@ -126,9 +126,7 @@ def _certificate(
         ]
         builder = builder.add_extension(
             x509.SubjectAlternativeName(names), critical=False
-        ).add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     return builder.sign(ca_key, hashes.SHA256())
 
 

@@ -1,4 +1,7 @@
-"""Programs from a mirror, by default the projects' own release pages; none is used without its checksum."""
+"""Programs from a mirror, by default the projects' own release pages, and their checksums.
+
+A program without a checksum is not used.
+"""
 
 import hashlib
 import io
@@ -18,7 +21,7 @@ Progress = Callable[[str], None]
 
 
 class DownloadRefused(Exception):
-    """The mirror has no such file, does not answer, or what it sent is not what its checksum says."""
+    """The mirror has no such file, does not answer, or sent something else than promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,10 @@ class Origins:
     helm: str = "https://get.helm.sh"
 
 
-def official(origins: Origins = Origins()) -> list[Release]:  # noqa: B008 - a frozen value
+OFFICIAL = Origins()
+
+
+def official(origins: Origins = OFFICIAL) -> list[Release]:
     """List the official downloads in the versions of go.mod."""
     wanted, machine = programs.versions(), f"linux-{programs.architecture()}"
     kubernetes = f"{origins.kubernetes}/{wanted.kubernetes}/bin/{machine.replace('-', '/')}"
@@ -73,9 +79,7 @@ def official(origins: Origins = Origins()) -> list[Release]:  # noqa: B008 - a f
 def mirrored(mirror: str) -> list[Release]:
     """List the downloads of a mirror: a folder with the seven programs and their SHA256SUMS."""
     base = mirror.rstrip("/")
-    return [
-        Release(name, f"{base}/{name}", f"{base}/SHA256SUMS") for name in programs.PACKAGES
-    ]
+    return [Release(name, f"{base}/{name}", f"{base}/SHA256SUMS") for name in programs.PACKAGES]
 
 
 def fetch(releases: Iterable[Release], into: Path, progress: Progress) -> None:
@@ -96,7 +100,10 @@ def fetch(releases: Iterable[Release], into: Path, progress: Progress) -> None:
 
 
 def checksum_of(release: Release, listing: bytes) -> str:
-    """Find a release's sha256 in what its checksum file holds: a bare sum, a list of sums, or a release as JSON."""
+    """Find a release's sha256 in its checksum file.
+
+    The file is a bare sum, a list of sums, or what GitHub's API says of a release.
+    """
     text = listing.decode("utf-8", errors="replace").strip()
     name = release.url.rsplit("/", 1)[-1]
     if re.fullmatch(r"[0-9a-f]{64}", text):

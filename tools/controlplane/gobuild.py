@@ -22,7 +22,8 @@ def build(names: Iterable[str], into: Path, progress: Progress) -> None:
     into.mkdir(parents=True, exist_ok=True)
     wanted = list(names)
     for number, name in enumerate(wanted, start=1):
-        _build_one(go, name, into, lambda text, n=number: progress(f"[{n}/{len(wanted)}] {text}"))
+        progress(f"building {name} from Go modules, {number} of {len(wanted)}")
+        _build_one(go, name, into, progress)
 
 
 def _build_one(go: str, name: str, into: Path, progress: Progress) -> None:
@@ -33,7 +34,6 @@ def _build_one(go: str, name: str, into: Path, progress: Progress) -> None:
     ]  # fmt: skip
     if nice := shutil.which("nice"):
         command = [nice, "-n", "5", *command]
-    progress(f"building {name} from Go modules")
     started = shown = time.monotonic()
     last_lines: list[str] = []
     compiled = 0

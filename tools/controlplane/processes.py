@@ -17,7 +17,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A started program: its number alone could be another's by now, so its start time goes with it."""
+    """A started program. Its number may be another's by now; with the start time it is not."""
 
     name: str
     pid: int
@@ -54,17 +54,18 @@ def end(
 
     `children` are those among them that this process started and so must reap.
     """
-    left = [process for process in processes if alive(process)]
-    reaped = list(children)
+    left = given = list(processes)
+    mine = [child for child in children if child.pid in {process.pid for process in given}]
     # An API server whose etcd is gone waits a minute for its watchers: hence the short grace.
     for number, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 10.0)):
         if number is signal.SIGTERM and not grace_seconds:
             continue
+        left = [process for process in left if alive(process)]
         for process in left:
             _signal_group(process, number)
-        left = _wait_for(left, reaped, seconds)
-        if not left:
-            return
+        _wait_for(left, seconds)
+    for child in mine:
+        child.wait()
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -74,16 +75,9 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-def _wait_for(
-    left: list[Process], children: list[subprocess.Popen[bytes]], seconds: float
-) -> list[Process]:
+def _wait_for(processes: list[Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while True:
-        for child in children:
-            child.poll()
-        left = [process for process in left if alive(process)]
-        if not left or time.monotonic() > deadline:
-            return left
+    while any(alive(process) for process in processes) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 

@@ -62,7 +62,7 @@ def architecture() -> str:
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Say where built and downloaded programs are kept: one folder for each go.mod, shared by all clones."""
+    """Say where programs are kept: one folder for each go.mod, shared by all clones."""
     digest = hashlib.sha256(GO_MOD.read_bytes()).hexdigest()[:16]
     home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "whipstaff" / "controlplane" / digest

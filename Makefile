@@ -1,0 +1,75 @@
+# `make` lists what there is. Each target sets up what it needs; the first run takes the longest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(shell command -v python$(v) 2>/dev/null)) python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+SET_UP := $(VENV)/.set-up
+CONTROL_PLANE := $(RUN) -m tools.controlplane
+# Two cores are what the tests were measured on; more workers are `make test WORKERS=8`.
+WORKERS ?= 2
+N ?= 100
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-22s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo demo-down
+demo: $(SET_UP) build-control-plane ## start a control plane and the operator; install, upgrade and roll back two releases
+	@$(RUN) -m tools.demo up
+demo-down: $(SET_UP) ## end the demo and remove its files
+	@$(RUN) -m tools.demo down
+
+.PHONY: test check
+test: $(SET_UP) build-control-plane ## run all tests: first those of the code alone, then those on the control plane
+	$(RUN) -m pytest -n $(WORKERS) -m "not cluster"
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m cluster
+check: format-check lint types imports test ## everything that CI holds a change to
+
+.PHONY: cluster cluster-down
+cluster: $(SET_UP) build-control-plane ## start an empty control plane to play with
+	@$(CONTROL_PLANE) up
+	@echo 'To use it: eval "$$($(CONTROL_PLANE) env)"'
+cluster-down: $(SET_UP) ## end it and remove its files
+	@$(CONTROL_PLANE) down
+
+.PHONY: format format-check lint types imports
+format: $(SET_UP) ## format the code
+	$(VENV)/bin/ruff format
+format-check: $(SET_UP)
+	$(VENV)/bin/ruff format --check
+lint: $(SET_UP) ## look for mistakes and for what is not our style
+	$(VENV)/bin/ruff check
+types: $(SET_UP) ## check the types, strictly
+	$(VENV)/bin/mypy
+imports: $(SET_UP) ## check that imports only point down the layers
+	$(VENV)/bin/lint-imports
+
+.PHONY: bench-cluster
+bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
+	$(RUN) -m bench.cluster --releases $(N)
+
+.PHONY: build-control-plane
+build-control-plane: $(SET_UP) ## get the control plane's programs: found, downloaded or built (15 minutes, once)
+	@$(CONTROL_PLANE) build > /dev/null
+
+.PHONY: lock
+lock: $(SET_UP) ## write requirements/*.lock anew
+	$(RUN) -m tools.lock
+
+.PHONY: clean
+clean: ## end what runs and remove what was made here, but not the programs in the user's cache
+	@if [ -x $(RUN) ] && [ -f $(SET_UP) ]; then $(RUN) -m tools.demo down; $(CONTROL_PLANE) down; fi
+	rm -rf $(VENV) .whipstaff .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SET_UP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) (a minute or two, once)"
+	@[ -x $(RUN) ] || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
