@@ -28,18 +28,18 @@ def api(control_plane):
     )
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     control_plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(namespace))
-    _await_served(control_plane.api)
+    _await_served(control_plane)
     yield control_plane.api
     control_plane.api.request("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
 
 
-def _await_served(api):
-    # Established comes a moment before the first request is answered.
+def _await_served(control_plane):
+    """Wait for discovery: it comes after Established, and kubectl keeps what it saw last."""
+    asked = ("api-resources", "--api-group=whipstaff.dev", "--cached=false", "--output=name")
     for _ in range(100):
-        try:
-            return api.request("GET", RELEASES)
-        except Refused:
-            time.sleep(0.1)
+        if "helmreleases" in control_plane.run("kubectl", *asked, check=False).stdout:
+            return
+        time.sleep(0.1)
     raise AssertionError("the definition is not served")
 
 
