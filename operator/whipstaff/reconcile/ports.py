@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
 from whipstaff.release.revision import (
     Hook,
     JsonObject,
@@ -36,20 +37,6 @@ class Identity:
 
 
 OPERATOR = Identity()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectReference:
-    """One object of the cluster; `namespace` is empty for cluster-scoped kinds."""
-
-    api_version: str
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        place = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {place}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +236,10 @@ class Clock(Protocol):
 
     def now(self) -> str:
         """Return UTC as RFC 3339 with nanoseconds as Go prints it, ending in Z."""
+        ...
+
+    def seconds(self) -> int:
+        """Return Unix time."""
         ...
 
     def monotonic(self) -> float:

@@ -260,10 +260,12 @@ def _revision(
     )
 
 
-def hook_manifests(record: JsonObject, name: str) -> tuple[str, ...]:
-    """Return the text of each hook, to be parsed for `from_record`; or StorageCorrupt."""
+def texts(record: JsonObject, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what is to be parsed for `from_record`: the manifest, path and text of each hook."""
     try:
-        return tuple(_text(_as_table(hook, "hooks"), "manifest") for hook in _list(record, "hooks"))
+        hooks = [_as_table(hook, "hooks") for hook in _list(record, "hooks")]
+        pairs = tuple((_text(hook, "path"), _text(hook, "manifest")) for hook in hooks)
+        return _text(record, "manifest"), pairs
     except _MalformedError as error:
         raise StorageCorrupt(f"the stored release {name} cannot be read: {error}", name) from error
 

@@ -14,6 +14,9 @@ INPUTS = "whipstaff.dev/inputs"  # digest of everything that it was rendered fro
 MANIFEST = "whipstaff.dev/manifest"  # digest of the rendered manifest and hooks
 ACTION = "whipstaff.dev/action"  # install, upgrade, rollback, …
 MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
+ATTEMPT = "whipstaff.dev/attempt"  # how often these inputs were tried, this revision included
+EVENT = "whipstaff.dev/event"  # the hook event that the hooks' phases are about
+TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Marks:
     manifest: str = ""
     action: str = ""
     made_from: RevisionNumber | None = None
+    attempt: int = 1
+    trigger: str = ""
 
     def labels(self, number: RevisionNumber) -> dict[str, str]:
         """Return the labels for revision `number`, the mark included."""
@@ -33,6 +38,8 @@ class Marks:
             MANIFEST: self.manifest,
             ACTION: self.action,
             MADE_FROM: made_from,
+            ATTEMPT: str(self.attempt) if self.attempt > 1 else "",
+            TRIGGER: self.trigger,
         }
         return {REVISION: str(number)} | {name: text for name, text in facts.items() if text}
 
@@ -42,12 +49,14 @@ class Marks:
         if not is_ours(header):
             return cls()
         labels = header.labels
-        made_from = labels.get(MADE_FROM, "")
+        made_from, attempt = labels.get(MADE_FROM, ""), labels.get(ATTEMPT, "")
         return cls(
             inputs=labels.get(INPUTS, ""),
             manifest=labels.get(MANIFEST, ""),
             action=labels.get(ACTION, ""),
             made_from=RevisionNumber(int(made_from)) if _is_number(made_from) else None,
+            attempt=int(attempt) if _is_number(attempt) else 1,
+            trigger=labels.get(TRIGGER, ""),
         )
 
 

@@ -1,0 +1,248 @@
+"""A plan: what an action does to the cluster and to the record, as data, in order.
+
+The order is the crash order: at every border a kill leaves something that the next start can end.
+Pruning comes before "deployed", or a kill in between would lose what was to be pruned.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from whipstaff.helmrelease.types import ActionOptions, CRDPolicy, UninstallOptions
+from whipstaff.release.manifests import in_uninstall_order, keeps
+from whipstaff.release.revision import HookEvent, JsonObject, Revision, RevisionNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Take the revision's number: the lock. Helm's word for the status is in the revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallCRDs:
+    """Apply the chart's crds/ and wait until they are served."""
+
+    crds: tuple[JsonObject, ...]
+    replace: bool  # also those that exist
+
+
+@dataclass(frozen=True, slots=True)
+class RunHooks:
+    """Run the revision's hooks of one event, one after another."""
+
+    event: HookEvent
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply the revision's manifest, kind by kind in install order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReady:
+    """Wait until all objects of the manifest are ready."""
+
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Delete what earlier revisions had and this one has not, as far as the release owns it."""
+
+    candidates: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkDeployed:
+    """Record that the revision runs."""
+
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Record that older revisions run no more."""
+
+    numbers: tuple[RevisionNumber, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneHistory:
+    """Forget old revisions."""
+
+    numbers: tuple[RevisionNumber, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFailed:
+    """Record why the revision was given up; what ran before still runs."""
+
+    number: RevisionNumber
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUninstalling:
+    """Record that deletion began, so that a restart goes on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete objects in uninstall order, as far as the release owns them."""
+
+    objects: tuple[JsonObject, ...]
+    timeout_seconds: float
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Forget all revisions, the newest last."""
+
+    numbers: tuple[RevisionNumber, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUninstalled:
+    """Keep the history, its newest revision saying `uninstalled`."""
+
+    superseded: tuple[RevisionNumber, ...]
+
+
+Step = (
+    Store
+    | InstallCRDs
+    | RunHooks
+    | Apply
+    | AwaitReady
+    | Prune
+    | MarkDeployed
+    | Supersede
+    | PruneHistory
+    | MarkFailed
+    | MarkUninstalling
+    | Remove
+    | Purge
+    | MarkUninstalled
+)
+Plan = tuple[Step, ...]
+
+_HOOKS = {
+    "install": (HookEvent.PRE_INSTALL, HookEvent.POST_INSTALL, "Install complete"),
+    "upgrade": (HookEvent.PRE_UPGRADE, HookEvent.POST_UPGRADE, "Upgrade complete"),
+    "rollback": (HookEvent.PRE_ROLLBACK, HookEvent.POST_ROLLBACK, ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What steps are made for: a new or resumed revision, and what stood before it."""
+
+    kind: str  # install, upgrade or rollback: chooses hook events and words
+    revision: Revision
+    options: ActionOptions
+    stored: bool = False  # the revision was stored before a kill
+    crds: tuple[JsonObject, ...] = ()
+    earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
+    to_supersede: tuple[RevisionNumber, ...] = ()
+    to_forget: tuple[RevisionNumber, ...] = ()
+
+
+def steps_for(change: Change) -> Plan:
+    """Lay out an install, upgrade or rollback."""
+    options, revision = change.options, change.revision
+    before, after, description = _HOOKS[change.kind]
+    plan: list[Step] = [] if change.stored else [Store()]
+    if change.crds and options.crds is not CRDPolicy.SKIP:
+        plan.append(InstallCRDs(change.crds, options.crds is CRDPolicy.CREATE_REPLACE))
+    plan += _hooks(revision, before, options)
+    plan.append(Apply())
+    if not options.disable_wait:
+        plan.append(AwaitReady(options.timeout_seconds))
+    plan += _hooks(revision, after, options)
+    candidates = tuple(body for old in change.earlier for body in old.objects if not keeps(body))
+    if candidates:
+        plan.append(Prune(candidates))
+    plan.append(MarkDeployed(description or revision.description))
+    plan += ending(change.to_supersede, change.to_forget)
+    return tuple(plan)
+
+
+def ending(
+    to_supersede: Sequence[RevisionNumber], to_forget: Sequence[RevisionNumber]
+) -> tuple[Step, ...]:
+    """Lay out what follows once a revision is marked deployed."""
+    steps: tuple[Step, ...] = ()
+    if to_supersede:
+        steps += (Supersede(tuple(to_supersede)),)
+    if to_forget:
+        steps += (PruneHistory(tuple(to_forget)),)
+    return steps
+
+
+def steps_to_uninstall(
+    revisions: Sequence[Revision],
+    numbers: Sequence[RevisionNumber],
+    options: UninstallOptions,
+    *,
+    hooks_can_run: bool,
+) -> Plan:
+    """Lay out an uninstallation.
+
+    `revisions`: the newest first, all whose objects may live; `numbers`: all that are stored.
+    Where hooks cannot run, the namespace is going: nothing can be created or recorded in it.
+    """
+    newest = revisions[0]
+    plan: list[Step] = [MarkUninstalling()] if hooks_can_run else []
+    if hooks_can_run:
+        plan += _hooks(newest, HookEvent.PRE_DELETE, options)
+    objects = in_uninstall_order(_each_once(revisions))
+    removable = tuple(body for body in objects if not keeps(body))
+    wait = hooks_can_run and not options.disable_wait
+    plan.append(Remove(removable, options.timeout_seconds, wait=wait))
+    if hooks_can_run:
+        plan += _hooks(newest, HookEvent.POST_DELETE, options)
+    if options.keep_history and hooks_can_run:
+        plan.append(MarkUninstalled(tuple(n for n in numbers if n != newest.number)))
+    else:
+        plan.append(Purge(tuple(sorted(numbers))))
+    return tuple(plan)
+
+
+def history_to_forget(
+    numbers: Iterable[RevisionNumber], keep: int, spared: frozenset[int]
+) -> tuple[RevisionNumber, ...]:
+    """Choose the oldest revisions so that `keep` are left, a new one included; 0 keeps all.
+
+    The spared ones stay: what runs, and what a pin names.
+    """
+    stored = sorted(numbers)
+    if keep <= 0:
+        return ()
+    surplus = len(stored) + 1 - keep
+    candidates = [number for number in stored if number not in spared]
+    return tuple(candidates[: max(surplus, 0)])
+
+
+def _hooks(
+    revision: Revision, event: HookEvent, options: ActionOptions | UninstallOptions
+) -> list[Step]:
+    wanted = any(event in hook.events for hook in revision.hooks)
+    if options.disable_hooks or not wanted:
+        return []
+    return [RunHooks(event, options.timeout_seconds)]
+
+
+def _each_once(revisions: Sequence[Revision]) -> list[JsonObject]:
+    found: dict[tuple[str, ...], JsonObject] = {}
+    for revision in revisions:
+        for body in revision.objects:
+            metadata = body.get("metadata", {})
+            identity = (
+                body.get("apiVersion", "").rpartition("/")[0],
+                body.get("kind", ""),
+                metadata.get("namespace", ""),
+                metadata.get("name", ""),
+            )
+            found.setdefault(identity, body)
+    return list(found.values())

@@ -1,0 +1,254 @@
+"""Carry out a plan, step by step; between two steps the intent is asked again.
+
+One `match`: a step is data, what it means is here. Each step can be done twice.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TypeVar, assert_never
+
+from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.planning.steps import (
+    Apply,
+    AwaitReady,
+    InstallCRDs,
+    MarkDeployed,
+    MarkFailed,
+    MarkUninstalled,
+    MarkUninstalling,
+    Plan,
+    Prune,
+    PruneHistory,
+    Purge,
+    Remove,
+    RunHooks,
+    Step,
+    Store,
+    Supersede,
+)
+from whipstaff.reconcile.hooks import run_hooks
+from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.waiting import until_gone, until_ready
+from whipstaff.reconcile.world import Work, World
+from whipstaff.release.manifests import keeps, owner_of, stamp
+from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
+
+AT_ONCE = 8  # requests of one release at a time
+CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
+_NOT_FOUND = 404
+_T = TypeVar("_T")
+
+
+async def execute(world: World, work: Work, plan: Plan) -> None:
+    """Carry out the plan; what it raises is up to the caller to record."""
+    for step in plan:
+        work.intent.check()
+        await _perform(world, work, step)
+
+
+async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step
+    match step:
+        case Store():
+            await world.store.create(work.key, work.revision, work.identity)
+            work.keep(work.revision)
+        case InstallCRDs():
+            await _install_crds(world, work, step)
+        case RunHooks():
+            await run_hooks(world, work, step.event, step.timeout_seconds)
+        case Apply():
+            await _apply(world, work)
+        case AwaitReady():
+            work.story.sentence = f"waiting for the objects of revision {work.revision.number}"
+            references = [await _refer(world, work, body) for body in work.revision.objects]
+            await until_ready(world.cluster, work, references, step.timeout_seconds)
+        case Prune():
+            await _prune(world, work, step.candidates)
+        case MarkDeployed():
+            deployed = replace(
+                work.revision, status=ReleaseStatus.DEPLOYED, description=step.description
+            )
+            await _record(world, work, deployed)
+        case Supersede():
+            for number in step.numbers:
+                await _restate(world, work, number, ReleaseStatus.SUPERSEDED, None)
+        case PruneHistory() | Purge():
+            for number in step.numbers:
+                await world.store.delete(work.key, number, work.identity)
+        case MarkFailed():
+            await _restate(world, work, step.number, ReleaseStatus.FAILED, step.description)
+        case MarkUninstalling():
+            await _begin_uninstall(world, work)
+        case Remove():
+            await _remove(world, work, step)
+        case MarkUninstalled():
+            gone = replace(
+                work.revision,
+                status=ReleaseStatus.UNINSTALLED,
+                description="Uninstallation complete",
+            )
+            await _record(world, work, gone)
+            for number in step.superseded:
+                if (await _read(world, work, number)).status is ReleaseStatus.DEPLOYED:
+                    await _restate(world, work, number, ReleaseStatus.SUPERSEDED, None)
+        case _:
+            assert_never(step)
+
+
+async def for_each(items: Iterable[_T], call: Callable[[_T], Awaitable[None]]) -> None:
+    """Make a call for each item, a few at a time; the first failure is raised once all ended."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: _T) -> None:
+        async with room:
+            await call(item)
+
+    endings = await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
+    for ending in endings:
+        if ending is not None:
+            raise ending
+
+
+def placed(body: JsonObject, reference: ObjectReference) -> JsonObject:
+    """Return the object with its namespace written in, none for cluster-scoped kinds."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "namespace"}
+    if reference.namespace:
+        metadata["namespace"] = reference.namespace
+    return {**body, "metadata": metadata}
+
+
+def prepared_for_apply(revision: Revision, body: JsonObject, ref: ObjectReference) -> JsonObject:
+    """Return what is sent for an object of the manifest: placed and marked as the release's."""
+    return placed(stamp(body, revision.name, revision.namespace), ref)
+
+
+async def _refer(world: World, work: Work, body: JsonObject) -> ObjectReference:
+    return await world.cluster.refer(body, work.revision.namespace, work.identity)
+
+
+async def _install_crds(world: World, work: Work, step: InstallCRDs) -> None:
+    work.story.sentence = "installing the chart's CRDs"
+    references = []
+    for body in step.crds:
+        reference = await _refer(world, work, body)
+        live = await world.cluster.read(reference, work.identity)
+        if live is None or step.replace:
+            await world.cluster.apply(reference, placed(body, reference), work.identity)
+            references.append(reference)
+    await until_ready(world.cluster, work, references, CRD_SECONDS)
+    world.cluster.forget_kinds()
+
+
+async def _apply(world: World, work: Work) -> None:
+    """Apply kind by kind; objects of one kind together, as Helm creates them."""
+    revision = work.revision
+    work.story.sentence = f"applying revision {revision.number}"
+
+    async def apply_one(body: JsonObject) -> None:
+        reference = await _refer(world, work, body)
+        sent = prepared_for_apply(revision, body, reference)
+        await world.cluster.apply(reference, sent, work.identity)
+
+    for kind, bodies in groupby(revision.objects, key=lambda body: body.get("kind", "")):
+        await for_each(bodies, apply_one)
+        if kind == "CustomResourceDefinition":
+            world.cluster.forget_kinds()
+            crds = [body for body in revision.objects if body.get("kind") == kind]
+            references = [await _refer(world, work, body) for body in crds]
+            await until_ready(world.cluster, work, references, CRD_SECONDS)
+
+
+async def _prune(world: World, work: Work, candidates: Sequence[JsonObject]) -> None:
+    current = {
+        (await _refer(world, work, body)).same_in_any_version for body in work.revision.objects
+    }
+    for body in candidates:
+        reference = await _known(world, work, body)
+        if reference and reference.same_in_any_version not in current:
+            await _delete_owned(world, work, reference)
+
+
+async def _remove(world: World, work: Work, step: Remove) -> None:
+    work.story.sentence = "deleting the objects of the release"
+    deleted: list[ObjectReference] = []
+
+    async def remove_one(body: JsonObject) -> None:
+        reference = await _known(world, work, body)
+        if reference and await _delete_owned(world, work, reference):
+            deleted.append(reference)
+
+    for _, bodies in groupby(step.objects, key=lambda body: body.get("kind", "")):
+        await for_each(bodies, remove_one)
+    if step.wait:
+        await until_gone(world.cluster, work, deleted, step.timeout_seconds)
+
+
+async def _delete_owned(world: World, work: Work, reference: ObjectReference) -> bool:
+    """Delete unless the live object says keep or is someone else's by now."""
+    live = await world.cluster.read(reference, work.identity)
+    if live is None or keeps(live):
+        return False
+    if owner_of(live) != (work.revision.name, work.revision.namespace):
+        return False
+    await world.cluster.delete(reference, work.identity)
+    return True
+
+
+async def _known(world: World, work: Work, body: JsonObject) -> ObjectReference | None:
+    """Name an object of an old manifest; None if its kind is gone, and the object with it."""
+    try:
+        return await _refer(world, work, body)
+    except ClusterRefused as refused:
+        if refused.code == _NOT_FOUND:
+            return None
+        raise
+
+
+async def _record(world: World, work: Work, revision: Revision) -> None:
+    await world.store.update(work.key, revision, work.identity)
+    work.keep(revision)
+
+
+async def _read(world: World, work: Work, number: RevisionNumber) -> Revision:
+    if number not in work.known:
+        work.known[number] = await world.store.read(work.key, number, work.identity)
+    return work.known[number]
+
+
+async def _restate(
+    world: World,
+    work: Work,
+    number: RevisionNumber,
+    status: ReleaseStatus,
+    description: str | None,
+) -> None:
+    """Change the status of a stored revision, whichever it is."""
+    stored = await _read(world, work, number)
+    restated = replace(
+        stored,
+        status=status,
+        description=stored.description if description is None else description,
+    )
+    await world.store.update(work.key, restated, work.identity)
+    work.known[number] = restated
+    if number == work.revision.number:
+        work.revision = restated
+
+
+async def _begin_uninstall(world: World, work: Work) -> None:
+    if work.revision.status is ReleaseStatus.UNINSTALLING:
+        return
+    begun = replace(
+        work.revision,
+        status=ReleaseStatus.UNINSTALLING,
+        deleted=world.clock.now(),
+        description="Deletion in progress (or silently failed)",
+    )
+    await _record(world, work, begun)
+
+
+def gave_up(kind: str, name: str, error: OperatorError) -> str:
+    """Return what the record says of a failed revision, in Helm's words."""
+    what = {"install": "Release", "upgrade": "Upgrade", "rollback": "Rollback"}[kind]
+    return f'{what} "{name}" failed: {error.text}'

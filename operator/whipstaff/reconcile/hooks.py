@@ -1,0 +1,170 @@
+"""Run the hooks of one event, in Helm's order and with Helm's delete policies.
+
+What Helm does not: each phase is recorded before the delete policy acts, so that after a kill a
+hook that succeeded does not run again and one that ran is waited for instead of started anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.planning.readiness import HookOutcome, hook_outcome
+from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.waiting import until_gone, within
+from whipstaff.reconcile.world import Work, World
+from whipstaff.release.manifests import in_install_order
+from whipstaff.release.marks import EVENT
+from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, HookPhase
+
+
+class HookFailed(OperatorError):
+    """A hook's Job or Pod failed; the text names it and says why."""
+
+
+def in_run_order(hooks: Sequence[Hook], event: HookEvent) -> tuple[Hook, ...]:
+    """Choose the hooks of an event: by weight, then name; kinds in install order before that.
+
+    As Helm's pkg/action/hooks.go: a stable sort by weight with ties by name, on hooks that were
+    sorted by kind.
+    """
+    chosen = [hook for hook in hooks if event in hook.events]
+    ranks = {id(body): rank for rank, body in enumerate(in_install_order(h.body for h in chosen))}
+    chosen.sort(key=lambda hook: ranks[id(hook.body)])
+    return tuple(sorted(chosen, key=lambda hook: (hook.weight, hook.name)))
+
+
+async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds: float) -> None:
+    """Run what has not succeeded yet; HookFailed ends the event."""
+    hooks = in_run_order(work.revision.hooks, event)
+    for position, hook in enumerate(hooks):
+        work.intent.check()
+        if _done(work, hook, event):
+            continue
+        work.story.sentence = f"{event} hook {hook.kind} {hook.name}"
+        try:
+            await _run(world, work, hook, event, timeout_seconds)
+        except OperatorError as error:
+            if isinstance(error, ClusterRefused) and error.retryable:
+                raise
+            await _record(world, work, hook, HookPhase.FAILED)
+            await _clean(world, work, [hook], HookDeletePolicy.HOOK_FAILED, timeout_seconds)
+            before = hooks[:position]
+            await _clean(world, work, before, HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
+            raise
+    for hook in reversed(hooks):
+        await _clean(world, work, [hook], HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
+
+
+def _done(work: Work, hook: Hook, event: HookEvent) -> bool:
+    """Whether the hook succeeded at this event before a kill.
+
+    A hook of several events runs at each, and the record has one phase for it: the revision's
+    label says which event that phase is about.
+    """
+    if _current(work, hook).phase is not HookPhase.SUCCEEDED:
+        return False
+    begun = work.revision.labels.get(EVENT, "")
+    return begun == event or (begun, str(event)) in _FOLLOWS
+
+
+_FOLLOWS = frozenset(
+    (f"post-{action}", f"pre-{action}") for action in ("install", "upgrade", "rollback", "delete")
+)
+
+
+async def _run(
+    world: World, work: Work, hook: Hook, event: HookEvent, timeout_seconds: float
+) -> None:
+    namespace = work.revision.namespace
+    reference = await world.cluster.refer(hook.body, namespace, work.identity)
+    begun = work.revision.labels.get(EVENT) == event
+    resumed = begun and _current(work, hook).phase is HookPhase.RUNNING
+    if not (resumed and await world.cluster.read(reference, work.identity)):
+        policies = hook.delete_policies or (HookDeletePolicy.BEFORE_HOOK_CREATION,)
+        if HookDeletePolicy.BEFORE_HOOK_CREATION in policies:
+            await _delete(world, work, reference, timeout_seconds)
+        labels = {**work.revision.labels, EVENT: str(event)}
+        work.keep(replace(work.revision, labels=labels))
+        await _record(world, work, hook, HookPhase.RUNNING)
+        await world.cluster.apply(reference, _placed(hook, reference), work.identity)
+    await _await_end(world, work, reference, timeout_seconds)
+    await _record(world, work, hook, HookPhase.SUCCEEDED)
+
+
+async def _await_end(
+    world: World, work: Work, reference: ObjectReference, timeout_seconds: float
+) -> None:
+    cause = "not seen yet"
+
+    async def watch() -> None:
+        nonlocal cause
+        async for live in world.cluster.follow([reference], work.identity):
+            body = live.get(reference)
+            if body is None:
+                continue
+            verdict = hook_outcome(body)
+            cause = verdict.cause
+            if verdict.outcome is HookOutcome.SUCCEEDED:
+                return
+            if verdict.outcome is HookOutcome.FAILED:
+                raise HookFailed(f"{reference} failed: {verdict.cause}")
+
+    if reference.kind not in ("Job", "Pod"):
+        return  # as Helm: every other kind is done once it is created
+    await within(work, timeout_seconds, watch(), lambda: f"{reference}: {cause}")
+
+
+async def _record(world: World, work: Work, hook: Hook, phase: HookPhase) -> None:
+    now = world.clock.now()
+    hooks = tuple(
+        _with_phase(other, phase, now) if _same(other, hook) else other
+        for other in work.revision.hooks
+    )
+    work.keep(replace(work.revision, hooks=hooks))
+    await world.store.update(work.key, work.revision, work.identity)
+
+
+def _with_phase(hook: Hook, phase: HookPhase, now: str) -> Hook:
+    if phase is HookPhase.RUNNING:
+        return replace(hook, phase=phase, started_at=now, completed_at="")
+    return replace(hook, phase=phase, completed_at=now)
+
+
+async def _clean(
+    world: World,
+    work: Work,
+    hooks: Sequence[Hook],
+    policy: HookDeletePolicy,
+    timeout_seconds: float,
+) -> None:
+    for hook in hooks:
+        # Deleting a CRD would delete every object of its kind: no hook policy does that.
+        if policy in hook.delete_policies and hook.kind != "CustomResourceDefinition":
+            reference = await world.cluster.refer(hook.body, work.revision.namespace, work.identity)
+            await _delete(world, work, reference, timeout_seconds)
+
+
+async def _delete(
+    world: World, work: Work, reference: ObjectReference, timeout_seconds: float
+) -> None:
+    if reference.kind == "CustomResourceDefinition":
+        return
+    if await world.cluster.read(reference, work.identity) is None:
+        return
+    await world.cluster.delete(reference, work.identity)
+    await until_gone(world.cluster, work, [reference], timeout_seconds)
+
+
+def _placed(hook: Hook, reference: ObjectReference) -> dict[str, object]:
+    if not reference.namespace:
+        return hook.body
+    metadata = {**hook.body.get("metadata", {}), "namespace": reference.namespace}
+    return {**hook.body, "metadata": metadata}
+
+
+def _current(work: Work, hook: Hook) -> Hook:
+    return next(other for other in work.revision.hooks if _same(other, hook))
+
+
+def _same(one: Hook, other: Hook) -> bool:
+    return (one.path, one.kind, one.name) == (other.path, other.kind, other.name)

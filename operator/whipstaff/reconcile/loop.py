@@ -1,0 +1,329 @@
+"""The one loop: observe, classify, decide, prepare, act, record.
+
+A pass repeats that until nothing is left to do or an action would run twice. It ends with an
+Outcome, which says when to look again; what a user should know is in status by then.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict, WorkerLost
+from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.planning.decision import Action, Decision, decide
+from whipstaff.planning.observation import Observation
+from whipstaff.planning.state import classify
+from whipstaff.planning.status import Findings, StatusFacts, status_for, unknown_revisions
+from whipstaff.planning.steps import (
+    Change,
+    MarkFailed,
+    PruneHistory,
+    Supersede,
+    history_to_forget,
+    steps_for,
+)
+from whipstaff.reconcile.execute import execute, gave_up
+from whipstaff.reconcile.narrator import Narrator
+from whipstaff.reconcile.observe import observe
+from whipstaff.reconcile.ports import Event, ResolvedChart
+from whipstaff.reconcile.prepare import Preparation, Unchanged
+from whipstaff.reconcile.uninstall import Uninstallation
+from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
+from whipstaff.release.marks import is_ours
+from whipstaff.release.revision import (
+    JsonObject,
+    ReleaseStatus,
+    Revision,
+    RevisionHeader,
+)
+
+log = logging.getLogger(__name__)
+
+
+_FROM_HISTORY = ("history", "revision", "chartVersion", "pinnedRevision")  # of status
+
+
+class Ending(StrEnum):
+    """How a pass ended."""
+
+    IN_SYNC = "in-sync"
+    REFUSED = "refused"  # before anything was written; tried again with back-off
+    UNREACHABLE = "unreachable"  # the cluster stopped answering half-way; resumed with back-off
+    WAITING = "waiting"
+    STALLED = "stalled"
+    INTERRUPTED = "interrupted"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a pass ended, and when to look again: None leaves it to interval or back-off."""
+
+    ending: Ending
+    again_seconds: float | None = None
+
+
+class Pass:
+    """One pass over one release."""
+
+    def __init__(self, world: World, intent: Intent, written: JsonObject | None) -> None:
+        self._world = world
+        self._intent = intent
+        release = intent.release
+        if written is not None:
+            release = replace(release, status=written)
+        self._release: HelmRelease = release
+        self._narrator = Narrator(world.reporter, release, release.status)
+        self._story = Story()
+        self._revisions: dict[int, Revision] = {}
+        self._same_inputs = ""
+        self._seen: Observation | None = None
+
+    @property
+    def status(self) -> JsonObject:
+        """The status as it was last written."""
+        return self._narrator.written
+
+    async def run(self) -> Outcome:
+        """Do what there is to do; raises nothing but what is a fault of ours."""
+        try:
+            if self._release.deletion_requested:
+                return await self._delete()
+            return await self._laps()
+        except Interrupted:
+            return Outcome(Ending.INTERRUPTED, 0.0)
+        except OperatorError as refusal:
+            return await self._refused(refusal)
+        finally:
+            await self._narrator.end()
+
+    async def _laps(self) -> Outcome:
+        done: set[Action] = set()
+        while True:
+            seen, chart = await observe(self._world, self._release)
+            self._seen = seen
+            if self._release.spec.suspend:
+                await self._report(Findings(suspended=True))
+                return Outcome(Ending.SUSPENDED)
+            decision = decide(classify(seen), seen)
+            if decision.action is None:
+                return await self._rest(decision)
+            if decision.action in done:
+                return Outcome(Ending.WAITING, 0.0)
+            done.add(decision.action)
+            if await self._act(decision, seen, chart):
+                await self._report(Findings())
+                return Outcome(Ending.IN_SYNC)
+
+    async def _rest(self, decision: Decision) -> Outcome:
+        if decision.stalled:
+            await self._report(Findings(exhausted=decision.why))
+            return Outcome(Ending.STALLED)
+        if decision.wait_seconds:
+            await self._report(Findings(waiting=decision.why))
+            return Outcome(Ending.WAITING, decision.wait_seconds)
+        await self._report(Findings())
+        return Outcome(Ending.IN_SYNC)
+
+    async def _act(
+        self, decision: Decision, seen: Observation, chart: ResolvedChart | OperatorError
+    ) -> bool:
+        """Do one action; True if the inputs turned out to render to what runs."""
+        action = decision.action
+        assert action is not None  # noqa: S101 - the caller looked
+        started = self._world.clock.monotonic()
+        log.debug("action begins", extra={"action": action, "why": decision.why})
+        preparation = Preparation(self._world, seen, decision)
+        match action:
+            case Action.INSTALL | Action.UPGRADE:
+                if isinstance(chart, OperatorError):
+                    raise chart
+                change = await preparation.release(chart)
+                if isinstance(change, Unchanged):
+                    assert not isinstance(seen.inputs, OperatorError)  # noqa: S101 - rendered
+                    self._same_inputs = seen.inputs.digest
+                    return True
+                await self._carry_out(change)
+            case Action.ROLLBACK:
+                await self._carry_out(await preparation.rollback())
+            case Action.RESUME:
+                await self._carry_out(await preparation.resume())
+            case Action.ABANDON:
+                await self._mark_failed(decision.source, "superseded by newer inputs")
+            case Action.UNLOCK:
+                await self._unlock(decision.source)
+            case Action.TIDY:
+                await self._tidy(seen)
+            case _:
+                assert_never(action)
+        seconds = round(self._world.clock.monotonic() - started, 3)
+        log.info("action finished", extra={"action": action, "seconds": seconds})
+        return False
+
+    async def _carry_out(self, change: Change) -> None:
+        release = self._release
+        self._story.sentence = f"{change.kind} of revision {change.revision.number}"
+        await self._world.reporter.add_finalizer(release.namespace, release.name, release.uid)
+        self._narrator.begin(self._progress)
+        work = self._work(change.revision)
+        work.known.update({old.number: old for old in change.earlier})
+        try:
+            await execute(self._world, work, steps_for(change))
+        except OperatorError as error:
+            if isinstance(error, (ReleaseConflict, WorkerLost)):
+                raise
+            if isinstance(error, ClusterRefused) and error.retryable:
+                raise
+            if work.revision.status.pending:
+                description = gave_up(change.kind, change.revision.name, error)
+                await self._mark_failed_in(work, description)
+        finally:
+            self._revisions.update(work.known)
+
+    async def _mark_failed_in(self, work: Work, description: str) -> None:
+        step = MarkFailed(work.revision.number, description)
+        await execute(self._world, _uninterrupted(work), (step,))
+        log.info("revision failed", extra={"revision": work.revision.number})
+
+    async def _mark_failed(self, header: RevisionHeader | None, description: str) -> None:
+        assert header is not None  # noqa: S101 - what is given up is stored
+        stored = await self._read(header)
+        await self._mark_failed_in(self._work(stored), description)
+
+    async def _unlock(self, header: RevisionHeader | None) -> None:
+        assert header is not None  # noqa: S101 - what is unlocked is stored
+        release = self._release
+        await self._world.store.mark_failed_unread(
+            release.release_key,
+            header.number,
+            f"unlocked by Whipstaff: {header.status} for longer than timeout",
+            identity_of(release),
+        )
+
+    async def _tidy(self, seen: Observation) -> None:
+        deployed = [h for h in seen.headers if h.status is ReleaseStatus.DEPLOYED]
+        work = self._work(await self._read(deployed[0]))
+        numbers = [header.number for header in seen.headers[1:]]
+        pin = self._release.spec.revision
+        spared = frozenset({h.number for h in deployed} | ({pin} if pin else set()))
+        surplus = history_to_forget(numbers, self._release.spec.max_history, spared)
+        plan = (Supersede(tuple(h.number for h in deployed[1:])), PruneHistory(surplus))
+        await execute(self._world, work, plan)
+        self._revisions.update(work.known)
+
+    async def _read(self, header: RevisionHeader) -> Revision:
+        release = self._release
+        return await self._world.store.read(
+            release.release_key, header.number, identity_of(release)
+        )
+
+    def _work(self, revision: Revision) -> Work:
+        work = Work(
+            intent=self._intent,
+            key=self._release.release_key,
+            identity=identity_of(self._release),
+            revision=revision,
+            story=self._story,
+        )
+        work.known[revision.number] = revision
+        return work
+
+    def _progress(self) -> JsonObject:
+        findings = Findings(progressing=self._story.sentence, unready=self._story.unready)
+        return self._status(findings)
+
+    def _status(self, findings: Findings) -> JsonObject:
+        assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed
+        known = self._seen.remembered
+        return status_for(
+            StatusFacts(
+                seen=self._seen,
+                findings=findings,
+                revisions=self._revisions,
+                same_inputs=self._same_inputs or known.same_inputs,
+                now=self._world.clock.now(),
+            )
+        )
+
+    async def _report(self, findings: Findings) -> None:
+        """Write how the pass ended, with what happened as events if that is news."""
+        assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed
+        for header in unknown_revisions(self._seen):
+            if header.number not in self._revisions:
+                await self._remember(header)
+        status = self._status(findings)
+        await self._narrator.write(status, _news(self._release.status, status))
+        self._release = replace(self._release, status=status)
+
+    async def _remember(self, header: RevisionHeader) -> None:
+        try:
+            self._revisions[header.number] = await self._read(header)
+        except OperatorError as error:
+            # An old record that cannot be read has an entry without details. Where its content
+            # is needed, reading it again says what is wrong with it.
+            log.info("revision unreadable", extra={"revision": header.number, "why": error.reason})
+
+    async def _refused(self, refusal: OperatorError) -> Outcome:
+        if self._seen is None:
+            inputs = refusal
+            self._seen = Observation(self._release, (), inputs)
+            try:
+                key, identity = self._release.release_key, identity_of(self._release)
+                headers = await self._world.store.history(key, identity)
+                self._seen = replace(self._seen, headers=headers)
+            except OperatorError:
+                return await self._say_only(refusal)
+        half_way = any(h.status.pending and is_ours(h) for h in self._seen.headers[:1])
+        try:
+            await self._report(Findings(refusal=refusal))
+        except OperatorError:
+            log.warning("status not written", extra={"why": refusal.reason})
+        return Outcome(Ending.UNREACHABLE if half_way else Ending.REFUSED)
+
+    async def _say_only(self, refusal: OperatorError) -> Outcome:
+        """Report a refusal without knowing the history: what status said of it stays."""
+        assert self._seen is not None  # noqa: S101 - the caller made it
+        status = self._status(Findings(refusal=refusal))
+        kept: JsonObject = {
+            name: self._release.status[name]
+            for name in _FROM_HISTORY
+            if name in self._release.status
+        }
+        try:
+            await self._narrator.write({**status, **kept})
+        except OperatorError:
+            log.warning("status not written", extra={"why": refusal.reason})
+        return Outcome(Ending.REFUSED)
+
+    async def _delete(self) -> Outcome:
+        self._seen = Observation(self._release, (), OperatorError("being deleted"))
+        self._narrator.begin(self._progress)
+        self._story.sentence = "uninstalling"
+        await Uninstallation(self._world, self._intent, self._release, self._story).run()
+        await self._narrator.end()
+        release = self._release
+        await self._world.reporter.remove_finalizer(release.namespace, release.name, release.uid)
+        return Outcome(Ending.DELETED)
+
+
+def _uninterrupted(work: Work) -> Work:
+    """Return the work as one that nothing interrupts: what went wrong is always recorded."""
+    return replace(work, intent=Settled(work.intent.release))
+
+
+def _news(old: JsonObject, new: JsonObject) -> list[Event]:
+    """Return an event if Ready changed its status or reason, or another revision runs."""
+    before, after = _ready_of(old), _ready_of(new)
+    facts = ("status", "reason")
+    moved = [before.get(name) for name in facts] != [after.get(name) for name in facts]
+    if not moved and old.get("revision") == new.get("revision"):
+        return []
+    kind = "Warning" if after.get("status") == "False" else "Normal"
+    return [Event(kind, after.get("reason", ""), after.get("message", ""))]
+
+
+def _ready_of(status: JsonObject) -> JsonObject:
+    conditions = status.get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == "Ready"), {})

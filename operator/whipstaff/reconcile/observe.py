@@ -1,0 +1,72 @@
+"""Read everything that a decision depends on."""
+
+import asyncio
+import hashlib
+import json
+
+from whipstaff.errors import ChartUnavailable, OperatorError
+from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.planning.observation import Inputs, Observation
+from whipstaff.planning.status import remembered
+from whipstaff.reconcile.ports import ChartReference, ResolvedChart
+from whipstaff.reconcile.world import World, identity_of
+from whipstaff.release.manifests import inputs_digest
+from whipstaff.release.revision import JsonObject
+
+FRESH_SECONDS = 1.0  # an index older than this is asked for again before a chart is called unknown
+
+
+async def observe(
+    world: World, release: HelmRelease
+) -> tuple[Observation, ResolvedChart | OperatorError]:
+    """Read stored revisions and inputs; the chart comes back beside them."""
+    headers, chart = await asyncio.gather(
+        world.store.history(release.release_key, identity_of(release)), _resolve(world, release)
+    )
+    seen = Observation(
+        release=release,
+        headers=headers,
+        inputs=chart if isinstance(chart, OperatorError) else _inputs(release, chart),
+        remembered=remembered(release.status),
+        now_seconds=world.clock.seconds(),
+    )
+    return seen, chart
+
+
+async def _resolve(world: World, release: HelmRelease) -> ResolvedChart | OperatorError:
+    spec, known = release.spec, remembered(release.status)
+    if spec.suspend:
+        return OperatorError("suspended")
+    reference = ChartReference(spec.chart.name, spec.chart.version, spec.chart.repository)
+    asked = bool(release.requested_at) and release.requested_at != known.handled_request
+    max_age = FRESH_SECONDS if asked else spec.interval_seconds
+    try:
+        try:
+            return await world.charts.resolve(reference, max_age_seconds=max_age)
+        except ChartUnavailable:
+            return await world.charts.resolve(reference, max_age_seconds=FRESH_SECONDS)
+    except OperatorError as error:
+        return error
+
+
+def _inputs(release: HelmRelease, chart: ResolvedChart) -> Inputs:
+    spec = release.spec
+    split = spec.storage_namespace != spec.target_namespace
+    return Inputs(
+        chart_name=chart.name,
+        chart_version=chart.version,
+        chart_digest=chart.digest,
+        values_digest=_values_digest(spec.values),
+        digest=inputs_digest(
+            chart_digest=chart.digest,
+            values=spec.values,
+            release_name=spec.release_name,
+            namespace=spec.target_namespace,
+            namespace_in_manifest=True if split else None,
+        ),
+    )
+
+
+def _values_digest(values: JsonObject) -> str:
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

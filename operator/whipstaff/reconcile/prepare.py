@@ -1,0 +1,297 @@
+"""Make the revision that an action will store, and find out beforehand what would refuse it.
+
+Nothing is written here: what is refused makes no revision and leaves what runs untouched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict
+from whipstaff.helmrelease.types import CRDPolicy
+from whipstaff.planning.decision import Action, Decision
+from whipstaff.planning.observation import Observation
+from whipstaff.planning.steps import Change, history_to_forget
+from whipstaff.reconcile.execute import for_each, prepared_for_apply
+from whipstaff.reconcile.ports import (
+    Identity,
+    ObjectReference,
+    Rendering,
+    RenderRequest,
+    ResolvedChart,
+)
+from whipstaff.reconcile.world import World, identity_of
+from whipstaff.release.manifests import ownership_refusal
+from whipstaff.release.marks import Marks, is_ours
+from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
+from whipstaff.release.revision import (
+    HookPhase,
+    JsonObject,
+    ReleaseStatus,
+    Revision,
+    RevisionHeader,
+    RevisionNumber,
+)
+
+_NOT_FOUND = 404
+_PENDING = {
+    Action.INSTALL: (ReleaseStatus.PENDING_INSTALL, "Initial install underway"),
+    Action.UPGRADE: (ReleaseStatus.PENDING_UPGRADE, "Preparing upgrade"),
+    Action.ROLLBACK: (ReleaseStatus.PENDING_ROLLBACK, "Rollback to {source}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The inputs are others, but they render to what runs: there is nothing to release."""
+
+
+class Preparation:
+    """One release's next revision in the making."""
+
+    def __init__(self, world: World, seen: Observation, decision: Decision) -> None:
+        self._world = world
+        self._seen = seen
+        self._decision = decision
+        self._release = seen.release
+        self._identity: Identity = identity_of(seen.release)
+
+    async def release(self, chart: ResolvedChart) -> Change | Unchanged:
+        """Render the chart for an install or upgrade and check it against the cluster."""
+        spec = self._release.spec
+        await self._require_namespace()
+        rendering = await self._render(chart)
+        if rendering.same_as_current:
+            return Unchanged()
+        assert self._decision.action is not None  # noqa: S101 - only called with one
+        revision = self._new_revision(rendering.manifest_digest, self._inputs_label(), None)
+        revision = replace(
+            revision,
+            chart=rendering.chart,
+            config=spec.values,
+            manifest=rendering.manifest,
+            objects=rendering.objects,
+            hooks=rendering.hooks,
+            notes=rendering.notes,
+        )
+        return await self._checked(revision, rendering.crds)
+
+    async def rollback(self) -> Change:
+        """Copy the revision that is rolled back to and check it against the cluster."""
+        source = self._decision.source
+        assert source is not None  # noqa: S101 - a rollback always has one
+        await self._require_namespace()
+        old = await self._read(source.number)
+        noted = Marks.of(source)
+        revision = self._new_revision(noted.manifest, noted.inputs, source.number)
+        revision = replace(
+            revision,
+            chart=old.chart,
+            config=old.config,
+            manifest=old.manifest,
+            objects=old.objects,
+            hooks=tuple(
+                replace(hook, phase=HookPhase.NEVER, started_at="", completed_at="")
+                for hook in old.hooks
+            ),
+            notes=old.notes,
+            apply_method="ssa",
+        )
+        return await self._checked(revision, ())
+
+    async def resume(self) -> Change:
+        """Read back our own interrupted revision; it was checked before it was stored."""
+        header = self._decision.source
+        assert header is not None  # noqa: S101 - what is resumed is stored
+        revision = await self._read(header.number)
+        action = Action(Marks.of(header).action)
+        return await self._change(action, revision, (), stored=True)
+
+    def _new_revision(
+        self, manifest_label: str, inputs_label: str, made_from: RevisionNumber | None
+    ) -> Revision:
+        action = self._decision.action
+        assert action is not None  # noqa: S101 - only called with one
+        spec, number = self._release.spec, self._seen.next_number
+        status, description = _PENDING[action]
+        now = self._world.clock.now()
+        noted = Marks(
+            inputs=inputs_label,
+            manifest=manifest_label,
+            action=str(action),
+            made_from=made_from,
+            attempt=self._decision.attempt,
+            trigger=self._decision.trigger,
+        )
+        return Revision(
+            name=spec.release_name,
+            namespace=spec.target_namespace,
+            number=number,
+            status=status,
+            chart={},
+            config={},
+            manifest="",
+            objects=(),
+            description=description.format(source=made_from),
+            first_deployed=now,
+            last_deployed=now,
+            labels=noted.labels(number),
+        )
+
+    def _inputs_label(self) -> str:
+        inputs = self._seen.inputs
+        if isinstance(inputs, OperatorError):
+            raise inputs
+        return inputs.digest
+
+    async def _render(self, chart: ResolvedChart) -> Rendering:
+        spec, identity = self._release.spec, self._identity
+        cluster = self._world.cluster
+        newest, is_upgrade = self._seen.newest, self._decision.action is Action.UPGRADE
+        # Only our own deployed revision is worth a comparison: after a failed one the cluster
+        # holds something else, and one made outside is taken over by a revision of our own.
+        current = newest if newest and newest is self._seen.deployed and is_ours(newest) else None
+        noted = Marks.of(current) if current else Marks()
+        request = RenderRequest(
+            chart=chart,
+            values=spec.values,
+            release_name=spec.release_name,
+            namespace=spec.target_namespace,
+            capabilities=await cluster.capabilities(identity),
+            revision=self._seen.next_number,
+            is_upgrade=is_upgrade,
+            current_revision=current.number if current else None,
+            current_is_upgrade=noted.action != Action.INSTALL,
+            current_manifest_digest=noted.manifest,
+            namespace_in_manifest=spec.storage_namespace != spec.target_namespace,
+        )
+
+        async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
+            return await cluster.lookup(api_version, kind, namespace, name, identity)
+
+        return await self._world.renderer.render(request, lookup)
+
+    async def _checked(self, revision: Revision, crds: tuple[JsonObject, ...]) -> Change:
+        assert self._decision.action is not None  # noqa: S101 - only called with one
+        change = await self._change(self._decision.action, revision, crds, stored=False)
+        await self._check(change)
+        first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
+        if first:
+            change = replace(change, revision=replace(change.revision, first_deployed=first))
+        return change
+
+    async def _change(
+        self, action: Action, revision: Revision, crds: tuple[JsonObject, ...], *, stored: bool
+    ) -> Change:
+        spec = self._release.spec
+        options = spec.install if action is Action.INSTALL else spec.upgrade
+        others = [header for header in self._seen.headers if header.number != revision.number]
+        superseded = [h.number for h in others if h.status is ReleaseStatus.DEPLOYED]
+        spared = frozenset({revision.number, *superseded, *_named(spec.revision)})
+        keep = spec.max_history
+        return Change(
+            kind=str(action),
+            revision=revision,
+            options=options,
+            stored=stored,
+            crds=crds if options.crds is not CRDPolicy.SKIP else (),
+            earlier=await self._earlier(others),
+            to_supersede=tuple(superseded),
+            to_forget=history_to_forget([h.number for h in others], keep, spared),
+        )
+
+    async def _earlier(self, others: Sequence[RevisionHeader]) -> tuple[Revision, ...]:
+        """Read every revision whose objects may still live: since the last deployed one."""
+        found = []
+        for header in others:
+            if header.status in (ReleaseStatus.UNINSTALLED, ReleaseStatus.SUPERSEDED):
+                continue
+            found.append(await self._read(header.number))
+            if header.status is ReleaseStatus.DEPLOYED:
+                break
+        return tuple(found)
+
+    async def _read(self, number: RevisionNumber) -> Revision:
+        return await self._world.store.read(self._release.release_key, number, self._identity)
+
+    async def _require_namespace(self) -> None:
+        spec = self._release.spec
+        for name in {spec.target_namespace, spec.storage_namespace} - {self._release.namespace}:
+            if spec.create_namespace:
+                await self._world.cluster.ensure_namespace(name, self._identity)
+                continue
+            reference = ObjectReference("v1", "Namespace", "", name)
+            if await self._world.cluster.read(reference, self._identity) is None:
+                raise ClusterRefused(
+                    f'namespace "{name}" does not exist; create it, or set createNamespace',
+                    _NOT_FOUND,
+                    "NamespaceNotFound",
+                )
+
+    async def _check(self, change: Change) -> None:
+        """Ask the server about every object before the first one is written."""
+        bodies = (*change.crds, *change.revision.objects)
+        coming = _Coming(kinds_defined_by(bodies), namespaces_created_by(bodies))
+        owned = await self._owned(change.earlier)
+
+        async def check(body: JsonObject) -> None:
+            await self._check_one(change.revision, body, coming, owned)
+
+        await for_each(change.revision.objects, check)
+
+    async def _owned(self, earlier: Sequence[Revision]) -> frozenset[tuple[str, str, str, str]]:
+        """Name what earlier revisions brought: those objects need no check of their owner."""
+        found = set()
+        for body in (body for old in earlier for body in old.objects):
+            group, kind = str(body.get("apiVersion", "")).rpartition("/")[0], body.get("kind", "")
+            gone_is_fine = _Coming(frozenset({(group, kind)}), frozenset())
+            reference = await self._refer(body, gone_is_fine)
+            if reference is not None:
+                found.add(reference.same_in_any_version)
+        return frozenset(found)
+
+    async def _check_one(
+        self,
+        revision: Revision,
+        body: JsonObject,
+        coming: "_Coming",
+        owned: frozenset[tuple[str, str, str, str]],
+    ) -> None:
+        reference = await self._refer(body, coming)
+        if reference is None or reference.namespace in coming.namespaces:
+            return
+        if reference.same_in_any_version not in owned:
+            await self._check_owner(revision, reference)
+        sent = prepared_for_apply(revision, body, reference)
+        await self._world.cluster.apply(reference, sent, self._identity, dry_run=True)
+
+    async def _check_owner(self, revision: Revision, reference: ObjectReference) -> None:
+        live = await self._world.cluster.read(reference, self._identity)
+        if live is None:
+            return
+        refusal = ownership_refusal(live, reference.namespace, revision.name, revision.namespace)
+        if refusal:
+            raise ReleaseConflict(refusal, str(reference))
+
+    async def _refer(self, body: JsonObject, coming: "_Coming") -> ObjectReference | None:
+        """Name an object, None while its kind comes with this very release or is gone."""
+        try:
+            return await self._world.cluster.refer(
+                body, self._release.spec.target_namespace, self._identity
+            )
+        except ClusterRefused as refused:
+            group = str(body.get("apiVersion", "")).rpartition("/")[0]
+            if refused.code == _NOT_FOUND and (group, body.get("kind")) in coming.kinds:
+                return None
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What this release brings along itself, so that a dry run cannot know it yet."""
+
+    kinds: frozenset[tuple[str, str]]
+    namespaces: frozenset[str]
+
+
+def _named(revision: RevisionNumber | None) -> tuple[RevisionNumber, ...]:
+    return () if revision is None else (revision,)

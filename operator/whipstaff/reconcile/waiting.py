@@ -1,0 +1,108 @@
+"""Waiting for the cluster: holds no worker, and ends early when something else is wanted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from whipstaff.errors import OperatorError
+from whipstaff.planning.readiness import Readiness, Verdict, readiness
+from whipstaff.planning.status import Unready
+from whipstaff.reconcile.ports import Cluster, ObjectReference
+from whipstaff.reconcile.world import Work
+from whipstaff.release.revision import JsonObject
+
+Live = Mapping[ObjectReference, JsonObject | None]
+
+NAMED_LIMIT = 5  # objects that a failure message names
+
+
+class NotReady(OperatorError):
+    """Objects did not become ready; the text names them and says why."""
+
+
+class WaitTimeout(OperatorError):
+    """Something took longer than its timeout; the text names what."""
+
+
+async def within(
+    work: Work, timeout_seconds: float, watching: Awaitable[None], why: Callable[[], str]
+) -> None:
+    """Await `watching`; Interrupted when the intent changes, WaitTimeout(why()) when it is late."""
+    async with work.intent.waiting():
+        wait = asyncio.ensure_future(watching)
+        change = asyncio.ensure_future(work.intent.changed())
+        try:
+            done, _ = await asyncio.wait(
+                {wait, change}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for task in (wait, change):
+                task.cancel()
+            await asyncio.gather(wait, change, return_exceptions=True)
+    if wait in done:
+        wait.result()
+        return
+    work.intent.check()
+    raise WaitTimeout(f"timed out after {timeout_seconds:g}s: {why()}")
+
+
+async def until_ready(
+    cluster: Cluster, work: Work, references: Collection[ObjectReference], timeout_seconds: float
+) -> None:
+    """Wait until each object is ready; NotReady when one failed and no other is on its way."""
+    if not references:
+        return
+    found: dict[ObjectReference, Readiness] = {}
+
+    async def watch() -> None:
+        async for live in cluster.follow(references, work.identity):
+            found.update({ref: readiness(body) for ref, body in live.items()})
+            _tell(work, found)
+            if _settled(found, len(set(references))):
+                return
+
+    await within(work, timeout_seconds, watch(), lambda: _causes(found))
+
+
+async def until_gone(
+    cluster: Cluster, work: Work, references: Collection[ObjectReference], timeout_seconds: float
+) -> None:
+    """Wait until none of the objects exists any more."""
+    left: dict[ObjectReference, JsonObject | None] = {}
+
+    async def watch() -> None:
+        async for live in cluster.follow(references, work.identity):
+            left.update(live)
+            if len(left) == len(set(references)) and not any(left.values()):
+                return
+
+    def why() -> str:
+        return "still there: " + ", ".join(str(ref) for ref, body in left.items() if body)
+
+    if references:
+        await within(work, timeout_seconds, watch(), why)
+
+
+def _settled(found: Mapping[ObjectReference, Readiness], expected: int) -> bool:
+    if len(found) < expected:
+        return False
+    verdicts = {item.verdict for item in found.values()}
+    if verdicts == {Verdict.READY}:
+        return True
+    if Verdict.FAILED in verdicts and Verdict.PROGRESSING not in verdicts:
+        raise NotReady(_causes(found))
+    return False
+
+
+def _tell(work: Work, found: Mapping[ObjectReference, Readiness]) -> None:
+    work.story.unready = tuple(
+        Unready(ref, item.cause) for ref, item in found.items() if item.verdict != Verdict.READY
+    )
+
+
+def _causes(found: Mapping[ObjectReference, Readiness]) -> str:
+    causes = [
+        f"{ref}: {item.cause}" for ref, item in found.items() if item.verdict is not Verdict.READY
+    ]
+    named = "; ".join(causes[:NAMED_LIMIT])
+    more = len(causes) - NAMED_LIMIT
+    return f"{named}; and {more} more" if more > 0 else named or "no answer from the cluster"

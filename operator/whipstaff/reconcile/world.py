@@ -1,0 +1,110 @@
+"""The ports of a pass, together, and what one pass works on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.planning.status import Unready
+from whipstaff.reconcile.ports import (
+    OPERATOR,
+    ChartSource,
+    Clock,
+    Cluster,
+    Identity,
+    ReleaseStore,
+    Renderer,
+    Reporter,
+)
+from whipstaff.release.revision import ReleaseKey, Revision
+
+__all__ = ["Intent", "Interrupted", "Story", "Work", "World", "identity_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside the loop."""
+
+    cluster: Cluster
+    store: ReleaseStore
+    charts: ChartSource
+    renderer: Renderer
+    reporter: Reporter
+    clock: Clock
+
+
+class Interrupted(Exception):
+    """Something else is wanted now: a newer spec, a deletion, a stop of the operator."""
+
+
+class Intent(Protocol):
+    """What is wanted of one release, and whether it still is."""
+
+    @property
+    def release(self) -> HelmRelease:
+        """The HelmRelease as it was when the pass began."""
+        ...
+
+    def check(self) -> None:
+        """Raise Interrupted if something else is wanted now: called at step borders."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when `check` would raise."""
+        ...
+
+    def waiting(self) -> AbstractAsyncContextManager[None]:
+        """Give the worker back while inside; come back when there is one again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An intent that nothing changes: for what is recorded come what may."""
+
+    release: HelmRelease
+
+    def check(self) -> None:
+        """Nothing else is wanted."""
+
+    async def changed(self) -> None:
+        """Never return."""
+        await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Keep the worker."""
+        yield
+
+
+@dataclass(slots=True)
+class Story:
+    """What a pass is doing right now, for status while it lasts."""
+
+    sentence: str = ""
+    unready: tuple[Unready, ...] = ()
+
+
+@dataclass(slots=True)
+class Work:
+    """One revision that is being brought into the cluster or taken out of it."""
+
+    intent: Intent
+    key: ReleaseKey
+    identity: Identity
+    revision: Revision
+    story: Story = field(default_factory=Story)
+    known: dict[int, Revision] = field(default_factory=dict)  # read or written in this pass
+
+    def keep(self, revision: Revision) -> None:
+        """Remember the newest form of the revision that is worked on."""
+        self.revision = revision
+        self.known[revision.number] = revision
+
+
+def identity_of(release: HelmRelease) -> Identity:
+    """Return who acts for a release."""
+    account = release.spec.service_account_name
+    return Identity(account, release.namespace) if account else OPERATOR
