@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from tests.builders.releases import CONFIG_MAP, HOOK_BODY, a_chart, a_hook, a_revision
+from tests.builders.releases import CONFIG_MAP, CONFIG_MAP_TEXT, HOOK_BODY, a_chart, a_hook, a_revision
 
 from whipstaff.errors import StorageCorrupt, StorageTooLarge
 from whipstaff.release import codec
@@ -156,9 +156,10 @@ def test_a_record_of_another_shape_is_corrupt(change, why):
         codec.from_record(record, [], bodies, SECRET)
 
 
-def test_hook_manifests_are_listed_for_parsing():
+def test_the_texts_are_listed_for_parsing():
     record = codec.to_record(a_revision())
-    assert codec.hook_manifests(record, SECRET) == (a_hook().manifest,)
+    hook = a_hook()
+    assert codec.texts(record, SECRET) == (CONFIG_MAP_TEXT, ((hook.path, hook.manifest),))
 
 
 def test_every_field_may_be_missing_but_name_and_version():

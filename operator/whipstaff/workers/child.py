@@ -1,0 +1,176 @@
+"""The main program of a worker: one job after another, each under limits, until its pipe closes.
+
+Runs in the main thread, for only there can a signal end a render that takes too long.
+"""
+
+import contextlib
+import io
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from whipstaff.errors import (
+    OperatorError,
+    RenderLimit,
+    RenderTimeout,
+    from_record,
+    to_record,
+)
+from whipstaff.workers import jobs, protocol
+from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
+
+# Helm allows a thousand nested includes, each of which takes a few Python frames of ours. The
+# kernel grows the main thread's stack up to the limit of the moment, and leaves room for 128 MiB.
+STACK_BYTES = 120 << 20
+RECURSION_LIMIT = 24_000
+# A regular expression or a key pair cannot be interrupted: then the kernel ends the process.
+_CPU_GRACE_SECONDS = 3
+_REPEAT_SECONDS = 0.25  # the timer rings on, in case a template's error handling ate its exception
+
+
+class _CPUSpent(BaseException):  # no Exception, or it would be taken for a template's
+    """The job has used its CPU time."""
+
+
+class Child:
+    """Reads jobs and answers from one file, writes questions and results to another."""
+
+    def __init__(self, source: io.BufferedReader, sink: io.BufferedWriter, limits: Limits) -> None:
+        self._source = source
+        self._sink = sink
+        self._limits = limits
+        self._questions = 0
+
+    def serve(self) -> None:
+        """Work until the pool closes its end."""
+        workshop = jobs.Workshop(self._limits, self._lookup)
+        while (message := self._receive()) is not None:
+            kind = JobKind(message[FrameKind.JOB])
+            self._questions = 0
+            self._write(self._work(workshop, kind, message["arguments"]))
+
+    def _work(self, workshop: jobs.Workshop, kind: JobKind, arguments: JsonObject) -> bytes:
+        try:
+            with _cpu_seconds(self._limits.cpu_seconds):
+                result = workshop.run(kind, arguments)
+                fat = _resident_bytes() > self._limits.recycle_bytes
+                return protocol.pack({FrameKind.RESULT: result, "recycle": fat})
+        except OperatorError as error:
+            return _packed_error(error)
+        except MemoryError:
+            mib = self._limits.memory_bytes >> 20
+            return _packed_error(RenderLimit(f"{kind} needs more than {mib} MiB of memory"))
+        except RecursionError:
+            return _packed_error(RenderLimit(f"{kind} goes too deep"))
+        except protocol.BrokenFrameError as error:
+            return _packed_error(RenderLimit(f"{kind} gives too much: {error}"))
+        except _CPUSpent:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            seconds = self._limits.cpu_seconds
+            return _packed_error(RenderTimeout(f"{kind} takes more than {seconds:g} s of CPU time"))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a lost worker
+            return _packed_error(_fault(kind, error))
+
+    def _lookup(self, *question: str) -> JsonObject:
+        self._questions += 1
+        if self._questions > protocol.LOOKUPS_LIMIT:
+            raise RenderLimit(f"more than {protocol.LOOKUPS_LIMIT} lookups in one render")
+        self._write(protocol.pack({FrameKind.QUESTION: list(question)}))
+        message = self._receive()
+        if message is None:
+            sys.exit(0)
+        if FrameKind.REFUSAL in message:
+            raise from_record(message[FrameKind.REFUSAL])
+        answer: JsonObject = message[FrameKind.ANSWER]
+        return answer
+
+    def _receive(self) -> JsonObject | None:
+        prefix = self._source.read(protocol.LENGTH_BYTES)
+        if len(prefix) < protocol.LENGTH_BYTES:
+            return None
+        return protocol.unpack(self._source.read(protocol.body_length(prefix)))
+
+    def _write(self, frame: bytes) -> None:
+        self._sink.write(frame)
+        self._sink.flush()
+
+
+def _packed_error(error: OperatorError) -> bytes:
+    # Whoever failed for want of time, depth or memory may have left something half done.
+    spent = isinstance(error, RenderLimit | RenderTimeout)
+    return protocol.pack({FrameKind.ERROR: to_record(error), "recycle": spent})
+
+
+def _fault(kind: JobKind, error: Exception) -> OperatorError:
+    """Say where, not what: the text of an unforeseen error may hold values."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return OperatorError(f"{kind} met a fault of the operator: {type(error).__name__} at {place}")
+
+
+@contextlib.contextmanager
+def _cpu_seconds(seconds: float) -> Iterator[None]:
+    """Raise _CPUSpent once the process used so much CPU time; waiting does not count."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    deadline = int(used.ru_utime + used.ru_stime + seconds) + _CPU_GRACE_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (deadline, resource.RLIM_INFINITY))
+    signal.setitimer(signal.ITIMER_PROF, seconds, _REPEAT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _ring(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _CPUSpent
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def _limit_process(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
+    memory = limits.memory_bytes + stack
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    signal.signal(signal.SIGPROF, _ring)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pool, which then stops us
+
+
+def _take_pipes() -> tuple[io.BufferedReader, io.BufferedWriter]:
+    """Move the pipes away from 0 and 1, so that nothing printed breaks the protocol."""
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
+
+
+def _report_crash(kind: type[BaseException], _error: BaseException, _trace: Any) -> None:  # noqa: ANN401
+    """Print no more than the kind: the text may hold values."""
+    sys.stderr.write(f"whipstaff worker: {kind.__name__}\n")
+
+
+def main() -> None:
+    """Serve until the pipe closes; the limits come as JSON in the first argument."""
+    sys.excepthook = _report_crash
+    limits = Limits.from_text(sys.argv[1])
+    source, sink = _take_pipes()
+    _limit_process(limits)
+    Child(source, sink, limits).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What a child can do, each job a function of JSON to JSON; failures are OperatorErrors.
+
+The engine and the chart pipeline are imported by the first job that needs them: a child that only
+decodes stored releases stays small.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from whipstaff.errors import ManifestInvalid, StorageCorrupt
+from whipstaff.release import codec
+from whipstaff.workers import documents
+from whipstaff.workers.protocol import JobKind, JsonObject, Limits
+
+Lookup = Callable[[str, str, str, str], JsonObject]
+
+
+class Workshop:
+    """Holds what jobs share: limits, the way to ask the cluster, charts loaded before."""
+
+    def __init__(self, limits: Limits, lookup: Lookup) -> None:
+        self._limits = limits
+        self._lookup = lookup
+
+    def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
+        """Do one job."""
+        match kind:
+            case JobKind.DECODE:
+                return decode(**arguments)
+            case JobKind.INDEX:
+                from whipstaff.workers import index  # noqa: PLC0415
+
+                return index.compact(**arguments)
+            case JobKind.RENDER | JobKind.INSPECT:
+                raise NotImplementedError
+            case _:
+                assert_never(kind)
+
+
+def decode(data: str, name: str) -> JsonObject:
+    """Return the record of a stored release, its manifest and hooks parsed; or StorageCorrupt."""
+    record = codec.decode(data, name)
+    manifest, hooks = codec.texts(record, name)
+    try:
+        objects = documents.parse(documents.split(manifest))
+        bodies = [documents.parse_one(documents.Document(path, text)) for path, text in hooks]
+    except ManifestInvalid as error:
+        raise StorageCorrupt(
+            f"the stored release {name} cannot be read: {error.text}", name
+        ) from error
+    return {"record": record, "objects": objects, "hook_bodies": bodies}

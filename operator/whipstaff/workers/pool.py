@@ -1,0 +1,173 @@
+"""A few child processes that do the dangerous work, one job each at a time.
+
+Children start when first needed. One that dies, takes too long or grows too fat is replaced; the
+job of one that died is tried once more.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from whipstaff.errors import OperatorError, WorkerLost
+from whipstaff.reconcile.ports import Lookup, Rendering, RenderRequest
+from whipstaff.release import codec
+from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject, Revision
+from whipstaff.settings import Settings
+from whipstaff.workers.process import Worker
+from whipstaff.workers.protocol import JobKind, Limits
+
+log = logging.getLogger(__name__)
+
+
+class WorkerPool:
+    """The Renderer and the Codec of the loop, and what `sources` needs to have parsed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = Limits(
+            memory_bytes=settings.worker_memory_bytes,
+            recycle_bytes=settings.worker_recycle_bytes,
+            cpu_seconds=settings.render_cpu_seconds,
+            output_bytes=settings.render_output_bytes,
+            archive_bytes=settings.chart_bytes_limit,
+        )
+        # The last child put back is the next one taken: while one is enough, there is one.
+        self._places: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
+        for _ in range(settings.worker_count):
+            self._places.put_nowait(None)
+        self._workers: set[Worker] = set()
+        self._burials: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that live now, for whoever measures them."""
+        return tuple(worker.pid for worker in self._workers if worker.alive)
+
+    async def render(self, request: RenderRequest, lookup: Lookup) -> Rendering:
+        """Render a chart; `lookup` is asked 256 times at most."""
+        return _rendering(await self._run(JobKind.RENDER, _render_arguments(request), lookup))
+
+    async def decode(self, data: str, name: str) -> Revision:
+        """Decode the value of the key `release`; StorageCorrupt(name) if it cannot be read."""
+        found = await self._run(JobKind.DECODE, {"data": data, "name": name}, _no_lookup)
+        return codec.from_record(found["record"], found["objects"], found["hook_bodies"], name)
+
+    async def encode(self, revision: Revision) -> str:
+        """Encode what we made ourselves; StorageTooLarge if it would not fit."""
+        return await asyncio.to_thread(_encode, revision)
+
+    async def compact_index(self, source: Path, target: Path, url: str) -> None:
+        """Read a repository's index.yaml in `source`, write its entries to `target`."""
+        arguments = {"source": str(source), "target": str(target), "url": url}
+        await self._run(JobKind.INDEX, arguments, _no_lookup)
+
+    async def inspect(self, path: Path) -> tuple[str, str]:
+        """Return name and version of a chart archive, once it proved sound; or ChartInvalid."""
+        found = await self._run(JobKind.INSPECT, {"path": str(path)}, _no_lookup)
+        return found["name"], found["version"]
+
+    async def close(self) -> None:
+        """Stop every child; jobs that wait for one are lost."""
+        self._closed = True
+        await asyncio.gather(*(worker.stop() for worker in self._workers), *self._burials)
+        self._workers.clear()
+
+    async def _run(self, kind: JobKind, arguments: JsonObject, lookup: Lookup) -> JsonObject:
+        try:
+            return await self._run_once(kind, arguments, lookup)
+        except WorkerLost:
+            log.warning("worker lost", extra={"job": kind.value})
+            return await self._run_once(kind, arguments, lookup)
+
+    async def _run_once(self, kind: JobKind, arguments: JsonObject, lookup: Lookup) -> JsonObject:
+        worker = await self._places.get()
+        usable = False
+        try:
+            if worker is None or not worker.alive:
+                worker = await self._start()
+            try:
+                result = await worker.run(kind, arguments, lookup)
+            except OperatorError:
+                usable = True
+                raise
+            usable = True
+            return result
+        finally:
+            # Cancelled in the middle of a job, its pipe holds what nobody waits for.
+            self._put_back(worker, usable=usable)
+
+    async def _start(self) -> Worker:
+        if self._closed:
+            raise WorkerLost("the worker pool is stopped")
+        worker = await Worker.start(self._limits)
+        self._workers.add(worker)
+        return worker
+
+    def _put_back(self, worker: Worker | None, *, usable: bool) -> None:
+        if worker is not None and (not usable or worker.worn or not worker.alive):
+            self._workers.discard(worker)
+            burial = asyncio.create_task(worker.kill())
+            self._burials.add(burial)
+            burial.add_done_callback(self._burials.discard)
+            worker = None
+        self._places.put_nowait(worker)
+
+
+async def _no_lookup(*_question: str) -> JsonObject:
+    raise WorkerLost("a worker asked what its job has no need of")
+
+
+def _encode(revision: Revision) -> str:
+    return codec.encode(codec.to_record(revision))
+
+
+def _render_arguments(request: RenderRequest) -> JsonObject:
+    return {
+        "path": request.chart.path,
+        "digest": request.chart.digest,
+        "values": request.values,
+        "release_name": request.release_name,
+        "namespace": request.namespace,
+        "kube_version": request.capabilities.kube_version,
+        "api_versions": request.capabilities.api_versions,
+        "revision": request.revision,
+        "is_upgrade": request.is_upgrade,
+        "current": None
+        if request.current_revision is None
+        else {
+            "revision": request.current_revision,
+            "is_upgrade": request.current_is_upgrade,
+            "manifest_digest": request.current_manifest_digest,
+        },
+        "namespace_in_manifest": request.namespace_in_manifest,
+    }
+
+
+def _rendering(found: JsonObject) -> Rendering:
+    if found["same_as_current"]:
+        return Rendering(same_as_current=True)
+    return Rendering(
+        manifest=found["manifest"],
+        objects=tuple(found["objects"]),
+        hooks=tuple(map(_hook, found["hooks"])),
+        notes=found["notes"],
+        crds=tuple(found["crds"]),
+        chart=found["chart"],
+        manifest_digest=found["manifest_digest"],
+        warnings=tuple(found["warnings"]),
+    )
+
+
+def _hook(found: dict[str, Any]) -> Hook:
+    return Hook(
+        name=found["name"],
+        kind=found["kind"],
+        path=found["path"],
+        manifest=found["manifest"],
+        body=found["body"],
+        events=tuple(map(HookEvent, found["events"])),
+        weight=found["weight"],
+        delete_policies=tuple(map(HookDeletePolicy, found["delete_policies"])),
+        output_log_policies=tuple(found["output_log_policies"]),
+    )

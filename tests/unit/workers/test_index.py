@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from whipstaff.errors import ChartUnavailable
+from whipstaff.workers import index
+
+URL = "https://charts.example.org/index.yaml"
+
+
+def compacted(tmp_path, text: str | bytes):
+    source, target = tmp_path / "index.yaml", tmp_path / "entries"
+    source.write_bytes(text if isinstance(text, bytes) else text.encode())
+    facts = index.compact(str(source), str(target), URL)
+    return facts, [json.loads(line) for line in target.read_text().splitlines()]
+
+
+def entry(version: object, **changes):
+    return {"name": "blog", "version": version, "urls": ["blog.tgz"], "digest": "d"} | changes
+
+
+def index_of(*entries):
+    return json.dumps({"apiVersion": "v1", "entries": {"blog": list(entries)}})
+
+
+def test_entries_become_lines_with_the_newest_version_first(tmp_path):
+    text = index_of(entry("1.9.0"), entry("1.10.0-rc.1"), entry("v1.10.0"), entry("0.1"))
+    facts, lines = compacted(tmp_path, text)
+    assert facts == {"charts": 1, "skipped": 0}
+    assert [version for version, _, _ in lines[0][1]] == ["v1.10.0", "1.10.0-rc.1", "1.9.0", "0.1"]
+    assert lines[0][1][0] == ["v1.10.0", "d", ["blog.tgz"]]
+
+
+def test_yaml_is_read_as_json_is(tmp_path):
+    text = """
+apiVersion: v1
+entries:
+  blog:
+  - name: blog
+    version: 1.10
+    urls: [blog.tgz]
+"""
+    _, lines = compacted(tmp_path, text)
+    assert lines == [["blog", [["1.1", "", ["blog.tgz"]]]]]
+
+
+def test_entries_that_cannot_be_used_are_skipped_and_counted(tmp_path):
+    bad = [None, 1, entry("none"), entry(None), entry("1.0.0", name=None), entry("1.0.0", urls="x")]
+    facts, lines = compacted(tmp_path, index_of(*bad, entry("1.0.0")))
+    assert facts["skipped"] == len(bad)
+    assert len(lines[0][1]) == 1
+
+
+def test_a_chart_without_a_usable_version_is_not_listed(tmp_path):
+    assert compacted(tmp_path, index_of())[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("", "empty index.yaml file", id="empty"),
+        pytest.param("{}", "no API version specified", id="an empty table"),
+        pytest.param("entries: {}", "no API version specified", id="no API version"),
+        pytest.param("apiVersion: v1", "no entries", id="no entries"),
+        pytest.param("apiVersion: v1\nentries: []", "no entries", id="a list of entries"),
+        pytest.param("hello", "no YAML table", id="a word"),
+        pytest.param("<!DOCTYPE html>\n<html><body>Hi</body></html>", "text/html", id="HTML"),
+        pytest.param("<html>\n<p>a: b: c\n</html>", "text/html", id="more HTML"),
+        pytest.param(b"\xff\xfe", "not UTF-8", id="no UTF-8"),
+        pytest.param("a: b: c", "mapping values are not allowed", id="no YAML"),
+        pytest.param(
+            "apiVersion: v1\nentries: {a: [], a: []}", "already", id="a chart that comes twice"
+        ),
+        pytest.param("[" * 50_000, "exceeded max depth", id="deep"),
+    ],
+)
+def test_what_is_no_index_is_said_with_its_url(tmp_path, text, why):
+    with pytest.raises(ChartUnavailable, match=why) as refused:
+        compacted(tmp_path, text)
+    assert refused.value.text.startswith(URL)
