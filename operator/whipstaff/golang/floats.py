@@ -8,7 +8,7 @@ _SINGLE = 32
 
 
 def shortest_digits(number: float) -> tuple[str, str, int]:
-    """Split a finite number into sign, shortest digits and point: the value is 0.digits x 10^point."""
+    """Split a finite number into sign, shortest digits and point: it is 0.digits x 10^point."""
     sign = "-" if math.copysign(1.0, number) < 0 else ""
     if number == 0:
         return sign, "0", 1
@@ -41,7 +41,7 @@ def format_g(number: float, *, bits: int = 64) -> str:
 
 
 def format_json(number: float) -> str:
-    """Spell a finite number as encoding/json does: positional below 1e21, a bare exponent beyond."""
+    """Spell a finite number as encoding/json does: positional below 1e21, then scientific."""
     if number.is_integer() and abs(number) < _EXACT_INTEGER_LIMIT:
         return str(int(number)) if number else _zero(number)
     sign, digits, point = shortest_digits(number)

@@ -150,7 +150,7 @@ class _Scanner:
             self._skip(_DIGITS)
 
     def _expect(self, allowed: bytes, where: str) -> None:
-        # Go's scanner ends a text with a blank: in the midst of a word or a number that is the mistake.
+        # Go's scanner ends a text with a blank; inside a word or a number that is the mistake.
         byte = self._data[self._at : self._at + 1] or b" "
         if byte not in allowed:
             raise _Refused(f"invalid character {_shown(byte[0])} {where}")

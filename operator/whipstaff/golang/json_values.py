@@ -20,7 +20,7 @@ class JSONError(ValueError):
 
 
 def plain_value(value: object) -> object:
-    """Give the dict, list, str, number, bool or None that a Go value is in JSON, members as they are."""
+    """Give the dict, list, str, number, bool or None that a Go value is in JSON, one level deep."""
     if value.__class__ in _BASIC:
         return value
     if isinstance(value, JSONNumber):

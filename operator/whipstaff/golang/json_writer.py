@@ -10,7 +10,7 @@ _INDENT: Final = "  "
 
 
 def dump(value: object) -> str:
-    """Write a value on one line, `<`, `>` and `&` escaped; raise `JSONError` if it has no JSON form."""
+    """Write a value on one line with `<`, `>` and `&` escaped; raise `JSONError` if Go does."""
     return _written(value, html=True, newline="")
 
 

@@ -7,7 +7,15 @@ from whipstaff.golang import yaml_nodes
 from whipstaff.golang.floats import format_g, format_json
 from whipstaff.golang.json_reader import wrong_type
 from whipstaff.golang.values import JSONNumber
-from whipstaff.golang.yaml_reader import MAX_DEPTH, EventReader, Resolver, Unusual, YAMLError
+from whipstaff.golang.yaml_pretty import dump_pretty
+from whipstaff.golang.yaml_reader import (
+    MAX_DEPTH,
+    DialectError,
+    EventReader,
+    Resolver,
+    Unusual,
+    YAMLError,
+)
 from whipstaff.golang.yaml_scalars import INT64_MAX, INT64_MIN
 from whipstaff.golang.yaml_writer import dump
 
@@ -15,6 +23,7 @@ __all__ = [
     "MAX_DEPTH",
     "YAMLError",
     "dump",
+    "dump_pretty",
     "load",
     "load_all",
     "load_integers",
@@ -32,7 +41,7 @@ _DECODING: Final = "error unmarshaling JSON: while decoding JSON: "
 
 
 def _kubernetes_number(number: int | float) -> int | float:
-    """Read a number back from its JSON text as Kubernetes does: int64 where it fits, else float64."""
+    """Read a number from its JSON text as Kubernetes does: int64 where it fits, else float64."""
     whole = isinstance(number, int) or (number.is_integer() and abs(number) < _POSITIONAL)
     if whole and INT64_MIN <= number <= INT64_MAX:
         return int(number)
@@ -121,11 +130,12 @@ def _first(text: str, resolver: Resolver, *, strict: bool = False) -> object:
 def _documents(text: str, resolver: Resolver, *, strict: bool) -> Iterator[object]:
     """Read documents the fast way; the one that needs it, and those after it, the exact way."""
     finished = 0
+    text = text.removeprefix("\ufeff")
     try:
         for value in EventReader(text).values(resolver, strict=strict):
             yield value
             finished += 1
-    except Unusual:
+    except (Unusual, DialectError):
         for number, value in enumerate(yaml_nodes.documents(text, resolver, strict=strict)):
             if number >= finished:
                 yield value
@@ -133,7 +143,3 @@ def _documents(text: str, resolver: Resolver, *, strict: bool) -> Iterator[objec
 
 def _wrong_type(value: object, target: str) -> YAMLError:
     return YAMLError(_DECODING + wrong_type(value, target).text)
-
-
-def dump_pretty(value: object) -> str:
-    return dump(value)

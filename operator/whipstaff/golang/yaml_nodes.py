@@ -3,8 +3,9 @@
 import base64
 import binascii
 import math
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NoReturn, cast
+import re
+from collections.abc import Iterator
+from typing import Any, Final, Literal, NoReturn, cast
 
 from yaml.events import (
     AliasEvent,
@@ -19,9 +20,10 @@ from yaml.events import (
 )
 
 from whipstaff.golang.floats import format_g
+from whipstaff.golang.strconv import quote
+from whipstaff.golang.yaml_dialect import go_events
 from whipstaff.golang.yaml_reader import (
     MAX_DEPTH,
-    EventReader,
     Resolver,
     Unusual,
     YAMLError,
@@ -49,6 +51,8 @@ _ALIASES_FREE: Final = 100
 _DECODES_FREE: Final = 1000
 _RATIO_LOW: Final = 400_000
 _RATIO_HIGH: Final = 4_000_000
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Kind = Literal["scalar", "mapping", "sequence", "alias"]
 
@@ -79,7 +83,7 @@ class Table:
 
 def documents(text: str, resolver: Resolver, *, strict: bool = False) -> Iterator[object]:
     """Decode each document of a text in turn."""
-    events = iter(EventReader(text))
+    events = go_events(text)
     for event in events:
         if isinstance(event, DocumentStartEvent):
             decoder = _Decoder(strict=strict)
@@ -110,10 +114,10 @@ def _tree(events: Iterator[Event]) -> Node:
 
 
 def _node(event: Event, anchors: dict[str, Node]) -> Node | None:
-    line = event.start_mark.line
+    line = event.start_mark.line if event.start_mark is not None else 0
     if isinstance(event, AliasEvent):
-        node = Node("alias", line, value=event.anchor)
-        node.alias = anchors.get(event.anchor)
+        node = Node("alias", line, value=event.anchor or "")
+        node.alias = anchors.get(node.value)
         if node.alias is None:
             _fail(f"unknown anchor '{event.anchor}' referenced")
         return node
@@ -266,6 +270,8 @@ def _as_json(value: object, resolver: Resolver) -> object:
         return [_as_json(item, resolver) for item in value]
     plain = cast("Scalar", value)
     try:
+        if isinstance(plain, str) and not plain.isascii():
+            return _LONE_SURROGATE.sub("\ufffd", plain)
         return resolver.spell(plain)
     except Unusual:
         shown = {math.inf: "+Inf", -math.inf: "-Inf"}.get(cast("float", plain), "NaN")
@@ -304,45 +310,13 @@ def go_syntax(value: object, *, nested: bool = False) -> str:
     return quote(cast("str", value))
 
 
-def _go_order(key: Scalar) -> Sequence[object]:
+def _go_order(key: Scalar) -> tuple[int, Any]:
     """Order map keys as fmt prints them: nil first, then by type as the types' addresses fall."""
     if key is None:
         return (0, 0)
     if isinstance(key, str):
         return (3, key)
     return (1 if isinstance(key, bool) else 2, key)
-
-
-_ESCAPES: Final = {
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-    "\\": "\\\\",
-    '"': '\\"',
-}
-
-
-def quote(text: str) -> str:
-    """Quote a text as Go's strconv.Quote does."""
-    return '"' + "".join(_quoted(character) for character in text) + '"'
-
-
-def _quoted(character: str) -> str:
-    known = _ESCAPES.get(character)
-    if known is not None:
-        return known
-    code = ord(character)
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{code - 0xDC00:02x}"
-    if character.isprintable():
-        return character
-    if code < 0x80:  # noqa: PLR2004 - the end of ASCII
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - the end of the BMP
 
 
 def _fail_depth() -> NoReturn:

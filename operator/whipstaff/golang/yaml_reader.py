@@ -6,7 +6,7 @@ and all that may fail after parsing take the second way, `yaml_nodes`.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from yaml import YAMLError as LibraryError
 from yaml._yaml import CParser
@@ -29,6 +29,8 @@ from whipstaff.golang.floats import format_g
 from whipstaff.golang.yaml_scalars import HINTS, INT64_MAX, Scalar, resolve
 
 MAX_DEPTH: Final = 200
+VERSIONS: Final = (None, (1, 1))  # of a %YAML directive; Go's library knows no 1.2
+PLAIN: Final = ""  # PyYAML's name for the style
 _CACHED_SCALARS: Final = 20_000
 _CACHED_SCALAR_LENGTH: Final = 64
 
@@ -36,7 +38,7 @@ Numbers = Callable[[int | float], object]
 
 
 class YAMLError(ValueError):
-    """A text that Go's YAML library refuses; `text` is its message, `line` 0 where it names none."""
+    """A text that Go's YAML library refuses, in its words; `line` is 0 where they name none."""
 
     def __init__(self, text: str, line: int = 0) -> None:
         super().__init__(text)
@@ -46,6 +48,23 @@ class YAMLError(ValueError):
 
 class Unusual(Exception):
     """The document needs the second way."""
+
+
+class DialectError(YAMLError):
+    """libyaml refuses what Go's library, which is older, may take; `index` counts characters."""
+
+    def __init__(self, error: YAMLError, index: int) -> None:
+        super().__init__(error.text, error.line)
+        self.index = index
+
+
+_ESCAPED_SLASH: Final = "\\/"  # an escape that Go's library does not know, if it is one
+_NO_COLON: Final = "could not find expected ':'"
+_QUICK_KEYS: Final = frozenset("\"'&*![{")  # the scanner stops at once behind these
+_NO_TOKEN: Final = frozenset("\t@`%")
+
+# What libyaml has learnt to refuse since Go's library was derived from it.
+_NEWER_REFUSALS: Final = frozenset(["found unexpected ':'", "found unknown escape character"])
 
 
 class Resolver:
@@ -81,25 +100,33 @@ class EventReader:
 
     def __init__(self, text: str) -> None:
         try:
+            self._text = text
             self._parser = CParser(text.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError as error:
             raise YAMLError("yaml: invalid Unicode character") from error
 
     def __iter__(self) -> Iterator[Event]:
+        # The stubs let an event be None; libyaml's stream always ends with an event of its own.
+        next_event = cast("Callable[[], Event]", self._parser.get_event)
         try:
-            while not isinstance(event := self._parser.get_event(), StreamEndEvent):
+            while not isinstance(event := next_event(), StreamEndEvent):
                 yield event
         except LibraryError as error:
-            raise in_go_words(error) from error
+            raise _in_go_words(error, self._text) from error
 
     def values(self, resolver: Resolver, *, strict: bool = False) -> Iterator[object]:
         """Give each document's value; raise `Unusual` when the second way is needed."""
+        if _ESCAPED_SLASH in self._text:
+            raise Unusual
+        next_event: Callable[[], Any] = self._parser.get_event
         try:
-            self._parser.get_event()
-            while not isinstance(self._parser.get_event(), StreamEndEvent):
-                yield _build(self._parser.get_event, resolver, strict=strict)
+            next_event()
+            while not isinstance(event := next_event(), StreamEndEvent):
+                if event.version not in VERSIONS:
+                    raise Unusual
+                yield _build(next_event, resolver, strict=strict)
         except LibraryError as error:
-            raise in_go_words(error) from error
+            raise _in_go_words(error, self._text) from error
 
 
 def key_text(value: Scalar) -> str:
@@ -129,6 +156,7 @@ def _build(next_event: Callable[[], Any], resolver: Resolver, *, strict: bool) -
     table: dict[str, object] = {}
     key: str | None = None
     stack: list[tuple[list[object] | None, dict[str, object]]] = []
+    flow_depth = 0
     hints = HINTS
     while True:
         event = next_event()
@@ -138,6 +166,8 @@ def _build(next_event: Callable[[], Any], resolver: Resolver, *, strict: bool) -
             if event.anchor is not None or event.tag is not None:
                 raise Unusual
             value = event.value
+            if flow_depth and "?" in value and event.style == PLAIN:
+                raise Unusual
             if items is None and key is None:
                 key = _simple_key(event)
                 if strict and key in table:
@@ -147,6 +177,8 @@ def _build(next_event: Callable[[], Any], resolver: Resolver, *, strict: bool) -
                 value = resolver(value)
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             items, table = stack.pop()
+            if flow_depth:
+                flow_depth -= 1
             continue
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if event.anchor is not None or (items is None and key is None):
@@ -155,6 +187,8 @@ def _build(next_event: Callable[[], Any], resolver: Resolver, *, strict: bool) -
                 raise YAMLError(f"yaml: exceeded max depth of {MAX_DEPTH}")
             value = {} if kind is MappingStartEvent else []
             stack.append((items, table))
+            if flow_depth or event.flow_style:
+                flow_depth += 1
         elif kind is AliasEvent:
             raise Unusual
         elif kind is DocumentEndEvent:
@@ -179,7 +213,7 @@ def _simple_key(event: ScalarEvent) -> str:
     return key_text(resolve(text)[1]) if text[:1] in HINTS else text
 
 
-def in_go_words(error: LibraryError) -> YAMLError:
+def _in_go_words(error: LibraryError, text: str) -> YAMLError:
     """Say what Go would say; its line is one too small for what the parser refuses."""
     if isinstance(error, ReaderError):
         return YAMLError(f"yaml: {error.reason}")
@@ -190,5 +224,23 @@ def in_go_words(error: LibraryError) -> YAMLError:
         line = error.problem_mark.line + (1 if isinstance(error, ScannerError) else 0)
     elif error.context_mark is not None:
         line = error.context_mark.line
-    where = f"line {line}: " if line else ""
-    return YAMLError(f"yaml: {where}{error.problem}", line)
+    words = error.problem or ""
+    if words == _NO_COLON and _looks_on(error, text):
+        words = "found character that cannot start any token"
+    refusal = problem(words, line)
+    if error.problem in _NEWER_REFUSALS and error.problem_mark is not None:
+        return DialectError(refusal, error.problem_mark.index)
+    return refusal
+
+
+def _looks_on(error: MarkedYAMLError, text: str) -> bool:
+    """Say whether Go's scanner, which misses the colon later, meets something worse first."""
+    if error.context_mark is None or error.problem_mark is None:
+        return False
+    key, at = error.context_mark.index, error.problem_mark.index
+    return text[key : key + 1] in _QUICK_KEYS and text[at : at + 1] in _NO_TOKEN
+
+
+def problem(words: str, line: int) -> YAMLError:
+    """Word a refusal as Go does; its first line has the number 0 and is not named."""
+    return YAMLError(f"yaml: line {line}: {words}" if line else f"yaml: {words}", line)

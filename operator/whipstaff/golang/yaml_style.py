@@ -11,6 +11,7 @@ LONGEST_SIMPLE_KEY: Final = 128  # bytes; a longer key is written after "? "
 _CACHED_STRINGS: Final = 50_000
 _CACHED_LENGTH: Final = 72
 
+_AFTER_QUOTE: Final = 2  # the second character of a quoted string
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _BREAK = re.compile(f"[{_BREAKS}]")
 _SPACE_AND_BREAK = re.compile(f" [{_BREAKS}]|[{_BREAKS}] ")
@@ -18,9 +19,12 @@ _SPACE_BEFORE_BREAK = re.compile(f" [{_BREAKS}]")
 _LINE_START = re.compile("(?:^|(?<=[\n\u2028\u2029]))(?=[^\n\u2028\u2029])")
 # Go's emitter counts neither tabs nor anything beyond the BMP as printable.
 _UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+# Line breaks, and what JSON alters on its way: such strings are not remembered.
+_CONTEXT_MATTERS = re.compile(r"[\r\n\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE_BUT_TAB = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _LEADING_INDICATOR = re.compile(r"[#,\[\]{}&*!|>'\"%@`]|[?:-](?:[ \t]|\Z)|---|\.\.\.")
 _INNER_INDICATOR = re.compile(r":(?:[ \t]|\Z)|[ \t]#")
-# The bulk of real strings: text that begins like no number or word of YAML and holds nothing special.
+# The bulk of real strings: text that begins like no number and holds nothing special.
 _SURELY_PLAIN = re.compile(
     r"[A-Za-z_/$(^;\\](?:[\w./$()+;<>^~\\?*&!|@%,={}\[\]'\"`#-]|:(?=[\w/])| (?=[\w(/$.]))*",
     re.ASCII,
@@ -48,11 +52,13 @@ _ESCAPES: Final = {
     "\u2028": "\\L",
     "\u2029": "\\P",
 }
+_ANY = re.compile("(?s).")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 Style = Literal["plain", "single", "double"]
 
-remembered: dict[str, str] = {}  # strings to their unfolded form, for the writer's shortest way
+# Strings to their unfolded form, which the writer looks up before it calls anything here.
+remembered: dict[str, str] = {}
 
 
 def string(text: str, indent: int, column: int) -> str:
@@ -69,12 +75,24 @@ def string(text: str, indent: int, column: int) -> str:
     return line + "\n"
 
 
+def unfolded(text: str, indent: int) -> str:
+    """Write a string as `string` does, but let lines be long and block scalars hold tabs."""
+    if "\n" not in text:
+        line = one_line(text)
+        if not line.isascii() and line[0] == "'" and _BREAK.search(line):
+            line = _with_breaks(line, indent + 2, -len(line))
+        return line + "\n"
+    if text[-1] == " " or _UNPRINTABLE_BUT_TAB.search(text) or _SPACE_BEFORE_BREAK.search(text):
+        return _double(text) + "\n"
+    return _literal(text, indent + 2)
+
+
 def one_line(text: str) -> str:
     """Write a string that holds no newline, unfolded."""
     line = remembered.get(text)
     if line is None:
         line = _one_line(text)
-        if len(text) <= _CACHED_LENGTH and not _BREAK.search(text):
+        if len(text) <= _CACHED_LENGTH and not _CONTEXT_MATTERS.search(text):
             if len(remembered) >= _CACHED_STRINGS:
                 remembered.clear()
             remembered[text] = line
@@ -116,11 +134,7 @@ def _style(text: str) -> Style:
 
 def _double(text: str) -> str:
     # After a leading byte order mark Go's emitter escapes every single character.
-    escaped = (
-        re.sub("(?s).", _escape, text)
-        if text[0:1] == _BYTE_ORDER_MARK
-        else _ESCAPED.sub(_escape, text)
-    )
+    escaped = (_ANY if text[:1] == _BYTE_ORDER_MARK else _ESCAPED).sub(_escape, text)
     return f'"{escaped}"'
 
 
@@ -157,12 +171,12 @@ def _literal(text: str, indent: int) -> str:
 
 
 def _folded(line: str, indent: int, column: int) -> str:
-    """Break a line at spaces beyond the width: between words, or at the head of any run in double quotes."""
+    """Break a line at spaces beyond the width: in double quotes at any run of them."""
     quoted = line[0] in "'\""
     if line[0] == "'" and not line.isascii() and _BREAK.search(line):
         return _with_breaks(line, indent, column)
     double = line[0] == '"'
-    first, last = (2, len(line) - 3) if quoted else (0, len(line))
+    first, last = (_AFTER_QUOTE, len(line) - 3) if quoted else (0, len(line))
     newline = "\n" + " " * indent
     pieces: list[str] = []
     start = 0
@@ -179,17 +193,13 @@ def _folded(line: str, indent: int, column: int) -> str:
 
 
 def _with_breaks(line: str, indent: int, column: int) -> str:
-    """Write a single-quoted string with Unicode line breaks, each of which starts an indented line."""
+    """Write a single-quoted string with Unicode line breaks, each followed by indentation."""
     written: list[str] = []
     after_break = False
     last = len(line) - 3
     for at, character in enumerate(line[:-1]):
-        if (
-            character == " "
-            and column > WIDTH
-            and 2 <= at <= last
-            and " " not in line[at - 1 : at + 2 : 2]
-        ):  # noqa: PLR2004 - past the quote
+        alone = " " not in line[at - 1 : at + 2 : 2]
+        if character == " " and column > WIDTH and _AFTER_QUOTE <= at <= last and alone:
             written.append("\n" + " " * indent)
             column = indent
         elif character in "\u2028\u2029":

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cmp_to_key, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 
 from whipstaff.golang.floats import format_g, format_json
 from whipstaff.golang.json_values import JSONError, cycle, finite, plain_value, quoted
+from whipstaff.golang.yaml_keys import natural_order
 from whipstaff.golang.yaml_reader import YAMLError
 from whipstaff.golang.yaml_scalars import INT64_MIN, UINT64_MAX
 from whipstaff.golang.yaml_style import WIDTH, is_simple_key, one_line, remembered, string
@@ -148,7 +149,7 @@ def _through_json(text: str) -> str:
 
 
 def _key_through_json(key: str) -> str:
-    """Give the key that is left after JSON; long keys and keys over several lines do not come through."""
+    """Give the key that is left after JSON; long keys and keys over lines do not come through."""
     long = len(key) * _LONGEST_ESCAPE > _LONGEST_JSON_KEY and len(quoted(key)) > _LONGEST_JSON_KEY
     if long or "\x85" in key:
         raise YAMLError("yaml: did not find expected ',' or '}'")
@@ -164,53 +165,3 @@ def _ordered(mapping: dict[str, Any]) -> Iterable[str]:
 @lru_cache(maxsize=4096)
 def _sorted(keys: tuple[str, ...]) -> Sequence[str]:
     return tuple(natural_order(keys))
-
-
-def natural_order(keys: Iterable[str]) -> list[str]:
-    """Sort keys as Go's YAML library does: digits by their number, letters after everything else."""
-    listed = sorted(keys)
-    if all(key.isascii() and key.isalpha() for key in listed):
-        return listed
-    return sorted(listed, key=cmp_to_key(_compare))
-
-
-def _compare(left: str, right: str) -> int:
-    """Compare two keys at their first difference."""
-    at = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
-    if at is None:
-        return len(left) - len(right)
-    a, b = left[at], right[at]
-    a_letter, b_letter = a.isalpha(), b.isalpha()
-    if a_letter or b_letter:
-        if a_letter and b_letter:
-            return -1 if a < b else 1
-        return -1 if b_letter else 1
-    # Digits that follow a number both keys share weigh in, so that leading zeros do not.
-    significant = "0" in (a, b) and _ends_in_number(left[:at])
-    a_end, a_number = _number_at(left, at, significant=significant)
-    b_end, b_number = _number_at(right, at, significant=significant)
-    if a_number != b_number:
-        return -1 if a_number < b_number else 1
-    if a_end != b_end:
-        return a_end - b_end
-    return -1 if a < b else 1
-
-
-def _ends_in_number(text: str) -> bool:
-    for character in reversed(text):
-        if not character.isdecimal():
-            return False
-        if character != "0":
-            return True
-    return False
-
-
-def _number_at(text: str, start: int, *, significant: bool) -> tuple[int, int]:
-    """Read the digits from `start` on, after a leading 1 if `significant`; wrap as Go's int64 does."""
-    number = 1 if significant else 0
-    end = start
-    while end < len(text) and text[end].isdecimal():
-        number = number * 10 + ord(text[end]) - ord("0")
-        end += 1
-    number &= (1 << 64) - 1
-    return end, number - (1 << 64) if number >> 63 else number

@@ -1,7 +1,7 @@
 """toYaml, toJson, toToml and their kin: Helm's own where Helm replaces sprig's.
 
-Helm's forms without `must` swallow errors: a writer gives an empty text (TOML: the error's), a reader
-an `Error` key or a list of one error.
+Helm's forms without `must` swallow errors: a writer gives an empty text (TOML: the error's), a
+reader an `Error` key or a list of one error.
 """
 
 from __future__ import annotations
