@@ -5,7 +5,7 @@
         repository.faults["index.yaml"] = Fault.HTML
         ...  # repository.url
 
-`python -m tools.chartrepo PORT_FILE CHART[=VERSION]...` serves until it is ended.
+`python -m tools.chartrepo URL_FILE CHART[=VERSION[=APP_VERSION]]...` serves until it is ended.
 """
 
 import argparse
@@ -100,9 +100,11 @@ class ChartRepository:
             raise RuntimeError("the repository is served inside its `with` block only")
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def add(self, chart: Path | bytes, version: str | None = None) -> str:
+    def add(
+        self, chart: Path | bytes, version: str | None = None, app_version: str | None = None
+    ) -> str:
         """Add a chart from its folder, or as a packed archive; return the archive's file name."""
-        packed = pack(chart, version) if isinstance(chart, Path) else chart
+        packed = pack(chart, version, app_version) if isinstance(chart, Path) else chart
         metadata = _metadata_of(packed)
         name = f"{metadata['name']}-{metadata['version']}.tgz"
         self.archives[name], self._metadata[name] = packed, metadata
@@ -195,14 +197,16 @@ def _metadata_of(packed: bytes) -> dict[str, Any]:
 def main() -> None:
     """Serve the named charts until this process is ended."""
     parser = argparse.ArgumentParser(prog="python -m tools.chartrepo")
-    parser.add_argument("port_file", type=Path, help="the repository's URL is written to this file")
-    parser.add_argument("chart", nargs="+", help="a chart's folder, or FOLDER=VERSION")
+    parser.add_argument("url_file", type=Path, help="the repository's URL is written to this file")
+    parser.add_argument("chart", nargs="+", help="a chart's folder, or FOLDER=VERSION=APP_VERSION")
     given = parser.parse_args()
     with ChartRepository() as repository:
         for chart in given.chart:
-            folder, _, version = chart.partition("=")
-            repository.add(Path(folder), version or None)
-        given.port_file.write_text(repository.url, encoding="utf-8")
+            folder, *versions = chart.split("=")
+            repository.add(Path(folder), *versions)
+        part = given.url_file.with_suffix(".part")
+        part.write_text(repository.url, encoding="utf-8")
+        part.rename(given.url_file)
         threading.Event().wait()
 
 
