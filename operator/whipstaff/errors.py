@@ -17,6 +17,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   `- RenderTimeout                    the worker ran out of time
  |- ManifestInvalid(where)               rendered text that is no Kubernetes object
  |- ReleaseConflict(holder)              someone else owns the release or an object of it
+ |   `- ReleaseNameTaken                 another HelmRelease has the release
  |- RevisionNotFound(revision)           no such stored revision
  |- RevisionNotUsable(revision)          a stored revision that cannot be run again
  |- StorageCorrupt(name)                 a stored release that cannot be read
@@ -151,6 +152,10 @@ class ReleaseConflict(OperatorError):
     """Something belongs to someone else: `holder` says to whom."""
 
     holder: str = ""
+
+
+class ReleaseNameTaken(ReleaseConflict):
+    """Two HelmReleases want one release: `holder` is the one that has it."""
 
 
 @dataclass(eq=False)

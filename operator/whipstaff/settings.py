@@ -8,16 +8,18 @@ from typing import Any, Self
 from whipstaff.errors import InvalidSpec
 
 PREFIX = "WHIPSTAFF_"
+VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Each field is also an environment variable: `WHIPSTAFF_` and its name in capitals."""
 
-    resync_seconds: float = 300.0  # how often an unchanged release is checked for drift
-    max_history: int = 10  # stored revisions per release; 0 keeps all
     storage_driver: str = "secret"  # "secret" or "configmap": what holds a revision
     concurrency: int = 16  # passes over releases at a time; waits hold none
+    probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside the pod
+    probe_port: int = 8080  # of /livez and /readyz; 0 for none
+    lease_namespace: str = "whipstaff-system"  # where the Lease of the one writer lives
     lease_seconds: float = 15.0  # how long a lost leader blocks the next one
     liveness_seconds: float = 90.0  # a watch silent for longer fails the liveness probe
     http_timeout_seconds: float = 30.0  # one request to a chart repository, its body included

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict, WorkerLost
+from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.decision import Action, Decision, decide
 from whipstaff.planning.observation import Observation
@@ -99,6 +100,11 @@ class Pass:
         finally:
             await self._narrator.end()
 
+    async def refuse(self, refusal: OperatorError) -> Outcome:
+        """Report that nothing can be done; what is known of the release stays in status."""
+        self._seen = Observation(self._release, (), refusal)
+        return await self._say_only(refusal)
+
     async def _laps(self) -> Outcome:
         done: set[Action] = set()
         while True:
@@ -165,7 +171,9 @@ class Pass:
     async def _carry_out(self, change: Change) -> None:
         release = self._release
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
-        await self._world.reporter.add_finalizer(release.namespace, release.name, release.uid)
+        if FINALIZER not in release.finalizers:
+            await self._world.reporter.add_finalizer(release.namespace, release.name, release.uid)
+            self._release = replace(release, finalizers=(*release.finalizers, FINALIZER))
         self._narrator.begin(self._progress)
         work = self._work(change.revision)
         work.known.update({old.number: old for old in change.earlier})

@@ -1,0 +1,5 @@
+"""`python -m whipstaff`."""
+
+from whipstaff.cli.main import main
+
+main()

@@ -1,0 +1,82 @@
+"""The command and its subcommands."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run Helm charts on Kubernetes from HelmRelease objects."""
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    from whipstaff.settings import VERSION  # noqa: PLC0415 - only what the subcommand needs
+
+    click.echo(VERSION)
+
+
+@main.command()
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Cluster to work on from outside; without it the operator's own ServiceAccount is used.",
+)
+@click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    help="Watch HelmReleases in this namespace only; may be given more than once.",
+)
+@click.option(
+    "--storage-driver",
+    type=click.Choice(["secret", "configmap"]),
+    help="What a revision is stored in.",
+)
+@click.option("--concurrency", type=click.IntRange(1), help="Passes at a time; waits hold none.")
+@click.option("--probe-port", type=int, help="Port of /livez and /readyz; 0 for none.")
+@click.option("--lease-namespace", help="Where the Lease of the one writer lives.")
+@click.option("--cache-folder", type=click.Path(path_type=Path), help="Where charts are kept.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+def run(
+    kubeconfig: Path | None,
+    context: str,
+    namespaces: tuple[str, ...],
+    log_level: str,
+    **flags: object,
+) -> None:
+    """Run the operator until it is told to stop."""
+    from whipstaff.controller.logs import log_as_json  # noqa: PLC0415
+    from whipstaff.errors import OperatorError  # noqa: PLC0415
+    from whipstaff.settings import Settings  # noqa: PLC0415
+
+    log_as_json(log_level)
+    try:
+        settings = Settings.from_environment(os.environ)  # noqa: TID251 - read once, here
+        given = {name: value for name, value in flags.items() if value is not None}
+        if kubeconfig is not None and settings.cache_folder == Settings().cache_folder:
+            given.setdefault("cache_folder", Path.home() / ".cache" / "whipstaff" / "charts")
+        settings = replace(settings, **given)  # type: ignore[arg-type]  # click checked the types
+        _run(settings, kubeconfig, context, namespaces)
+    except OperatorError as error:
+        raise click.ClickException(error.text) from error
+
+
+def _run(settings: object, kubeconfig: Path | None, context: str, names: tuple[str, ...]) -> None:
+    from whipstaff.controller.operator import run as run_operator  # noqa: PLC0415
+    from whipstaff.settings import Settings  # noqa: PLC0415
+    from whipstaff.wiring import Target, assemble  # noqa: PLC0415
+
+    assert isinstance(settings, Settings)  # noqa: S101 - the type is imported late
+    target = Target(kubeconfig, context, names)
+    run_operator(lambda: assemble(settings, target))

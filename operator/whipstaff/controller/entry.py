@@ -1,0 +1,66 @@
+"""One HelmRelease as the queue knows it, and the intent that a pass on it sees."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from whipstaff.helmrelease.types import Head, HelmRelease
+from whipstaff.reconcile.world import Interrupted
+from whipstaff.release.revision import JsonObject
+
+Key = tuple[str, str]  # namespace and name of a HelmRelease
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one HelmRelease; one pass on it at a time."""
+
+    key: Key
+    body: JsonObject
+    head: Head
+    dirty: bool = True  # something is wanted that no pass has looked at yet
+    moved: asyncio.Event = field(default_factory=asyncio.Event)  # since the running pass began
+    passing: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    refusals: int = 0  # one after another, for the back-off
+    written: JsonObject | None = None  # status as we wrote it; None: as the body has it
+    claims: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def wish(self) -> tuple[object, ...]:
+        """What a pass answers to: an event that leaves it as it was wakes nobody."""
+        head = self.head
+        return (head.uid, head.generation, head.deletion_requested, head.requested_at)
+
+
+class Passing:
+    """The intent of one pass: interrupted by a newer wish, or by the operator's end."""
+
+    def __init__(self, release: HelmRelease, entry: Entry, room: asyncio.Semaphore) -> None:
+        self._release = release
+        self._moved = entry.moved
+        self._room = room
+
+    @property
+    def release(self) -> HelmRelease:
+        """The HelmRelease as it was when the pass began."""
+        return self._release
+
+    def check(self) -> None:
+        """Raise Interrupted if something else is wanted now."""
+        if self._moved.is_set():
+            raise Interrupted
+
+    async def changed(self) -> None:
+        """Return when something else is wanted."""
+        await self._moved.wait()
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Give the worker back while inside."""
+        self._room.release()
+        try:
+            yield
+        finally:
+            await self._room.acquire()

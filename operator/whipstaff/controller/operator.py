@@ -1,0 +1,133 @@
+"""Run the operator: kopf starts and stops it, everything between is ours.
+
+kopf gives the process its life: start-up and clean-up handlers, signals, one event loop. What it
+watches itself it stops watching for ever after an error that it does not know, and one object that
+it cannot decode blinds it for all: so the HelmReleases come from our own list and watch
+(docs/decisions/0003-kopf-at-the-rim.md).
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+# kopf imports the kubernetes package only to recognise its types: 19 MiB that nothing here uses.
+for _unused in ("kubernetes", "kubernetes.client", "kubernetes_asyncio", "pykube"):
+    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]  # None: "cannot be imported"
+
+import kopf  # noqa: E402 - after the lines above
+
+from whipstaff.controller.probes import Probes  # noqa: E402
+from whipstaff.controller.queue import Queue  # noqa: E402
+from whipstaff.wiring import Parts  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+EXIT_LEASE_LOST = 3
+EXIT_BLIND = 4
+STALE_START_SECONDS = 90.0
+
+
+class Operator:
+    """The parts, started and stopped in order."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._queue = Queue(parts.world, parts.settings.concurrency, parts.random)
+        self._watch = parts.helmreleases(self._queue.changed, self._queue.gone)
+        self._lease = parts.lease(self._lost)
+        self._leading = False
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._probes = Probes(
+            alive={"watch": self._watch_is_stale}, ready={"lease": self._not_leading}
+        )
+
+    async def start(self) -> None:
+        """Begin to lead, in the background: another instance may still hold the Lease."""
+        settings = self._parts.settings
+        if settings.probe_port:
+            await self._probes.start(settings.probe_host, settings.probe_port)
+        self._tasks.append(asyncio.create_task(self._lead(), name="lead"))
+
+    async def stop(self) -> None:
+        """End every pass at a step border, then give the Lease away."""
+        await self._queue.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._leading:
+            await self._lease.release()
+        await self._probes.stop()
+        await self._parts.close()
+
+    async def _lead(self) -> None:
+        try:
+            await self._lease.acquire()
+            self._leading = True
+            self._tasks.append(asyncio.create_task(self._guard(self._lease.keep()), name="lease"))
+            self._tasks.append(asyncio.create_task(self._guard(self._watch.run()), name="watch"))
+            await self._watch.synced()
+            log.info("operator started", extra=self._parts.facts())
+            self._queue.open()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("start failed")
+            _exit(EXIT_BLIND)
+
+    async def _guard(self, running: Any) -> None:  # noqa: ANN401 - any coroutine
+        """Run for ever; an operator without its watch or its Lease must not live on."""
+        try:
+            await running
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("background task died")
+        _exit(EXIT_BLIND)
+
+    def _lost(self) -> NoReturn:
+        log.error("lease lost")
+        _exit(EXIT_LEASE_LOST)
+
+    def _watch_is_stale(self) -> str:
+        if not self._leading:
+            return ""
+        silent = self._watch.silent_seconds()
+        limit = self._parts.settings.liveness_seconds
+        return f"nothing heard for {silent:.0f} s" if silent > limit else ""
+
+    def _not_leading(self) -> str:
+        return "" if self._leading else "another instance leads"
+
+
+def _exit(code: int) -> NoReturn:
+    # Not sys.exit: nothing may be written any more, not even by clean-up code.
+    logging.shutdown()
+    os._exit(code)
+
+
+def run(parts: Callable[[], Parts]) -> None:
+    """Run until a signal comes; `parts` is called inside the event loop."""
+    registry = kopf.OperatorRegistry()
+    running: list[Operator] = []
+
+    @kopf.on.startup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.scanning.disabled = True  # nothing is watched by kopf
+        operator = Operator(parts())
+        running.append(operator)
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
+    async def stop(**_: Any) -> None:
+        for operator in running:
+            await operator.stop()
+
+    @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        # kopf wants an account before it starts; it never uses this one.
+        return kopf.ConnectionInfo(server="https://127.0.0.1")
+
+    kopf.run(registry=registry, standalone=True, clusterwide=True)
