@@ -26,6 +26,8 @@ MAX_EXPANSION = 1000  # decompressed bytes for one of the archive, past the firs
 _EXPANSION_FREE_BYTES = 16 << 20
 _HEADER_BYTES = 4 << 10  # what a member may take besides its content, roughly
 
+_CHUNK_BYTES = 64 << 10
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DRIVE = re.compile(r"[a-zA-Z]:/")
 _GZIP_MAGIC = b"\x1f\x8b\x08"
@@ -58,6 +60,8 @@ def members(data: bytes, budget: Budget | None = None) -> list[File]:
     stream = _Stream(data)
     try:
         files = _read_members(stream, budget or Budget())
+        while stream.read(_CHUNK_BYTES):
+            pass  # the checksum stands at the end, behind the last member
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ChartInvalid(f"broken gzip archive after byte {stream.position}: {error}") from error
     except (tarfile.TarError, ValueError, OverflowError) as error:

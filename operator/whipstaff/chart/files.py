@@ -28,8 +28,8 @@ class Files(GoObject):
     def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
         one_text = GoSignature((GoType.STRING,))
         return {
-            "Get": (self.get, one_text),
-            "GetBytes": (self.get_bytes, one_text),
+            "Get": (self.text, one_text),
+            "GetBytes": (self.content, one_text),
             "Glob": (self.glob, one_text),
             "Lines": (self.lines, one_text),
             "AsConfig": (self.as_config, GoSignature()),
@@ -39,13 +39,13 @@ class Files(GoObject):
     def underlying(self) -> dict[str, object]:
         return self._contents
 
-    def get_bytes(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
         """The content of a file, empty if there is none."""
         content = self._contents[name]
         return content if isinstance(content, bytes) else b""
 
-    def get(self, name: str) -> str:
-        return go_text(self.get_bytes(name))
+    def text(self, name: str) -> str:
+        return go_text(self.content(name))
 
     def glob(self, pattern: str) -> "Files":
         """The files whose path matches; a pattern that cannot be read matches everything."""
@@ -53,23 +53,23 @@ class Files(GoObject):
             matches = files_pattern(pattern).fullmatch
         except BadPattern:
             return self
-        return Files({name: self.get_bytes(name) for name in self._contents if matches(name)})
+        return Files({name: self.content(name) for name in self._contents if matches(name)})
 
     def lines(self, name: str) -> Strings:
-        content = self.get(name)
+        content = self.text(name)
         if not content:
             return Strings()
         return Strings(content.removesuffix("\n").split("\n"))
 
     def as_config(self) -> str:
         """The files as the YAML of a ConfigMap's data, by base name."""
-        return _to_yaml({self._key(name): self.get(name) for name in self._contents})
+        return _to_yaml({self._key(name): self.text(name) for name in self._contents})
 
     def as_secrets(self) -> str:
         """The files as the YAML of a Secret's data, by base name."""
         return _to_yaml(
             {
-                self._key(name): base64.b64encode(self.get_bytes(name)).decode("ascii")
+                self._key(name): base64.b64encode(self.content(name)).decode("ascii")
                 for name in self._contents
             }
         )
