@@ -99,6 +99,30 @@ class Duration(Int64):
     __slots__ = ()
     go_type = "time.Duration"
 
+    def go_string(self) -> str:
+        """Go's own form: `1h2m3.5s`, `1.5ms`, `0s`."""
+        count = abs(int(self))
+        sign = "-" if self < 0 else ""
+        if count == 0:
+            return "0s"
+        for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+            if count < size * 1_000:
+                return sign + _decimal(count, size) + unit
+        minutes, rest = divmod(count, 60 * 1_000_000_000)
+        text = _decimal(rest, 1_000_000_000) + "s"
+        if minutes:
+            hours, minutes = divmod(minutes, 60)
+            text = f"{minutes}m{text}"
+            if hours:
+                text = f"{hours}h{text}"
+        return sign + text
+
+
+def _decimal(count: int, size: int) -> str:
+    whole, rest = divmod(count, size)
+    fraction = f"{rest:0{len(str(size)) - 1}d}".rstrip("0") if rest else ""
+    return f"{whole}.{fraction}" if fraction else str(whole)
+
 
 class Uint(GoInt):
     """Go's uint."""
@@ -155,6 +179,7 @@ class JSONNumber(str):
     __slots__ = ()
 
 
+# What a missing key of a typed map reads as.
 ZEROES: Mapping[str, object] = {
     "string": "",
     "bool": False,
@@ -197,7 +222,7 @@ class TypedMap(dict[str, object]):
     def __missing__(self, key: str) -> object:
         return ZEROES.get(self.elem)
 
-    def get(self, key: str, default: object = None) -> object:  # type: ignore[explicit-override]  # typing.override came with 3.12
+    def get(self, key: str, default: object = None) -> object:
         """The value of `key`, else the zero value: what a template reads."""
         return self[key]
 

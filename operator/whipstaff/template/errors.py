@@ -35,5 +35,5 @@ class TemplateError(Exception):
         self.column = column
 
 
-class LimitExceeded(TemplateError):  # noqa: N818  a kind of TemplateError
+class LimitExceeded(TemplateError):
     """Rendering took more steps, output, depth or time than its limits allow."""

@@ -1,0 +1,675 @@
+"""Compile a template's tree to Python source.
+
+Generated code is safe and traceable: constants enter only through `literal`, names are ours, every
+line knows its site, and the same tree always gives the same source. A site is a node with the name
+of the function called there; an error on the line is reported at that node.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from whipstaff.golang.values import GoType
+from whipstaff.template.nodes import (
+    Action,
+    Body,
+    Bool,
+    Branch,
+    Break,
+    Chain,
+    Command,
+    Continue,
+    Dot,
+    Field,
+    Identifier,
+    If,
+    Nil,
+    Node,
+    Number,
+    Pipe,
+    Range,
+    String,
+    Template,
+    Text,
+    Variable,
+    With,
+)
+from whipstaff.template.runtime import NILLABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from whipstaff.template.functions.registry import Function
+
+HEADER = "def template(run, dot, out, me):"
+MAX_INDENT = 90  # Python's own parser stops at 100
+MAX_LOOPS = 18  # and its compiler at 20 nested blocks
+
+# Functions that are runtime's own, because they need the run and not only its scope.
+OF_THE_RUN = frozenset({"include", "tpl"})
+
+# The Python type of a parameter's plain values; the others are always converted by the runtime.
+PLAIN_TYPES: Mapping[GoType, str] = {
+    GoType.STRING: "str",
+    GoType.BOOL: "bool",
+    GoType.INT: "int",
+    GoType.INT32: "Int32",
+    GoType.INT64: "Int64",
+    GoType.FLOAT64: "float",
+    GoType.DICT: "dict",
+    GoType.LIST: "list",
+}
+
+_PLAIN_VERBS = re.compile(r"%([sdv])")
+
+
+class TooDeep(Exception):
+    """A template nests control actions deeper than Python can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place that an error can be reported at."""
+
+    node: Node
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expression without side effects, and what is known of it.
+
+    `at` is an expression for the site that Go would name for an error that follows; `interface`
+    says whether Go sees an `any`, which tells the two kinds of nil apart.
+    """
+
+    code: str
+    at: str
+    kind: str = ""  # its Python type, if that is certain
+    interface: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Python source with the site of each line, -1 where none."""
+
+    source: str
+    lines: tuple[int, ...]
+    sites: tuple[Site, ...]
+
+
+@dataclass(slots=True)
+class Slot:
+    """A template variable's Python name, and whether its value is an `any`."""
+
+    code: str
+    interface: bool = False
+
+
+def compile_body(body: Body, functions: Mapping[str, Function], *, strict: bool) -> Compiled:
+    """The Python source of a template."""
+    return _Compiler(functions, strict=strict).run(body)
+
+
+def literal(value: complex | str | bool | None) -> str:
+    """A constant as source; nothing else may bring one in."""
+    if value is not None and type(value) not in (str, int, float, bool, complex):
+        raise TypeError(f"{type(value).__name__} is no constant")
+    return repr(value)
+
+
+class _Compiler:
+    def __init__(self, functions: Mapping[str, Function], *, strict: bool) -> None:
+        self.functions = functions
+        self.strict = strict
+        self.lines: list[str] = []
+        self.origin: list[int] = []
+        self.sites: list[Site] = []
+        self.numbers: dict[tuple[int, str], int] = {}
+        self.depth = 1
+        self.loops = 0
+        self.names = 0
+        self.dot = Slot("dot")
+        self.scopes: list[dict[str, Slot]] = [{"$": Slot("dot")}]
+
+    def run(self, body: Body) -> Compiled:
+        self.lines.append(HEADER)
+        self.origin.append(-1)
+        self.emit("w = out.append")
+        self.emit("scope = run.scope")
+        self.body(body)
+        return Compiled("\n".join(self.lines) + "\n", tuple(self.origin), tuple(self.sites))
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def emit(self, line: str, site: int = -1) -> None:
+        self.lines.append(" " * self.depth + line)
+        self.origin.append(site)
+
+    def site(self, node: Node, function: str = "") -> int:
+        key = id(node), function
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.sites)
+            self.sites.append(Site(node, function))
+        return number
+
+    def name(self, prefix: str) -> str:
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        self.depth += 1
+        if self.depth > MAX_INDENT:
+            raise TooDeep
+        mark = len(self.lines)
+        yield
+        if len(self.lines) == mark:
+            self.emit("pass")
+        self.depth -= 1
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        self.scopes.append({})
+        yield
+        self.scopes.pop()
+
+    def reject(self, text: str, node: Node) -> Value:
+        site = self.site(node)
+        self.emit(f"reject({literal(text)})", site)
+        return Value("None", str(site))
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def body(self, body: Body) -> None:
+        text: list[str] = []
+        for node in body.nodes:
+            if isinstance(node, Text):
+                text.append(node.text)
+                continue
+            self.text(text)
+            self.statement(node)
+        self.text(text)
+
+    def text(self, pieces: list[str]) -> None:
+        if pieces:
+            self.emit(f"w({literal(''.join(pieces))})")
+            pieces.clear()
+
+    def statement(self, node: Node) -> None:
+        match node:
+            case Action():
+                self.action(node)
+            case If() | With():
+                self.branch(node)
+            case Range():
+                self.range(node)
+            case Template():
+                self.template(node)
+            case Break():
+                self.emit("break")
+            case Continue():
+                self.emit("continue")
+            case _:
+                raise TypeError(f"{type(node).__name__} is no statement")
+
+    def action(self, node: Action) -> None:
+        value = self.pipe(node.pipe)
+        if node.pipe.variables:
+            return
+        if value.kind == "str":
+            self.emit(f"w({value.code})")
+        else:
+            code = self.simple(value.code)
+            self.emit(f"w({code} if type({code}) is str else show({code}))", self.site(node))
+
+    def simple(self, code: str) -> str:
+        """The expression as a name, so that it can be written twice."""
+        if code.isidentifier():
+            return code
+        name = self.name("t")
+        self.emit(f"{name} = {code}")
+        return name
+
+    def branch(self, node: If | With) -> None:
+        with self.scope():
+            value = self.pipe(node.pipe)
+            dot = self.dot
+            if isinstance(node, With):
+                # The variable that it came from may change inside.
+                code = self.name("d")
+                self.emit(f"{code} = {value.code}")
+                value = Value(code, value.at)
+            self.emit(f"if {value.code}:")
+            with self.indented(), self.scope():
+                if isinstance(node, With):
+                    self.dot = Slot(value.code)
+                self.body(node.body)
+            self.dot = dot
+            self.otherwise(node)
+
+    def otherwise(self, node: Branch) -> None:
+        if node.otherwise is not None and node.otherwise.nodes:
+            self.emit("else:")
+            with self.indented(), self.scope():
+                self.body(node.otherwise)
+
+    def range(self, node: Range) -> None:
+        self.loops += 1
+        if self.loops > MAX_LOOPS:
+            raise TooDeep
+        with self.scope():
+            value = self.pipe(node.pipe)
+            variables = node.pipe.variables
+            slots = [self.slot(variable) for variable in variables]
+            items, item = self.name("i"), self.name("e")
+            function = "pairs" if len(variables) > 1 else "elements"
+            self.emit(f"{items} = {function}(run, {value.code})", self.at(value))
+            has_else = node.otherwise is not None and bool(node.otherwise.nodes)
+            if has_else:
+                self.emit(f"if {items}:")
+                self.depth += 1
+            dot = self.dot
+            names = [slot.code if slot else self.name("v") for slot in slots]
+            element = names[-1] if names else item
+            if names:
+                # Dot stays when the body sets the variable.
+                names[-1] = item
+            target = f"{names[0]}, {item}" if len(names) > 1 else item
+            self.emit(f"for {target} in {items}:")
+            with self.indented(), self.scope():
+                self.emit("if len(out) > PARTS: squash(run, out)")
+                if names:
+                    self.emit(f"{element} = {item}")
+                for slot in slots[-1:]:
+                    if slot:
+                        slot.interface = True
+                self.dot = Slot(item, interface=True)
+                self.body(node.body)
+            self.dot = dot
+            if has_else:
+                self.depth -= 1
+                self.otherwise(node)
+        self.loops -= 1
+
+    def slot(self, variable: Variable) -> Slot | None:
+        return self.find(variable.names[0])
+
+    def at(self, value: Value) -> int:
+        """The site of the value if it is known now, else of the place where it was set."""
+        return int(value.at) if value.at.isdigit() else -1
+
+    def template(self, node: Template) -> None:
+        site = self.site(node)
+        data = "None" if node.pipe is None else self.pipe(node.pipe).code
+        self.emit(f"invoke(run, {literal(node.name)}, {data}, out)", site)
+
+    # -- pipelines -----------------------------------------------------------------------------
+
+    def pipe(self, pipe: Pipe) -> Value:
+        """The value of a pipeline; never an `any`, because Go looks into it."""
+        value: Value | None = None
+        for command in pipe.commands:
+            value = self.command(command, value)
+            value = Value(value.code, value.at, value.kind)
+        assert value is not None, "the parser refuses empty pipelines"  # noqa: S101
+        for variable in pipe.variables:
+            name = variable.names[0]
+            if pipe.assigns:
+                slot = self.find(name)
+                if slot is None:
+                    self.reject(f"undefined variable: {name}", pipe)
+                    continue
+            else:
+                slot = self.scopes[-1][name] = Slot(self.name("v"))
+            self.emit(f"{slot.code} = {value.code}")
+        return value
+
+    def find(self, name: str) -> Slot | None:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        return None
+
+    def command(self, command: Command, final: Value | None) -> Value:
+        first, *arguments = command.operands
+        match first:
+            case Field() | Chain():
+                return self.chain(first, arguments, final)
+            case Variable():
+                if len(first.names) > 1:
+                    return self.chain(first, arguments, final)
+                if arguments or final is not None:
+                    return self.no_function(first)
+                return self.variable(first)
+            case Identifier():
+                return self.call(first, command, arguments, final)
+            case _:
+                if arguments or final is not None:
+                    return self.no_function(first)
+                if isinstance(first, Nil):
+                    return self.reject("nil is not a command", first)
+                return self.operand(first)
+
+    def no_function(self, node: Node) -> Value:
+        return self.reject(f"can't give argument to non-function {node}", node)
+
+    def operand(self, node: Node) -> Value:
+        """The value of an operand where any type will do."""
+        at = str(self.site(node))
+        match node:
+            case Dot():
+                return Value(self.dot.code, at, interface=self.dot.interface)
+            case Bool():
+                return Value(literal(node.value), at, "bool")
+            case String():
+                return Value(literal(node.text), at, "str")
+            case Number():
+                return self.number(node)
+            case Nil():
+                return Value("None", at)
+            case Pipe():
+                return self.pipe(node)
+            case Variable() if len(node.names) == 1:
+                return self.variable(node)
+            case Field() | Variable() | Chain():
+                return self.chain(node, [], None)
+            case Identifier():
+                return self.call(node, node, [], None)
+            case _:
+                raise TypeError(f"{type(node).__name__} is no operand")
+
+    def variable(self, node: Variable) -> Value:
+        slot = self.find(node.names[0])
+        if slot is None:
+            return self.reject(f"undefined variable: {node.names[0]}", node)
+        return Value(slot.code, str(self.site(node)), interface=slot.interface)
+
+    def number(self, node: Number) -> Value:
+        at, text = str(self.site(node)), node.text
+        if node.as_complex is not None:
+            return Value(literal(node.as_complex), at, "complex")
+        hexadecimal = text[:2] in {"0x", "0X"} and not any(c in text for c in "pP")
+        is_float = not hexadecimal and text[0] != "'" and any(c in text for c in ".eEpP")
+        if is_float and node.as_float is not None:
+            return Value(literal(node.as_float), at, "float")
+        if node.as_int is not None:
+            return Value(literal(node.as_int), at, "int")
+        return self.reject(f"{text} overflows int", node)
+
+    # -- fields --------------------------------------------------------------------------------
+
+    def chain(
+        self, node: Field | Variable | Chain, arguments: Sequence[Node], final: Value | None
+    ) -> Value:
+        site = self.site(node)
+        match node:
+            case Field():
+                receiver, names = Value(self.dot.code, "", "", self.dot.interface), node.names
+            case Variable():
+                receiver, names = self.variable(node), node.names[1:]
+            case _:
+                names = node.names
+                if isinstance(node.term, Nil):
+                    return self.reject(f"indirection through explicit nil in {node}", node)
+                receiver = self.operand(node.term)
+                # Go's place is then that of the term's last part.
+                site = self.at(receiver) if receiver.at.isdigit() else site
+        if not arguments and final is None:
+            code = self.lookup(receiver, names, site)
+            return Value(code, str(site), interface=True)
+        if len(names) > 1:
+            inner = self.lookup(receiver, names[:-1], site)
+            receiver = Value(inner, str(site), interface=True)
+        return self.method(node, receiver, names[-1], arguments, final)
+
+    def lookup(self, receiver: Value, names: Sequence[str], site: int) -> str:
+        """Read fields, with two lines: as of dictionaries, and the way that knows everything."""
+        result = self.name("t")
+        base = receiver.code
+        keys = [literal(name) for name in names]
+        path = base + "".join(f"[{key}]" for key in keys[:-1])
+        path += f"[{keys[-1]}]" if self.strict else f".get({keys[-1]})"
+        slow = "strict_field" if self.strict else "field"
+        chain = ", ".join(keys) + ","
+        self.emit(f"try: {result} = {path}")
+        self.emit(f"except MISS: {result} = {slow}({base}, ({chain}), {receiver.interface})", site)
+        return result
+
+    def method(
+        self,
+        node: Node,
+        receiver: Value,
+        name: str,
+        arguments: Sequence[Node],
+        final: Value | None,
+    ) -> Value:
+        values: list[str] = []
+        facts: list[str] = []
+        at = str(self.site(node))
+        for argument in arguments:
+            value = self.operand(argument)
+            at = value.at
+            spelled = str(argument) if isinstance(argument, String | Number | Bool) else None
+            values.append(value.code)
+            facts.append(f"({value.at}, {value.interface}, {literal(spelled)})")
+        if final is not None:
+            values.append(final.code)
+            facts.append(f"({at}, False, None)")
+        result = self.name("t")
+        self.emit(
+            f"{result} = call_member({receiver.code}, {literal(name)}, {receiver.interface}, "
+            f"[{', '.join(values)}], [{', '.join(facts)}])",
+            self.site(node, name),
+        )
+        return Value(result, at)
+
+    # -- functions -----------------------------------------------------------------------------
+
+    def call(
+        self, node: Identifier, place: Node, arguments: Sequence[Node], final: Value | None
+    ) -> Value:
+        name = node.name
+        function = self.functions[name]
+        count = len(arguments) + (final is not None)
+        wanted = len(function.params)
+        if function.variadic is not None:
+            if count < wanted:
+                return self.reject(
+                    f"wrong number of args for {name}: want at least {wanted} got {len(arguments)}",
+                    node,
+                )
+        elif count != wanted:
+            return self.reject(f"wrong number of args for {name}: want {wanted} got {count}", node)
+        if name in {"and", "or"}:
+            return self.short_circuit(node, arguments, final)
+        at = str(self.site(node))
+        values: list[Value] = []
+        for number, argument in enumerate(arguments):
+            value = self.argument(argument, self.parameter(function, number))
+            values.append(value)
+            at = value.at
+        if final is not None:
+            param = self.parameter(function, len(arguments))
+            values.append(self.converted(Value(final.code, at, final.kind), param))
+        return self.invocation(function, place, arguments, values, at)
+
+    def parameter(self, function: Function, number: int) -> GoType:
+        if number < len(function.params):
+            return function.params[number]
+        return function.variadic or GoType.ANY
+
+    def invocation(
+        self,
+        function: Function,
+        place: Node,
+        arguments: Sequence[Node],
+        values: Sequence[Value],
+        at: str,
+    ) -> Value:
+        special = self.inline(function, arguments, values)
+        if special is not None:
+            result = self.name("t")
+            self.emit(f"{result} = {special.code}", self.site(place, function.name))
+            return Value(result, at, special.kind)
+        codes = [value.code for value in values]
+        if function.name in OF_THE_RUN:
+            callee = function.name
+            codes.insert(0, "run")
+        else:
+            callee = f"f_{function.name}"
+            if function.scoped:
+                codes.insert(0, "scope")
+        if function.name == "call":
+            callee_name = str(arguments[0]) if arguments else "value"
+            codes.insert(0, literal(callee_name))
+        elif function.name == "len":
+            codes.append(str(values[0].interface))
+        result = self.name("t")
+        self.emit(f"{result} = {callee}({', '.join(codes)})", self.site(place, function.name))
+        kind = "str" if function.returns_string else "bool" if function.returns_bool else ""
+        return Value(result, at, kind)
+
+    def short_circuit(
+        self, node: Identifier, arguments: Sequence[Node], final: Value | None
+    ) -> Value:
+        result, at = self.name("t"), self.name("p")
+        word = "if" if node.name == "and" else "if not"
+        first = True
+        for argument in arguments:
+            if first:
+                value = self.operand(argument)
+                self.emit(f"{result} = {value.code}; {at} = {value.at}")
+                first = False
+                continue
+            self.emit(f"{word} {result}:")
+            with self.indented():
+                value = self.operand(argument)
+                self.emit(f"{result} = {value.code}; {at} = {value.at}")
+        if final is not None:
+            if first:
+                self.emit(f"{result} = {final.code}; {at} = {self.site(node)}")
+            else:
+                self.emit(f"{word} {result}: {result} = {final.code}")
+        return Value(result, at)
+
+    def argument(self, node: Node, param: GoType) -> Value:
+        """An operand as an argument of this type."""
+        match node:
+            case Nil():
+                if param in NILLABLE:
+                    return Value(self.nil_of(param), str(self.site(node)))
+                return self.reject(f"cannot assign nil to {param.value}", node)
+            case Bool() | Number() | String() if param not in {GoType.ANY, GoType.VALUE}:
+                return self.constant(node, param)
+            case _:
+                return self.converted(self.operand(node), param)
+
+    def nil_of(self, param: GoType) -> str:
+        return (
+            "None"
+            if param in {GoType.ANY, GoType.VALUE}
+            else f"convert(None, T[{literal(param.name)}], False, 0)"
+        )
+
+    def constant(self, node: Bool | Number | String, param: GoType) -> Value:
+        """A constant where the parameter has a type of its own."""
+        at = str(self.site(node))
+        match param, node:
+            case GoType.STRING, String():
+                return Value(literal(node.text), at, "str")
+            case GoType.BOOL, Bool():
+                return Value(literal(node.value), at, "bool")
+            case GoType.INT, Number() if node.as_int is not None:
+                return Value(literal(node.as_int), at, "int")
+            case GoType.INT32 | GoType.INT64 | GoType.DURATION, Number() if node.as_int is not None:
+                wide = "Int32" if param is GoType.INT32 else "Int64"
+                return Value(f"{wide}({literal(node.as_int)})", at)
+            case GoType.FLOAT64, Number() if node.as_float is not None:
+                return Value(literal(node.as_float), at, "float")
+        words = {
+            GoType.STRING: "string",
+            GoType.BOOL: "bool",
+            GoType.INT: "integer",
+            GoType.INT32: "integer",
+            GoType.INT64: "integer",
+            GoType.DURATION: "integer",
+            GoType.FLOAT64: "float",
+        }
+        if param in words:
+            return self.reject(f"expected {words[param]}; found {node}", node)
+        return self.reject(f"can't handle {node} for arg of type {param.value}", node)
+
+    def converted(self, value: Value, param: GoType) -> Value:
+        """The value checked, and if need be converted, for a parameter of this type."""
+        if param is GoType.ANY or param is GoType.VALUE:
+            return value
+        plain = PLAIN_TYPES.get(param)
+        if plain is not None and value.kind == plain:
+            return value
+        code = self.simple(value.code)
+        convert = f"convert({code}, T[{literal(param.name)}], {value.interface}, {value.at})"
+        result = self.name("t")
+        if plain is None:
+            self.emit(f"{result} = {convert}")
+        else:
+            self.emit(f"{result} = {code} if type({code}) is {plain} else {convert}")
+        return Value(result, value.at)
+
+    # -- functions that are faster in place ----------------------------------------------------
+
+    def inline(
+        self, function: Function, arguments: Sequence[Node], values: Sequence[Value]
+    ) -> Value | None:
+        """The call as an expression, where that is the same; None where it is not."""
+        codes = [value.code for value in values]
+        match function.name, codes:
+            case "not" | "empty", [one]:
+                return Value(f"not {one}", "", "bool")
+            case "default", [fallback, given]:
+                return Value(f"{given} or {fallback}", "")
+            case "eq" | "ne", [_, _]:
+                return self.equality(function.name, values)
+            case "printf", [_, *_] if arguments and isinstance(arguments[0], String):
+                return self.formatted(arguments[0].text, values[1:])
+            case _:
+                return None
+
+    def equality(self, name: str, values: Sequence[Value]) -> Value:
+        one, two = (self.simple(value.code) if not value.kind else value.code for value in values)
+        operator = "==" if name == "eq" else "!="
+        dynamic = [
+            code for code, value in zip((one, two), values, strict=True) if value.kind != "str"
+        ]
+        if not dynamic:
+            return Value(f"{one} {operator} {two}", "", "bool")
+        check = " is ".join(f"type({code})" for code in dynamic) + " is str"
+        return Value(f"{one} {operator} {two} if {check} else f_{name}({one}, {two})", "", "bool")
+
+    def formatted(self, template: str, values: Sequence[Value]) -> Value | None:
+        pieces = _PLAIN_VERBS.split(template)
+        texts, verbs = pieces[0::2], pieces[1::2]
+        if "%" in "".join(texts) or len(verbs) != len(values) or not verbs:
+            return None
+        parts = [literal(texts[0])] if texts[0] else []
+        for verb, value, text in zip(verbs, values, texts[1:], strict=True):
+            parts.append(self.verb(verb, value))
+            if text:
+                parts.append(literal(text))
+        return Value(" + ".join(parts), "", "str")
+
+    def verb(self, verb: str, value: Value) -> str:
+        if verb == "d":
+            if value.kind == "int":
+                return f"str({value.code})"
+            code = self.simple(value.code)
+            return f"(str({code}) if type({code}) is int else format_d({code}))"
+        if value.kind == "str":
+            return value.code
+        code = self.simple(value.code)
+        slow = "format_s" if verb == "s" else "f_print"
+        return f"({code} if type({code}) is str else {slow}({code}))"

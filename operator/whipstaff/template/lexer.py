@@ -1,0 +1,299 @@
+"""Cut a template into tokens, as Go's text/template/parse does.
+
+Runs of blanks inside an action are no tokens here: whether two tokens touch is read from their
+positions. A chain of fields (`.Values.a.b`) is one token. The last token is EOF or ERROR.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import NamedTuple
+
+from whipstaff.golang.printf import is_print, quote
+
+
+class Kind(IntEnum):
+    """What a token is; keywords come after KEYWORD."""
+
+    ERROR = 0
+    BOOL = 1
+    CHAR = 2
+    CHAR_CONSTANT = 3
+    COMPLEX = 4
+    ASSIGN = 5
+    DECLARE = 6
+    EOF = 7
+    FIELD = 8
+    IDENTIFIER = 9
+    LEFT_DELIM = 10
+    LEFT_PAREN = 11
+    NUMBER = 12
+    PIPE = 13
+    RAW_STRING = 14
+    RIGHT_DELIM = 15
+    RIGHT_PAREN = 16
+    STRING = 17
+    TEXT = 18
+    VARIABLE = 19
+    KEYWORD = 20
+    BLOCK = 21
+    BREAK = 22
+    CONTINUE = 23
+    DOT = 24
+    DEFINE = 25
+    ELSE = 26
+    END = 27
+    IF = 28
+    NIL = 29
+    RANGE = 30
+    TEMPLATE = 31
+    WITH = 32
+
+
+class Token(NamedTuple):
+    """A token with its position in the source, in characters."""
+
+    kind: int
+    pos: int
+    text: str
+
+
+WORDS = {
+    "block": Kind.BLOCK,
+    "break": Kind.BREAK,
+    "continue": Kind.CONTINUE,
+    "define": Kind.DEFINE,
+    "else": Kind.ELSE,
+    "end": Kind.END,
+    "if": Kind.IF,
+    "range": Kind.RANGE,
+    "nil": Kind.NIL,
+    "template": Kind.TEMPLATE,
+    "with": Kind.WITH,
+    "true": Kind.BOOL,
+    "false": Kind.BOOL,
+}
+
+SPACES = " \t\r\n"
+BLANKS = frozenset(SPACES)
+
+_END_OF_WORD = r"(?=[ \t\r\n.,|:)(]|\}\}|\Z)"
+_ACTION = re.compile(
+    rf"""
+      (?P<trim>[ \t\r\n]+-\}}\}})
+    | (?P<space>[ \t\r\n]+)
+    | (?P<field>(?:\.(?![0-9])\w+)+{_END_OF_WORD})
+    | (?P<word>[^\W0-9]\w*{_END_OF_WORD})
+    | (?P<close>\}}\}})
+    | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
+    | (?P<variable>\$\w*{_END_OF_WORD})
+    | (?P<pipe>\|)
+    | (?P<left>\()
+    | (?P<right>\))
+    | (?P<number>[0-9]+{_END_OF_WORD})
+    | (?P<dot>\.{_END_OF_WORD})
+    | (?P<declare>:=)
+    | (?P<assign>=)
+    | (?P<raw>`[^`]*`)
+    | (?P<char>'(?:[^'\\\n]|\\[^\n])*')
+    """,
+    re.VERBOSE,
+)
+
+# The groups whose match is a token as it stands.
+_PLAIN: dict[str, int] = {
+    "field": Kind.FIELD,
+    "string": Kind.STRING,
+    "variable": Kind.VARIABLE,
+    "pipe": Kind.PIPE,
+    "number": Kind.NUMBER,
+    "dot": Kind.DOT,
+    "declare": Kind.DECLARE,
+    "assign": Kind.ASSIGN,
+    "raw": Kind.RAW_STRING,
+    "char": Kind.CHAR_CONSTANT,
+}
+
+
+def tokens_of(source: str) -> list[Token]:
+    """All tokens of `source`; a lexical error is the last of them."""
+    return _Lexer(source).run()
+
+
+def describe(token: Token) -> str:
+    """How an error message shows the token."""
+    kind, _, text = token
+    if kind == Kind.EOF:
+        return "EOF"
+    if kind == Kind.ERROR:
+        return text
+    if kind > Kind.KEYWORD:
+        return f"<{text}>"
+    if kind == Kind.FIELD:
+        text = "." + text.split(".", 2)[1]
+    if len(text.encode("utf-8", "surrogateescape")) > 10:
+        return quote(text[:10]) + "..."
+    return quote(text)
+
+
+class _Lexer:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.tokens: list[Token] = []
+
+    def run(self) -> list[Token]:
+        source, tokens = self.source, self.tokens
+        position = 0
+        while True:
+            start = source.find("{{", position)
+            if start < 0:
+                if position < len(source):
+                    tokens.append(Token(Kind.TEXT, position, source[position:]))
+                tokens.append(Token(Kind.EOF, len(source), "EOF"))
+                return tokens
+            inside = start + 2
+            trimmed = (
+                source[inside : inside + 1] == "-" and source[inside + 1 : inside + 2] in BLANKS
+            )
+            text = source[position:start]
+            if trimmed:
+                text = text.rstrip(SPACES)
+                inside += 2
+            if text:
+                tokens.append(Token(Kind.TEXT, position, text))
+            if source.startswith("/*", inside):
+                position = self.comment(inside)
+            else:
+                tokens.append(Token(Kind.LEFT_DELIM, start, "{{"))
+                position = self.action(inside)
+            if position < 0:
+                return tokens
+
+    def fail(self, position: int, text: str) -> int:
+        self.tokens.append(Token(Kind.ERROR, position, text))
+        return -1
+
+    def comment(self, start: int) -> int:
+        """The position after the comment that starts here; -1 if it is malformed."""
+        source = self.source
+        end = source.find("*/", start + 2)
+        if end < 0:
+            return self.fail(start, "unclosed comment")
+        end += 2
+        if source.startswith("}}", end):
+            return end + 2
+        if source[end : end + 1] in BLANKS and source.startswith("-}}", end + 1):
+            return self.skip_spaces(end + 4)
+        return self.fail(start, "comment ends before closing delimiter")
+
+    def skip_spaces(self, position: int) -> int:
+        source, size = self.source, len(self.source)
+        while position < size and source[position] in SPACES:
+            position += 1
+        return position
+
+    def action(self, position: int) -> int:
+        """Append the tokens of one action; the position after it, -1 after an error."""
+        source, append, match, plain = self.source, self.tokens.append, _ACTION.match, _PLAIN
+        depth = 0
+        while True:
+            found = match(source, position)
+            if found is None:
+                position = self.unusual(position)
+                if position < 0:
+                    return position
+                continue
+            group = found.lastgroup or ""
+            end = found.end()
+            kind = plain.get(group)
+            if kind is not None:
+                append(Token(kind, position, found[0]))
+            elif group == "word":
+                text = found[0]
+                append(Token(WORDS.get(text, Kind.IDENTIFIER), position, text))
+            elif group == "left":
+                depth += 1
+                append(Token(Kind.LEFT_PAREN, position, "("))
+            elif group == "right":
+                depth -= 1
+                if depth < 0:
+                    return self.fail(position, "unexpected right paren")
+                append(Token(Kind.RIGHT_PAREN, position, ")"))
+            elif group != "space":
+                if depth:
+                    return self.fail(position, "unclosed left paren")
+                append(Token(Kind.RIGHT_DELIM, end - 2, "}}"))
+                return self.skip_spaces(end) if group == "trim" else end
+            position = end
+
+    def unusual(self, position: int) -> int:
+        """One token that the pattern does not know: a wide number, a stray character, an error."""
+        source = self.source
+        first = source[position : position + 1]
+        if not first:
+            return self.fail(position, "unclosed action")
+        if first == '"':
+            return self.fail(position, "unterminated quoted string")
+        if first == "`":
+            return self.fail(position, "unterminated raw quoted string")
+        if first == "'":
+            return self.fail(position, "unterminated character constant")
+        if first == ":":
+            return self.fail(position, "expected :=")
+        following = source[position + 1 : position + 2]
+        if first in "+-0123456789" or (first == "." and following and following in "0123456789"):
+            return self.number(position)
+        if first in ".$_" or first.isalnum():
+            end = position + 1
+            while end < len(source) and (source[end] == "_" or source[end].isalnum()):
+                end += 1
+            culprit = source[end : end + 1]
+            return self.fail(position, f"bad character {unicode_form(culprit)}")
+        if " " < first <= "~":
+            self.tokens.append(Token(Kind.CHAR, position, first))
+            return position + 1
+        return self.fail(position, f"unrecognized character in action: {unicode_form(first)}")
+
+    def number(self, start: int) -> int:
+        """A number in any of Go's forms, also complex."""
+        source = self.source
+        good, end = scan_number(source, start)
+        if not good:
+            return self.fail(start, f"bad number syntax: {quote(source[start:end])}")
+        kind = Kind.NUMBER
+        if source[end : end + 1] in {"+", "-"}:
+            good, end = scan_number(source, end)
+            if not good or source[end - 1] != "i":
+                return self.fail(start, f"bad number syntax: {quote(source[start:end])}")
+            kind = Kind.COMPLEX
+        self.tokens.append(Token(kind, start, source[start:end]))
+        return end
+
+
+_NUMBER = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*(?:[pP][+-]?[0-9_]*)?"
+    r"|0[oO][0-7_]*\.?[0-7_]*|0[bB][01_]*\.?[01_]*"
+    r"|[0-9_]*\.?[0-9_]*(?:[eE][+-]?[0-9_]*)?)i?"
+)
+
+
+def scan_number(source: str, start: int) -> tuple[bool, int]:
+    """Whether the text here looks like a number, and where it ends."""
+    found = _NUMBER.match(source, start)
+    end = found.end() if found else start
+    following = source[end : end + 1]
+    if following and (following == "_" or following.isalnum()):
+        return False, end + 1
+    return True, end
+
+
+def unicode_form(character: str) -> str:
+    """Go's %#U of a character; of the end of the input, U+FFFFFFFFFFFFFFFF."""
+    if not character:
+        return "U+FFFFFFFFFFFFFFFF"
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        code = 0xFFFD
+    shown = f" '{chr(code)}'" if is_print(code) else ""
+    return f"U+{code:04X}{shown}"

@@ -1,0 +1,538 @@
+"""What compiled templates call: the slow paths, ranges, include and tpl. `ABI` names them all.
+
+A fast path stands in the compiled code itself; it ends here whenever a value is not what most are.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from whipstaff.golang import printf
+from whipstaff.golang.strconv import quote
+from whipstaff.golang.values import (
+    GoObject,
+    GoSignature,
+    GoType,
+    Int32,
+    Int64,
+    NamedMap,
+    TypedMap,
+    Uint8,
+    sorted_keys,
+    type_name,
+)
+from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from whipstaff.template.nodes import Node
+    from whipstaff.template.scope import RenderScope
+
+COMPILED = "<template>"  # the file name of compiled code, by which a traceback knows it
+MAIN = "gotpl"  # Helm's name for the set of all templates, and so for a text given to tpl
+INCLUDES_OF_ONE_NAME = 1_000
+PARTS_BEFORE_COUNTING = 100_000
+
+# A nil of these types is a value; of the others there is none.
+NILLABLE = frozenset(
+    {
+        GoType.ANY,
+        GoType.VALUE,
+        GoType.DICT,
+        GoType.STRING_MAP,
+        GoType.LIST,
+        GoType.STRINGS,
+        GoType.BYTES,
+    }
+)
+
+
+class Definition(Protocol):
+    """A template that can be executed."""
+
+    name: str
+    call: Callable[[Run, object, list[str]], object]
+    strict_call: Callable[[Run, object, list[str]], object]
+
+    def place(self, site: int) -> tuple[str, Node, str]:
+        """The location `file:line:column` of a site, its node, the function called there."""
+        ...
+
+    def site_of(self, line: int, *, strict: bool) -> int:
+        """The site of a line of the compiled code."""
+        ...
+
+
+class ExecError(Exception):
+    """A template failed, with its place; `cause` is the error of the function called there."""
+
+    def __init__(self, location: str, head: str, cause: Exception | None) -> None:
+        super().__init__(head)
+        self.location = location
+        self.head = head
+        self.cause = cause
+
+    @property
+    def text(self) -> str:
+        """The whole chain on one line, as text/template words it."""
+        parts: list[str] = []
+        error: Exception | None = self
+        while error is not None:
+            parts.append(error.head if isinstance(error, ExecError | TplError) else str(error))
+            error = error.cause if isinstance(error, ExecError | TplError) else None
+        return "".join(parts)
+
+
+class TplError(Exception):
+    """A text given to tpl failed."""
+
+    def __init__(self, head: str, cause: ExecError) -> None:
+        super().__init__(head)
+        self.head = head
+        self.cause = cause
+
+
+class NilMap(dict[str, object]):
+    """A nil map as an argument: it reads as empty, and cannot be written to."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        raise FunctionError("assignment to entry in nil map")
+
+
+class Run:
+    """The state of one render."""
+
+    def __init__(
+        self,
+        templates: dict[str, Definition],
+        scope: RenderScope,
+        parse_text: Callable[[str], Mapping[str, Definition]],
+    ) -> None:
+        self.templates = templates
+        self.scope = scope
+        self.parse_text = parse_text
+        self.strict = scope.strict
+        self.included: dict[str, int] = {}
+        self.depth = 0
+        self.steps = scope.limits.steps
+        self.deadline = time.monotonic() + scope.limits.seconds if scope.limits.seconds else 0.0
+
+    def charge(self, steps: int) -> None:
+        """Count steps; LimitExceeded when there are none left, or no time."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise LimitExceeded(f"rendering took more than {self.scope.limits.steps} steps")
+        if self.deadline and time.monotonic() > self.deadline:
+            raise LimitExceeded(f"rendering took more than {self.scope.limits.seconds} seconds")
+
+    def execute(self, definition: Definition, data: object) -> str:
+        """What the template prints; ExecError if it fails."""
+        out: list[str] = []
+        self.charge(1)
+        self.deepen()
+        try:
+            (definition.strict_call if self.strict else definition.call)(self, data, out)
+        except LimitExceeded:
+            raise
+        except (RecursionError, MemoryError) as error:
+            raise LimitExceeded(f"rendering ran out of resources: {error}") from error
+        except Exception as error:
+            raise located(error, strict=self.strict) from error
+        finally:
+            self.depth -= 1
+        text = "".join(out)
+        if len(text) > self.scope.limits.output_bytes:
+            self.too_long()
+        return text
+
+    def deepen(self) -> None:
+        """Enter a template; LimitExceeded if they are too many already."""
+        self.depth += 1
+        if self.depth > self.scope.limits.depth:
+            raise LimitExceeded(f"exceeded maximum template depth ({self.scope.limits.depth})")
+
+    def too_long(self) -> None:
+        limit = self.scope.limits.output_bytes
+        raise LimitExceeded(f"a template printed more than {limit} characters")
+
+
+def located(error: Exception, *, strict: bool) -> ExecError:
+    """The error with the place of the innermost compiled frame of its traceback."""
+    found: tuple[Definition, int] | None = None
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == COMPILED:
+            found = trace.tb_frame.f_locals["me"], trace.tb_lineno
+        trace = trace.tb_next
+    if found is None:
+        raise error
+    definition, line = found
+    site = error.site if isinstance(error, EvalError) else None
+    if site is None:
+        site = definition.site_of(line, strict=strict)
+    location, node, name = definition.place(site)
+    head = f"template: {location}: executing {quote(definition.name)} at <{node}>: "
+    if isinstance(error, EvalError):
+        return ExecError(location, head + str(error), None)
+    if not isinstance(error, FunctionError | ExecError | TplError):
+        error = FunctionError(f"{type(error).__name__}: {error}")
+    return ExecError(location, f"{head}error calling {name}: ", error)
+
+
+# -- printing ----------------------------------------------------------------------------------
+
+
+def show(value: object) -> str:
+    """What an action prints of a value."""
+    if value is None:
+        return "<no value>"
+    if isinstance(value, GoObject) and value.go_kind == "ptr" and value.go_string() is None:
+        return printf.show(value).removeprefix("&")
+    return printf.show(value)
+
+
+def format_s(value: object) -> str:
+    """%s of a value."""
+    return printf.sprintf("%s", value)
+
+
+def format_d(value: object) -> str:
+    """%d of a value."""
+    return printf.sprintf("%d", value)
+
+
+def squash(run: Run, out: list[str]) -> None:
+    """Join what was printed so far, so that a loop cannot print without bounds."""
+    text = "".join(out)
+    if len(text) > run.scope.limits.output_bytes:
+        run.too_long()
+    out[:] = [text]
+
+
+# -- fields and methods ------------------------------------------------------------------------
+
+
+def field(receiver: object, names: Sequence[str], interface: bool) -> object:
+    """The value of a chain of fields; `interface` says whether Go sees the receiver as `any`."""
+    for name in names:
+        receiver, interface = _step(receiver, name, interface, strict=False)
+    return receiver
+
+
+def strict_field(receiver: object, names: Sequence[str], interface: bool) -> object:
+    """As `field`, and a missing key is an error."""
+    for name in names:
+        receiver, interface = _step(receiver, name, interface, strict=True)
+    return receiver
+
+
+def _step(
+    receiver: object,
+    name: str,
+    interface: bool,
+    *,
+    strict: bool,
+) -> tuple[object, bool]:
+    if receiver is None:
+        if interface:
+            raise EvalError(f"nil pointer evaluating interface {{}}.{name}")
+        if strict:
+            raise EvalError(f"nil data; no entry for key {quote(name)}")
+        return None, False
+    if isinstance(receiver, GoObject):
+        return _member(receiver, name, (), ()), False
+    if isinstance(receiver, dict):
+        return _entry(receiver, name, strict=strict), not isinstance(receiver, TypedMap)
+    raise no_field(receiver, name, interface)
+
+
+def no_field(receiver: object, name: str, interface: bool) -> EvalError:
+    """The error for a value that has no fields; what came out of a map of `any` counts as `any`."""
+    static = "interface {}" if interface else type_name(receiver)
+    return EvalError(f"can't evaluate field {name} in type {static}")
+
+
+def _entry(receiver: dict[str, object], name: str, *, strict: bool) -> object:
+    if name in receiver:
+        return receiver[name]
+    if strict:
+        raise EvalError(f"map has no entry for key {quote(name)}")
+    return receiver[name] if isinstance(receiver, TypedMap) else None
+
+
+def _member(
+    receiver: GoObject, name: str, values: Sequence[object], arguments: Sequence[Argument]
+) -> object:
+    method = receiver.methods().get(name)
+    if method is not None:
+        return method[0](*checked(name, method[1], values, arguments))
+    getter = receiver.fields().get(name)
+    if getter is not None:
+        if values:
+            raise EvalError(f"{name} has arguments but cannot be invoked as function")
+        return getter()
+    inner = receiver.underlying()
+    if isinstance(inner, dict):
+        if values:
+            raise EvalError(f"{name} is not a method but has arguments")
+        return _entry(inner, name, strict=False)
+    raise EvalError(f"can't evaluate field {name} in type {receiver.go_type}")
+
+
+# An argument's site, how a nil of it counts, and its spelling if it is a constant.
+Argument = tuple[int, bool, str | None]
+
+
+def call_member(
+    receiver: object,
+    name: str,
+    interface: bool,
+    values: Sequence[object],
+    arguments: Sequence[Argument],
+) -> object:
+    """The result of a method called with arguments."""
+    if receiver is None and interface:
+        raise EvalError(f"nil pointer evaluating interface {{}}.{name}")
+    if receiver is None:
+        return None
+    if isinstance(receiver, GoObject):
+        return _member(receiver, name, values, arguments)
+    if isinstance(receiver, dict):
+        raise EvalError(f"{name} is not a method but has arguments")
+    raise no_field(receiver, name, interface)
+
+
+def checked(
+    name: str,
+    signature: GoSignature,
+    values: Sequence[object],
+    arguments: Sequence[Argument],
+) -> list[object]:
+    """The arguments as the parameters' types want them."""
+    params = signature.params
+    if signature.variadic is not None:
+        if len(values) < len(params):
+            raise EvalError(
+                f"wrong number of args for {name}: want at least {len(params)} got {len(values)}"
+            )
+        params = params + (signature.variadic,) * (len(values) - len(params))
+    elif len(values) != len(params):
+        raise EvalError(f"wrong number of args for {name}: want {len(params)} got {len(values)}")
+    result: list[object] = []
+    for value, param, (site, interface, literal) in zip(values, params, arguments, strict=True):
+        if literal is not None and param not in NILLABLE and type_name(value) != param.value:
+            word = {GoType.INT: "integer", GoType.INT64: "integer", GoType.FLOAT64: "float"}
+            expected = word.get(param, param.value)
+            raise EvalError(f"expected {expected}; found {literal}", site)
+        result.append(convert(value, param, interface, site))
+    return result
+
+
+def convert(value: object, param: GoType, interface: bool, site: int) -> object:
+    """The value as an argument of this type, if Go can assign it."""
+    if param is GoType.ANY or param is GoType.VALUE:
+        return value
+    if value is None:
+        if interface:
+            raise EvalError(
+                f"wrong type for value; expected {param.value}; got interface {{}}", site
+            )
+        if param not in NILLABLE:
+            raise EvalError(f"invalid value; expected {param.value}", site)
+        return NilMap() if param is GoType.DICT or param is GoType.STRING_MAP else []
+    name = type_name(value)
+    if name == param.value or (param is GoType.DICT and isinstance(value, NamedMap)):
+        return value
+    if isinstance(value, GoObject) and name == "*" + param.value:
+        return value
+    raise EvalError(f"wrong type for value; expected {param.value}; got {name}", site)
+
+
+def reject(text: str, site: int | None = None) -> None:
+    """Fail with this text: what the compiler knew to be wrong, once it is reached."""
+    raise EvalError(text, site)
+
+
+# -- ranges ------------------------------------------------------------------------------------
+
+
+def elements(run: Run, value: object) -> Sequence[object]:
+    """What `range` with at most one variable goes through."""
+    kind = type(value)
+    if kind is list:
+        items: Sequence[object] = value  # type: ignore[assignment]  # the line above says so
+    elif isinstance(value, dict):
+        items = [value[key] for key in sorted_keys(value)]
+    elif isinstance(value, int) and kind is not bool:
+        items = range(max(value, 0))
+    else:
+        items = _items(value)
+    run.charge(len(items))
+    return items
+
+
+def pairs(run: Run, value: object) -> Sequence[tuple[object, object]]:
+    """What `range` with two variables goes through: index or key, and element."""
+    if isinstance(value, dict):
+        run.charge(len(value))
+        return [(key, value[key]) for key in sorted_keys(value)]
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise EvalError(f"can't use {value} to iterate over more than one variable")
+    if isinstance(value, GoObject) and isinstance(value.underlying(), dict):
+        return pairs(run, value.underlying())
+    items = value if isinstance(value, list) else _items(value)
+    run.charge(len(items))
+    return list(enumerate(items))
+
+
+def _items(value: object) -> Sequence[object]:
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return value
+    if isinstance(value, bytes):
+        return [Uint8(byte) for byte in value]
+    if isinstance(value, GoObject):
+        inner = value.underlying()
+        if isinstance(inner, dict):
+            return [inner[key] for key in sorted_keys(inner)]
+        if inner is not None:
+            return inner
+    raise EvalError(f"range can't iterate over {show(value)}")
+
+
+# -- templates in templates --------------------------------------------------------------------
+
+
+def invoke(run: Run, name: str, data: object, out: list[str]) -> None:
+    """{{template}}: execute another template into the same output."""
+    definition = run.templates.get(name)
+    if definition is None:
+        raise EvalError(f"template {quote(name)} not defined")
+    run.charge(1)
+    run.deepen()
+    (definition.strict_call if run.strict else definition.call)(run, data, out)
+    run.depth -= 1
+
+
+def include(run: Run, name: str, data: object) -> str:
+    """Helm's include: what the named template prints."""
+    count = run.included.get(name, 0)
+    if count > INCLUDES_OF_ONE_NAME:
+        raise FunctionError(
+            f"rendering template has a nested reference name: {name}: unable to execute template"
+        )
+    definition = run.templates.get(name)
+    if definition is None:
+        raise FunctionError(
+            f"template: no template {quote(name)} associated with template {quote(MAIN)}"
+        )
+    run.included[name] = count + 1
+    text = run.execute(definition, data)
+    run.included[name] = count
+    return text
+
+
+def tpl(run: Run, text: str, data: object) -> str:
+    """Helm's tpl: what the text prints as a template; what it defines is known to it alone."""
+    if "{{" not in text:
+        return text.replace("<no value>", "")
+    defined = run.parse_text(text)
+    outer = run.templates
+    inner = run.templates = dict(outer)
+    inner.update(defined)
+    try:
+        result = run.execute(defined[MAIN], data)
+    except ExecError as error:
+        head = f"error during tpl function execution for {quote(text)}: "
+        raise TplError(head, error) from error
+    finally:
+        run.templates = outer
+    return result.replace("<no value>", "")
+
+
+# -- from Go's chain of errors to Helm's text --------------------------------------------------
+
+_WARNING = re.compile(r"HELM_ERR_START(.*)HELM_ERR_END", re.DOTALL)
+_EXECUTING = re.compile(r'executing "(?P<name>[^"]*)" at <(?P<context>.*?)>: (?P<message>.*)', re.DOTALL)
+
+
+def helm_text(error: ExecError) -> str:
+    """The text that Helm prints for a failed template."""
+    text = error.text
+    tokens = text.split(": ", 2)
+    warning = _WARNING.search(tokens[2])
+    if warning:
+        return f"execution error at ({tokens[1]}): {warning[1]}"
+    places: list[str] = []
+    current: Exception | None = error
+    while current is not None:
+        place = _traced(current)
+        if place is None:
+            return text
+        if not places or places[-1] != place:
+            places.append(place)
+        current = current.cause if isinstance(current, ExecError) else None
+    return "".join(places).strip()
+
+
+def _traced(error: Exception) -> str | None:
+    """One level of the chain in Helm's form; None where Helm gives up and prints the chain."""
+    if isinstance(error, TplError):
+        return None
+    if isinstance(error, ExecError):
+        # The rest of the chain is cut off below; its first words suffice.
+        rest = error.cause
+        text = error.head + (
+            (rest.head if isinstance(rest, ExecError | TplError) else str(rest)) if rest else ""
+        )
+    else:
+        text = str(error)
+    if not text.startswith("template: "):
+        return None
+    remainder = text.removeprefix("template: ")
+    if remainder.startswith("no template "):
+        return f"{text}\n"
+    location, found, after = remainder.partition(": executing ")
+    if found:
+        match = _EXECUTING.fullmatch("executing " + after)
+        if match is None:
+            return None
+        message = match["message"].split(" template:", 1)[0]
+        return _place(location, match["name"], match["context"], message)
+    location, found, message = remainder.rpartition(": ")
+    if not found:
+        return None
+    return f"{location}\n  {message.split(' template:', 1)[0]}\n"
+
+
+def _place(location: str, name: str, context: str, message: str) -> str:
+    text = f'{location}\n  executing "{name}" at <{context}>:\n    '
+    return f"{text}{message}\n" if message else text
+
+
+ABI: Mapping[str, object] = {
+    "MISS": (KeyError, TypeError, AttributeError, IndexError),
+    "PARTS": PARTS_BEFORE_COUNTING,
+    "Int32": Int32,
+    "Int64": Int64,
+    "T": {member.name: member for member in GoType},
+    "call_member": call_member,
+    "convert": convert,
+    "elements": elements,
+    "field": field,
+    "format_d": format_d,
+    "format_s": format_s,
+    "include": include,
+    "invoke": invoke,
+    "pairs": pairs,
+    "reject": reject,
+    "show": show,
+    "squash": squash,
+    "strict_field": strict_field,
+    "tpl": tpl,
+}
