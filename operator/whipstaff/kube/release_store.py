@@ -1,0 +1,352 @@
+"""Stored revisions as Secrets or ConfigMaps: the ReleaseStore port.
+
+Names, labels and payload are those of Helm's drivers, so that the helm CLI reads what is written
+here. Creating the object of a number is the lock of the release.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from whipstaff.errors import (
+    ClusterRefused,
+    ReleaseConflict,
+    RevisionNotFound,
+    StorageCorrupt,
+    StorageTooLarge,
+)
+from whipstaff.kube.client import (
+    MERGE_PATCH,
+    METADATA_LIST,
+    METADATA_ONLY,
+    Client,
+    Request,
+)
+from whipstaff.reconcile.ports import Clock, Codec, Identity
+from whipstaff.release.revision import (
+    JsonObject,
+    ReleaseKey,
+    ReleaseStatus,
+    Revision,
+    RevisionHeader,
+    RevisionNumber,
+)
+
+FIELD_MANAGER = "whipstaff"
+PAYLOAD_BYTES_LIMIT = 1 << 20  # of all data of a Secret or ConfigMap
+SECRET, CONFIGMAP = "secret", "configmap"
+
+_NAME = re.compile(r"sh\.helm\.release\.v1\.(?P<name>.+)\.v(?P<number>[1-9][0-9]*)\Z")
+_CREATED, _MODIFIED = "createdAt", "modifiedAt"
+_HELMS_LABELS = frozenset({"name", "owner", "status", "version", _CREATED, _MODIFIED})
+_NOT_FOUND, _CONFLICT = 404, 409
+_ALREADY_EXISTS = "AlreadyExists"
+_REMEMBERED_LIMIT = 4096
+_WRITER = {"fieldManager": FIELD_MANAGER}
+
+
+class ObjectReleaseStore:
+    """Keeps revisions in the storage namespace, as the identity that a call names."""
+
+    def __init__(self, client: Client, codec: Codec, clock: Clock, *, driver: str = SECRET) -> None:
+        self._client = client
+        self._codec = codec
+        self._clock = clock
+        self._secret = driver == SECRET
+        # When revisions were created: an update has to write it again.
+        self._created: dict[tuple[ReleaseKey, RevisionNumber], str] = {}
+
+    async def history(self, key: ReleaseKey, identity: Identity) -> tuple[RevisionHeader, ...]:
+        page = await self._client.list_all(
+            Request(
+                "GET",
+                self._path(key),
+                identity,
+                query={"labelSelector": f"name={key.name},owner=helm"},
+                accept=METADATA_LIST,
+                subject=f"{self._kind}s of release {key}",
+            )
+        )
+        headers = [_header(key, item.get("metadata") or {}) for item in page.items]
+        found = sorted((h for h in headers if h), key=lambda h: h.number, reverse=True)
+        for header in found:
+            if header.created_at:
+                self._remember(key, header.number, str(header.created_at))
+        return tuple(found)
+
+    async def read(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> Revision:
+        stored = await self._read(key, number, identity)
+        return await self._decode(key, number, stored)
+
+    async def create(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
+        created = _unix_seconds(self._clock.now())
+        body = await self._body(key, revision, {_CREATED: created})
+        request = Request(
+            "POST",
+            self._path(key),
+            identity,
+            query=_WRITER,
+            body=body,
+            accept=METADATA_ONLY,
+            subject=self._subject(key, revision.number),
+            repeatable=True,
+        )
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code != _CONFLICT or error.api_reason not in (_ALREADY_EXISTS, ""):
+                raise
+            await self._check_ours(key, revision.number, body, identity)
+        self._remember(key, revision.number, created)
+
+    async def update(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
+        created = self._created.get((key, revision.number))
+        if created is None:
+            labels = await self._labels(key, revision.number, identity)
+            created = str(labels.get(_CREATED, ""))
+        times = {_MODIFIED: _unix_seconds(self._clock.now())}
+        body = await self._body(key, revision, {**times, _CREATED: created} if created else times)
+        await self._put(key, revision.number, body, identity)
+        if created:
+            self._remember(key, revision.number, created)
+
+    async def delete(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> None:
+        request = Request(
+            "DELETE",
+            self._path(key, number),
+            identity,
+            accept=METADATA_ONLY,
+            subject=self._subject(key, number),
+        )
+        self._created.pop((key, number), None)
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code != _NOT_FOUND:
+                raise
+
+    async def mark_failed_unread(
+        self, key: ReleaseKey, number: RevisionNumber, description: str, identity: Identity
+    ) -> None:
+        stored = await self._read(key, number, identity)
+        metadata: JsonObject = stored["metadata"]
+        labels = metadata.get("labels") or {}
+        times = {
+            _MODIFIED: _unix_seconds(self._clock.now()),
+            **({_CREATED: labels[_CREATED]} if _CREATED in labels else {}),
+        }
+        try:
+            revision = await self._decode(key, number, stored)
+        except StorageCorrupt:
+            await self._label_failed(key, number, times, identity)
+            return
+        failed = replace(revision, status=ReleaseStatus.FAILED, description=description)
+        body = await self._body(key, failed, times)
+        # Whoever made it may be alive: their write and ours must not cross.
+        body["metadata"]["resourceVersion"] = metadata["resourceVersion"]
+        await self._put(key, number, body, identity)
+
+    async def _put(
+        self, key: ReleaseKey, number: RevisionNumber, body: JsonObject, identity: Identity
+    ) -> None:
+        request = Request(
+            "PUT",
+            self._path(key, number),
+            identity,
+            query=_WRITER,
+            body=body,
+            accept=METADATA_ONLY,
+            subject=self._subject(key, number),
+        )
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            raise self._not_found(error, key, number) from error
+
+    async def _label_failed(
+        self,
+        key: ReleaseKey,
+        number: RevisionNumber,
+        times: Mapping[str, str],
+        identity: Identity,
+    ) -> None:
+        """Change what can be changed of a revision whose payload cannot be read."""
+        labels = {**times, "status": ReleaseStatus.FAILED.value}
+        request = Request(
+            "PATCH",
+            self._path(key, number),
+            identity,
+            query=_WRITER,
+            body={"metadata": {"labels": labels}},
+            content_type=MERGE_PATCH,
+            accept=METADATA_ONLY,
+            subject=self._subject(key, number),
+        )
+        await self._client.send(request)
+
+    async def _check_ours(
+        self,
+        key: ReleaseKey,
+        number: RevisionNumber,
+        body: JsonObject,
+        identity: Identity,
+    ) -> None:
+        """Accept an object that is what we wanted to create: its reply was lost."""
+        try:
+            stored = await self._read(key, number, identity)
+        except RevisionNotFound:
+            raise ReleaseConflict(
+                f"revision {number} of {key} was taken and is gone again", "another writer"
+            ) from None
+        metadata = stored["metadata"]
+        same = stored.get("data") == body["data"]
+        if not same or metadata.get("labels") != body["metadata"]["labels"]:
+            holder = _writer(metadata)
+            raise ReleaseConflict(f"revision {number} of {key} belongs to {holder}", holder)
+
+    async def _read(
+        self, key: ReleaseKey, number: RevisionNumber, identity: Identity
+    ) -> JsonObject:
+        path = self._path(key, number)
+        try:
+            return await self._client.send(
+                Request("GET", path, identity, subject=self._subject(key, number))
+            )
+        except ClusterRefused as error:
+            raise self._not_found(error, key, number) from error
+
+    async def _labels(
+        self, key: ReleaseKey, number: RevisionNumber, identity: Identity
+    ) -> Mapping[str, Any]:
+        request = Request(
+            "GET",
+            self._path(key, number),
+            identity,
+            accept=METADATA_ONLY,
+            subject=self._subject(key, number),
+        )
+        try:
+            stored = await self._client.send(request)
+        except ClusterRefused as error:
+            raise self._not_found(error, key, number) from error
+        return (stored.get("metadata") or {}).get("labels") or {}
+
+    async def _decode(
+        self, key: ReleaseKey, number: RevisionNumber, stored: JsonObject
+    ) -> Revision:
+        name = _object_name(key, number)
+        payload = (stored.get("data") or {}).get("release")
+        if not isinstance(payload, str) or not payload:
+            raise StorageCorrupt(f"{name} holds no release", name)
+        if self._secret:
+            try:
+                payload = base64.b64decode(payload, validate=True).decode("ascii")
+            except (binascii.Error, ValueError) as error:
+                raise StorageCorrupt(f"{name} holds no text", name) from error
+        revision = await self._codec.decode(payload, name)
+        if revision.number != number or revision.name != key.name:
+            raise StorageCorrupt(f"{name} holds another revision than its name says", name)
+        labels = (stored["metadata"].get("labels")) or {}
+        return replace(revision, labels=_without_helms(labels))
+
+    async def _body(
+        self, key: ReleaseKey, revision: Revision, times: Mapping[str, str]
+    ) -> JsonObject:
+        payload = await self._codec.encode(revision)
+        if len(payload) > PAYLOAD_BYTES_LIMIT:
+            raise StorageTooLarge(
+                f"revision {revision.number} of {key} takes {len(payload)} bytes, "
+                f"a {self._kind} holds {PAYLOAD_BYTES_LIMIT}",
+                len(payload),
+            )
+        metadata = {
+            "name": _object_name(key, revision.number),
+            "namespace": key.storage_namespace,
+            "labels": {
+                **_without_helms(revision.labels),
+                **times,
+                "name": key.name,
+                "owner": "helm",
+                "status": revision.status.value,
+                "version": str(revision.number),
+            },
+        }
+        body = {"apiVersion": "v1", "kind": self._kind, "metadata": metadata}
+        if self._secret:
+            data = base64.b64encode(payload.encode("ascii")).decode("ascii")
+            return {**body, "type": "helm.sh/release.v1", "data": {"release": data}}
+        return {**body, "data": {"release": payload}}
+
+    def _remember(self, key: ReleaseKey, number: RevisionNumber, created: str) -> None:
+        self._created[(key, number)] = created
+        if len(self._created) > _REMEMBERED_LIMIT:
+            del self._created[next(iter(self._created))]
+
+    def _path(self, key: ReleaseKey, number: RevisionNumber | None = None) -> str:
+        collection = f"/api/v1/namespaces/{key.storage_namespace}/{self._kind.lower()}s"
+        return collection if number is None else f"{collection}/{_object_name(key, number)}"
+
+    def _subject(self, key: ReleaseKey, number: RevisionNumber) -> str:
+        return f"{self._kind} {key.storage_namespace}/{_object_name(key, number)}"
+
+    def _not_found(
+        self, error: ClusterRefused, key: ReleaseKey, number: RevisionNumber
+    ) -> ClusterRefused | RevisionNotFound:
+        if error.code != _NOT_FOUND:
+            return error
+        return RevisionNotFound(f"revision {number} of {key} is not stored", number)
+
+    @property
+    def _kind(self) -> str:
+        return "Secret" if self._secret else "ConfigMap"
+
+
+def _object_name(key: ReleaseKey, number: RevisionNumber) -> str:
+    return f"sh.helm.release.v1.{key.name}.v{number}"
+
+
+def _header(key: ReleaseKey, metadata: Mapping[str, Any]) -> RevisionHeader | None:
+    """Read a revision's facts; its name is the truth about its number, labels can be edited."""
+    named = _NAME.match(str(metadata.get("name", "")))
+    if named is None or named["name"] != key.name:
+        return None
+    labels = metadata.get("labels") or {}
+    return RevisionHeader(
+        RevisionNumber(int(named["number"])),
+        _status(labels.get("status", "")),
+        _without_helms(labels),
+        _seconds(labels.get(_CREATED, "")),
+        _seconds(labels.get(_MODIFIED, "")),
+    )
+
+
+def _status(word: str) -> ReleaseStatus:
+    try:
+        return ReleaseStatus(word)
+    except ValueError:
+        return ReleaseStatus.UNKNOWN
+
+
+def _seconds(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _without_helms(labels: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key not in _HELMS_LABELS}
+
+
+def _writer(metadata: Mapping[str, Any]) -> str:
+    """Name who wrote an object last, as the API server noted it."""
+    entries = metadata.get("managedFields") or ()
+    latest: Mapping[str, Any] = max(
+        entries, key=lambda entry: str(entry.get("time", "")), default={}
+    )
+    return str(latest.get("manager", "")) or "another writer"
+
+
+def _unix_seconds(now: str) -> str:
+    return str(int(datetime.fromisoformat(now).timestamp()))

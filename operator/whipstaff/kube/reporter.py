@@ -1,0 +1,178 @@
+"""What people read of a HelmRelease: status, finalizers and events; the Reporter port."""
+
+import logging
+from collections.abc import Sequence
+from secrets import token_hex
+
+from whipstaff.errors import ClusterRefused
+from whipstaff.kube.client import JSON_PATCH, MERGE_PATCH, METADATA_ONLY, Client, Request
+from whipstaff.reconcile.ports import Clock, Event
+from whipstaff.release.revision import JsonObject
+
+API_VERSION, KIND = "whipstaff.dev/v1", "HelmRelease"
+FINALIZER = "whipstaff.dev/finalizer"
+FIELD_MANAGER = "whipstaff"
+CONTROLLER = "whipstaff.dev"
+NOTE_BYTES_LIMIT = 1024  # the API server refuses a longer one
+EVENT_ATTEMPTS = 2  # events are a comfort: they hold nobody up
+
+_NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+_RACE_ATTEMPTS = 10
+_WRITER = {"fieldManager": FIELD_MANAGER}
+_MICROSECONDS = 6
+
+log = logging.getLogger(__name__)
+
+
+class ApiServerReporter:
+    """Writes as the operator itself; a HelmRelease that was made anew is another one."""
+
+    def __init__(self, client: Client, clock: Clock, *, instance: str = "whipstaff") -> None:
+        self._client = client
+        self._clock = clock
+        self._instance = instance
+
+    async def add_finalizer(self, namespace: str, name: str, uid: str) -> None:
+        await self._change_finalizers(namespace, name, uid, present=True)
+
+    async def remove_finalizer(self, namespace: str, name: str, uid: str) -> None:
+        await self._change_finalizers(namespace, name, uid, present=False)
+
+    async def write_status(self, namespace: str, name: str, uid: str, status: JsonObject) -> None:
+        request = Request(
+            "PATCH",
+            f"{_path(namespace, name)}/status",
+            query=_WRITER,
+            body=[
+                {"op": "test", "path": "/metadata/uid", "value": uid},
+                {"op": "add", "path": "/status", "value": status},
+            ],
+            content_type=JSON_PATCH,
+            accept=METADATA_ONLY,
+            subject=_subject(namespace, name),
+        )
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code == _NOT_FOUND:
+                return
+            # A failed test and an invalid status are both 422.
+            if error.code == _UNPROCESSABLE and not await self._is(namespace, name, uid):
+                return
+            raise
+
+    async def emit(self, namespace: str, name: str, uid: str, events: Sequence[Event]) -> None:
+        for event in events:
+            try:
+                await self._client.send(self._posting(namespace, name, uid, event))
+            except ClusterRefused as error:
+                log.warning(
+                    "event not posted",
+                    extra={"event_reason": event.reason, "code": error.code, "text": error.text},
+                )
+
+    def _posting(self, namespace: str, name: str, uid: str, event: Event) -> Request:
+        return Request(
+            "POST",
+            f"/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+            body={
+                "apiVersion": "events.k8s.io/v1",
+                "kind": "Event",
+                "metadata": {"name": f"{name[:236]}.{token_hex(8)}", "namespace": namespace},
+                "eventTime": _micro_time(self._clock.now()),
+                "type": event.type,
+                "reason": event.reason,
+                "note": _cut(event.message),
+                "action": event.reason,
+                "reportingController": CONTROLLER,
+                "reportingInstance": self._instance,
+                "regarding": {
+                    "apiVersion": API_VERSION,
+                    "kind": KIND,
+                    "namespace": namespace,
+                    "name": name,
+                    "uid": uid,
+                },
+            },
+            accept=METADATA_ONLY,
+            subject=_subject(namespace, name),
+            attempts=EVENT_ATTEMPTS,
+        )
+
+    async def _change_finalizers(
+        self, namespace: str, name: str, uid: str, *, present: bool
+    ) -> None:
+        for attempt in range(_RACE_ATTEMPTS):
+            metadata = await self._metadata(namespace, name)
+            if metadata.get("uid") != uid:
+                return
+            if present and metadata.get("deletionTimestamp"):
+                return  # the API server takes none any more
+            before = metadata.get("finalizers") or []
+            if (FINALIZER in before) == present:
+                return
+            after = [word for word in before if word != FINALIZER] + [FINALIZER] * present
+            facts = {
+                "uid": uid,
+                "resourceVersion": metadata["resourceVersion"],
+                "finalizers": after,
+            }
+            request = Request(
+                "PATCH",
+                _path(namespace, name),
+                query=_WRITER,
+                body={"metadata": facts},
+                content_type=MERGE_PATCH,
+                accept=METADATA_ONLY,
+                subject=_subject(namespace, name),
+            )
+            try:
+                await self._client.send(request)
+            except ClusterRefused as error:
+                if error.code == _NOT_FOUND:
+                    return
+                if error.code != _CONFLICT or attempt == _RACE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    async def _is(self, namespace: str, name: str, uid: str) -> bool:
+        return (await self._metadata(namespace, name)).get("uid") == uid
+
+    async def _metadata(self, namespace: str, name: str) -> JsonObject:
+        """Read the metadata alone, which is readable whatever the spec holds; {} if it is gone."""
+        request = Request(
+            "GET",
+            _path(namespace, name),
+            accept=METADATA_ONLY,
+            subject=_subject(namespace, name),
+        )
+        try:
+            found = await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code == _NOT_FOUND:
+                return {}
+            raise
+        metadata: JsonObject = found.get("metadata") or {}
+        return metadata
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/helmreleases/{name}"
+
+
+def _subject(namespace: str, name: str) -> str:
+    return f"{KIND} {namespace}/{name}"
+
+
+def _cut(text: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= NOTE_BYTES_LIMIT:
+        return text
+    return encoded[: NOTE_BYTES_LIMIT - len("…".encode())].decode(errors="ignore") + "…"
+
+
+def _micro_time(now: str) -> str:
+    """Cut nanoseconds to the microseconds that an Event may have."""
+    whole, _, fraction = now.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:_MICROSECONDS]:0<{_MICROSECONDS}}Z"
