@@ -6,13 +6,42 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from whipstaff.golang import yaml
-from whipstaff.golang.values import ChartValues
+from whipstaff.golang.values import ChartValues, GoObject, Strings, TypedMap
 from whipstaff.template.engine import Engine
 from whipstaff.template.errors import TemplateError
 from whipstaff.template.functions.catalogue import REGISTRY
 from whipstaff.template.scope import Limits, RenderScope
 
+CHART = {
+    "APIVersion": "v2",
+    "Annotations": TypedMap(),
+    "AppVersion": "",
+    "Condition": "",
+    "Dependencies": [],
+    "Deprecated": False,
+    "Description": "",
+    "Home": "",
+    "Icon": "",
+    "IsRoot": True,
+    "Keywords": Strings(),
+    "KubeVersion": "",
+    "Maintainers": [],
+    "Name": "chart",
+    "Sources": Strings(),
+    "Tags": "",
+    "Type": "",
+    "Version": "1.2.3",
+}
+
 ENGINE = Engine(REGISTRY)
+
+
+class NoFiles(GoObject):
+    go_type = "engine.files"
+    go_kind = "map"
+
+    def underlying(self):
+        return {}
 
 
 class FixedRandom:
@@ -47,8 +76,10 @@ def render(template, values=None, **changes):
 
 
 def data_of(values):
-    return {
-        "Chart": {"Name": "chart", "Version": "1.2.3"},
+    return ChartValues({
+        "Capabilities": None,
+        "Chart": dict(CHART),
+        "Files": NoFiles(),
         "Release": {
             "Name": "rel",
             "Namespace": "ns",
@@ -59,7 +90,7 @@ def data_of(values):
         },
         "Values": ChartValues(values),
         "Subcharts": {},
-    }
+    })
 
 
 def in_helms_order(names):

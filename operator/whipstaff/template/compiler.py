@@ -132,6 +132,7 @@ class _Compiler:
         self.depth = 1
         self.loops = 0
         self.names = 0
+        self.here = -1  # the site that Go is at when it starts a command
         self.dot = Slot("dot")
         self.scopes: list[dict[str, Slot]] = [{"$": Slot("dot")}]
 
@@ -178,8 +179,8 @@ class _Compiler:
         yield
         self.scopes.pop()
 
-    def reject(self, text: str, node: Node) -> Value:
-        site = self.site(node)
+    def reject(self, text: str, node: Node, site: int | None = None) -> Value:
+        site = self.site(node) if site is None else site
         self.emit(f"reject({literal(text)})", site)
         return Value("None", str(site))
 
@@ -313,6 +314,7 @@ class _Compiler:
     def pipe(self, pipe: Pipe) -> Value:
         """The value of a pipeline; never an `any`, because Go looks into it."""
         value: Value | None = None
+        self.here = self.site(pipe)
         for command in pipe.commands:
             value = self.command(command, value)
             value = Value(value.code, value.at, value.kind)
@@ -350,13 +352,15 @@ class _Compiler:
                 return self.call(first, command, arguments, final)
             case _:
                 if arguments or final is not None:
-                    return self.no_function(first)
+                    # Go does not move to a pipeline in parentheses before it refuses.
+                    at = self.here if final is None else self.at(final)
+                    return self.no_function(first, at if isinstance(first, Pipe) else None)
                 if isinstance(first, Nil):
                     return self.reject("nil is not a command", first)
                 return self.operand(first)
 
-    def no_function(self, node: Node) -> Value:
-        return self.reject(f"can't give argument to non-function {node}", node)
+    def no_function(self, node: Node, site: int | None = None) -> Value:
+        return self.reject(f"can't give argument to non-function {node}", node, site)
 
     def operand(self, node: Node) -> Value:
         """The value of an operand where any type will do."""

@@ -91,7 +91,7 @@ _ACTION = re.compile(
     | (?P<pipe>\|)
     | (?P<left>\()
     | (?P<right>\))
-    | (?P<number>[0-9]+{_END_OF_WORD})
+    | (?P<number>[0-9]+(?=[ \t\r\n,|:)(]|\}}\}}|\Z))
     | (?P<dot>\.{_END_OF_WORD})
     | (?P<declare>:=)
     | (?P<assign>=)

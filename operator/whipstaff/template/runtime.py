@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 COMPILED = "<template>"  # the file name of compiled code, by which a traceback knows it
 MAIN = "gotpl"  # Helm's name for the set of all templates, and so for a text given to tpl
 INCLUDES_OF_ONE_NAME = 1_000
+GO_DEPTH = 100_000  # Go's own limit; ours is lower, and nothing but endless recursion gets there
 PARTS_BEFORE_COUNTING = 100_000
 
 # A nil of these types is a value; of the others there is none.
@@ -414,7 +415,9 @@ def invoke(run: Run, name: str, data: object, out: list[str]) -> None:
     if definition is None:
         raise EvalError(f"template {quote(name)} not defined")
     run.charge(1)
-    run.deepen()
+    run.depth += 1
+    if run.depth > run.scope.limits.depth:
+        raise EvalError(f"exceeded maximum template depth ({GO_DEPTH})")
     (definition.strict_call if run.strict else definition.call)(run, data, out)
     run.depth -= 1
 

@@ -98,17 +98,18 @@ def _element(item: object, position: object) -> object:
                 )
             return item[position] if position in item or isinstance(item, TypedMap) else None
         case list():
-            return _at(item, _offset(position, len(item)))
+            return _at(item, _offset(position, len(item)), "slice")
         case str() | bytes():
             data = item if isinstance(item, bytes) else go_bytes(item)
-            return Uint8(_at(list(data), _offset(position, len(data))))
+            what = "string" if isinstance(item, str) else "slice"
+            return Uint8(_at(data, _offset(position, len(data)), what))
         case _:
             raise FunctionError(f"can't index item of type {_bare_type(item)}")
 
 
-def _at(items: Sequence[T], offset: int) -> T:
+def _at(items: Sequence[T], offset: int, what: str) -> T:
     if offset == len(items):
-        raise FunctionError("reflect: slice index out of range")
+        raise FunctionError(f"reflect: {what} index out of range")
     return items[offset]
 
 

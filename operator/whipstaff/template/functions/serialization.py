@@ -140,6 +140,8 @@ def to_toml(value: object) -> str:
     """Write TOML; what cannot be written gives the error's text."""
     try:
         return toml.dump(value)
+    except toml.TOMLPanic as error:
+        raise FunctionError(error.text) from error
     except toml.TOMLError as error:
         return error.text
 
@@ -159,4 +161,4 @@ def from_toml(text: str) -> dict[str, object]:
     try:
         return toml.load(text)
     except toml.TOMLError as error:
-        return {**error.value, "Error": error.text}
+        return {"Error": error.text}
