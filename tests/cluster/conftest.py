@@ -5,8 +5,10 @@ import os
 
 import pytest
 
+from tools.chartrepo import ChartRepository
 from tools.controlplane import programs
 from tools.controlplane.cluster import Cluster
+from tools.running_operator import RunningOperator, prepare
 
 NUMBERS = itertools.count(1)
 
@@ -33,6 +35,22 @@ def own_cluster(tmp_path):
     yield start
     for cluster in started:
         cluster.stop(grace_seconds=0.0)
+
+
+@pytest.fixture(scope="session")
+def operator(control_plane):
+    """The operator, at work on the shared control plane."""
+    prepare(control_plane)
+    running = RunningOperator(control_plane).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def repository():
+    """A chart repository of the test's own, empty."""
+    with ChartRepository() as served:
+        yield served
 
 
 @pytest.fixture

@@ -4,18 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.chartrepo import ChartRepository
-
 SAMPLES = Path(__file__).parents[2] / "charts" / "samples"
 
 
-@pytest.fixture
-def repository():
-    with ChartRepository() as served:
-        for version, app_version in (("1.0.0", "6.4"), ("1.1.0", "6.5")):
-            served.add(SAMPLES / "blog", version, app_version)
-            served.add(SAMPLES / "plain", version)
-        yield served
+@pytest.fixture(autouse=True)
+def _published(repository):
+    for version, app_version in (("1.0.0", "6.4"), ("1.1.0", "6.5")):
+        repository.add(SAMPLES / "blog", version, app_version)
+        repository.add(SAMPLES / "plain", version)
 
 
 @pytest.mark.parametrize("chart", ["blog", "plain"])

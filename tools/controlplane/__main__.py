@@ -2,16 +2,13 @@
 
 import argparse
 import shlex
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from tools.controlplane import obtain, programs
-from tools.controlplane.cluster import ROOT, Cluster
+from tools.controlplane.cluster import STATES, Cluster, existing, remove
 from tools.controlplane.processes import StartFailed
-
-STATES = ROOT / ".whipstaff"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,14 +36,11 @@ def progress(text: str) -> None:
 
 def up(folder: Path) -> int:
     """Start a control plane, unless it runs; a half-dead one is replaced."""
-    cluster = _existing(folder)
-    if cluster is not None:
-        if cluster.running() == [process.name for process in cluster.processes]:
-            progress(f"already running at {cluster.server}")
-            return 0
-        cluster.stop()
-    # What a start that was killed left behind holds keys of nobody's.
-    shutil.rmtree(folder, ignore_errors=True)
+    cluster = existing(folder)
+    if cluster and cluster.running() == [process.name for process in cluster.processes]:
+        progress(f"already running at {cluster.server}")
+        return 0
+    remove(folder)
     found = obtain.obtain(progress)
     started = time.monotonic()
     cluster = Cluster(folder, found).start()
@@ -57,18 +51,13 @@ def up(folder: Path) -> int:
 
 def down(folder: Path) -> int:
     """End a control plane and remove its files; when there is none, that is fine too."""
-    cluster = _existing(folder)
-    if cluster is not None:
-        cluster.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-    if STATES.is_dir() and not any(STATES.iterdir()):
-        STATES.rmdir()
+    remove(folder)
     return 0
 
 
 def status(folder: Path) -> int:
     """Say what runs; 1 when something does not that should."""
-    cluster = _existing(folder)
+    cluster = existing(folder)
     if cluster is None:
         print("not running")
         return 1
@@ -82,7 +71,7 @@ def status(folder: Path) -> int:
 
 def env(folder: Path) -> int:
     """Print shell lines that make `kubectl` and `helm` use the control plane."""
-    cluster = _existing(folder)
+    cluster = existing(folder)
     if cluster is None:
         progress("not running")
         return 1
@@ -121,18 +110,8 @@ def restart(folder: Path) -> int:
 def guard(folder: Path) -> int:
     """Wait until whoever started this is gone, then remove the control plane in that folder."""
     sys.stdin.buffer.read()
-    cluster = _existing(folder)
-    if cluster is not None:
-        cluster.stop(grace_seconds=0.0)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder, grace_seconds=0.0)
     return 0
-
-
-def _existing(folder: Path) -> Cluster | None:
-    try:
-        return Cluster.load(folder)
-    except FileNotFoundError:
-        return None
 
 
 COMMANDS = {

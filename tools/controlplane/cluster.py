@@ -19,6 +19,7 @@ from tools.controlplane.client import CONFLICT, ApiClient, Refused
 from tools.controlplane.processes import Process, StartFailed
 
 ROOT = Path(__file__).parents[2]
+STATES = ROOT / ".whipstaff"  # the state folders of those that outlive their starter
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 NODES = 4  # charts spread three replicas by anti-affinity
@@ -96,6 +97,9 @@ class Cluster:
 
     def stop(self, grace_seconds: float = 2.0) -> None:
         """End every process and remove every file."""
+        # Those that came later end first: they need what came before to end well.
+        attached = [process for process in self.processes if process.name not in self._commands]
+        processes.end(attached, self._children, grace_seconds)
         processes.end(self.processes, self._children, grace_seconds)
         self.processes, self._children = [], []
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -110,10 +114,7 @@ class Cluster:
 
     def pause_api_server(self) -> None:
         """End the API server alone; etcd keeps what it stored."""
-        gone = [process for process in self.processes if process.name == "kube-apiserver"]
-        processes.end(gone, self._children, grace_seconds=0.0)
-        self.processes = [process for process in self.processes if process not in gone]
-        self._record()
+        self.end_process("kube-apiserver", grace_seconds=0.0)
 
     def resume_api_server(self) -> None:
         """Start the API server again on the port it had, and wait until it is ready."""
@@ -124,6 +125,20 @@ class Cluster:
         """Take the API server away and bring it back at once."""
         self.pause_api_server()
         self.resume_api_server()
+
+    def attach(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Start another program that lives no longer than the control plane, logging there."""
+        surroundings = {**os.environ, **(environment or {})}
+        return self._spawn_one(name, command, surroundings)
+
+    def end_process(self, name: str, grace_seconds: float = 10.0) -> None:
+        """End one program, asked first if there is grace; nothing happens if it does not run."""
+        gone = [process for process in self.processes if process.name == name]
+        processes.end(gone, self._children, grace_seconds)
+        self.processes = [process for process in self.processes if process not in gone]
+        self._record()
 
     def environment(self) -> dict[str, str]:
         """Give what `helm` and `kubectl` need: a kubeconfig, and caches of its own."""
@@ -217,11 +232,17 @@ class Cluster:
 
     def _spawn(self, *names: str) -> None:
         for name in names:
-            process, child = processes.spawn(name, self._commands[name], self.layout.log(name))
-            self.processes.append(process)
-            self._children.append(child)
-            # Written each time: whoever has to clean up knows of every program that runs.
-            self._record()
+            self._spawn_one(name, self._commands[name])
+
+    def _spawn_one(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Process:
+        process, child = processes.spawn(name, command, self.layout.log(name), environment)
+        self.processes.append(process)
+        self._children.append(child)
+        # Written each time: whoever has to clean up knows of every program that runs.
+        self._record()
+        return process
 
     def _record(self) -> None:
         record = {
@@ -281,6 +302,24 @@ class Cluster:
     def _report(self, program: str, problem: str) -> str:
         log = processes.tail(self.layout.log(program))
         return f"{program} {problem}; the end of its log:\n{log}"
+
+
+def existing(folder: Path) -> Cluster | None:
+    """Find the control plane that was started in a folder, if one was."""
+    try:
+        return Cluster.load(folder)
+    except FileNotFoundError:
+        return None
+
+
+def remove(folder: Path, grace_seconds: float = 2.0) -> None:
+    """End whatever was started in a folder, and remove the folder; nothing there is fine too."""
+    if cluster := existing(folder):
+        cluster.stop(grace_seconds)
+    # A start that was killed early leaves files and no record.
+    shutil.rmtree(folder, ignore_errors=True)
+    if STATES.is_dir() and not any(STATES.iterdir()):
+        STATES.rmdir()
 
 
 def free_ports(count: int) -> list[int]:

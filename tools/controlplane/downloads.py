@@ -67,12 +67,12 @@ def official(origins: Origins = OFFICIAL) -> list[Release]:
             f"{origins.etcd}/{wanted.etcd}/SHA256SUMS",
             member=f"{etcd}/etcd",
         ),
+        Release("helm", helm, f"{helm}.sha256sum", member=f"{machine}/helm"),
         Release(
             "kwok",
             f"{origins.kwok}/{wanted.kwok}/kwok-{machine}",
             f"{origins.kwok_checksums}/{wanted.kwok}",
         ),
-        Release("helm", helm, f"{helm}.sha256sum", member=f"{machine}/helm"),
     ]
 
 
