@@ -182,6 +182,8 @@ class Client:
     async def watch(self, request: Request, resource_version: str) -> AsyncIterator[WatchEvent]:
         """Yield changes after a resource version, until the server ends the watch in order.
 
+        The first event is an empty bookmark, which says that the server answered.
+
         WatchGone and WatchFailed ask for a new list. ClusterRefused(0) says that the connection
         broke or stayed silent: watch on from the last resource version that was seen.
         """
@@ -205,6 +207,7 @@ class Client:
             ) as response:
                 if response.status != _OK:
                     await self._raise_refusal(response, request)
+                yield WatchEvent("BOOKMARK", {})
                 async for line in _lines(response.content):
                     yield _event(line)
         except _Again as error:

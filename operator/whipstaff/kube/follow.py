@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.client import (
@@ -26,6 +27,7 @@ LINGER_SECONDS = 30.0
 FIRST_POLL_SECONDS = 0.25
 LONGEST_POLL_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 8.0
+SOUND_SECONDS = 10.0  # a watch that lived as long starts the pauses anew
 WATCH_LIMIT = 256  # beyond it waits ask again and again: a watch holds a connection
 REFUSED_SECONDS = 60.0  # how long a refused watch is not tried again
 
@@ -254,10 +256,10 @@ class _Feed:
     async def _run(self) -> None:
         pause = FIRST_POLL_SECONDS
         while True:
+            started = monotonic()
             try:
                 version = await self._position()
                 self._go_live()
-                pause = FIRST_POLL_SECONDS
                 await self._watch_from(version)
             except ClusterRefused as error:
                 if not error.retryable and error.code != _GONE:
@@ -265,6 +267,8 @@ class _Feed:
             except Exception:  # nobody else would notice that the waits hear nothing any more
                 log.exception("a watch of followed objects failed")
             self.live = False
+            if monotonic() - started > SOUND_SECONDS:
+                pause = FIRST_POLL_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

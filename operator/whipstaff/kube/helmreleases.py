@@ -21,6 +21,7 @@ PATH = "/apis/whipstaff.dev/v1"
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/helmreleases.whipstaff.dev"
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
+SOUND_SECONDS = 10.0  # a watch that lived as long starts the pauses anew
 
 _NOT_FOUND = 404
 
@@ -94,9 +95,9 @@ class HelmReleases:
     async def _follow(self, seen: _Seen) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            started = monotonic()
             try:
                 await self._list(seen)
-                pause = FIRST_PAUSE_SECONDS
                 await self._watch(seen)
             except ClusterRefused as error:
                 log.warning(
@@ -105,6 +106,8 @@ class HelmReleases:
                 )
             except Exception:  # whatever it is, silence would be worse
                 log.exception("the watch of HelmReleases failed")
+            if monotonic() - started > SOUND_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

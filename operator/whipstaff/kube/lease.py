@@ -7,12 +7,12 @@ duration, by our own monotonic time. Who cannot renew in time has lost it and mu
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from secrets import SystemRandom, token_hex
 from time import monotonic
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.client import Client, Request
+from whipstaff.kube.times import micro_time
 from whipstaff.reconcile.ports import Clock
 from whipstaff.release.revision import JsonObject
 
@@ -63,7 +63,10 @@ class Lease:
 
     async def acquire(self) -> None:
         """Wait until the lease is ours; an API server that is away is waited for."""
-        while not await self._try_to_take():
+        while True:
+            if await self._try_to_take():
+                break
+            # Spread, so that two who wait do not ask in step for ever.
             await asyncio.sleep(self._retry_seconds * (0.9 + 0.2 * _RANDOM.random()))
         log.info("lease acquired", extra={"lease": self._name, "holder": self._identity})
 
@@ -119,7 +122,7 @@ class Lease:
 
     async def _create(self) -> bool:
         before = monotonic()
-        now = _micro_time(self._clock.now())
+        now = micro_time(self._clock.now())
         request = Request(
             "POST",
             self._collection,
@@ -140,7 +143,7 @@ class Lease:
 
     async def _take(self, transitions: int) -> bool:
         before = monotonic()
-        now = _micro_time(self._clock.now())
+        now = micro_time(self._clock.now())
         await self._write(self._spec(now, now, transitions))
         # Counted from before the request: the others count from when they see its effect.
         self._renewed_at = before
@@ -149,7 +152,7 @@ class Lease:
     async def _renew(self) -> bool:
         """Renew; False if someone else took it, True if it may be tried again."""
         before = monotonic()
-        spec = {**self._lease["spec"], "renewTime": _micro_time(self._clock.now())}
+        spec = {**self._lease["spec"], "renewTime": micro_time(self._clock.now())}
         try:
             await self._write(spec)
             self._renewed_at = before
@@ -214,7 +217,3 @@ class Lease:
             "renewTime": renewed,
             "leaseTransitions": transitions,
         }
-
-
-def _micro_time(now: str) -> str:
-    return datetime.fromisoformat(now).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,7 +9,6 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from whipstaff.errors import (
@@ -26,6 +25,7 @@ from whipstaff.kube.client import (
     Client,
     Request,
 )
+from whipstaff.kube.times import unix_seconds
 from whipstaff.reconcile.ports import Clock, Codec, Identity
 from whipstaff.release.revision import (
     JsonObject,
@@ -83,7 +83,7 @@ class ObjectReleaseStore:
         return await self._decode(key, number, stored)
 
     async def create(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
-        created = _unix_seconds(self._clock.now())
+        created = unix_seconds(self._clock.now())
         body = await self._body(key, revision, {_CREATED: created})
         request = Request(
             "POST",
@@ -108,7 +108,7 @@ class ObjectReleaseStore:
         if created is None:
             labels = await self._labels(key, revision.number, identity)
             created = str(labels.get(_CREATED, ""))
-        times = {_MODIFIED: _unix_seconds(self._clock.now())}
+        times = {_MODIFIED: unix_seconds(self._clock.now())}
         body = await self._body(key, revision, {**times, _CREATED: created} if created else times)
         await self._put(key, revision.number, body, identity)
         if created:
@@ -136,7 +136,7 @@ class ObjectReleaseStore:
         metadata: JsonObject = stored["metadata"]
         labels = metadata.get("labels") or {}
         times = {
-            _MODIFIED: _unix_seconds(self._clock.now()),
+            _MODIFIED: unix_seconds(self._clock.now()),
             **({_CREATED: labels[_CREATED]} if _CREATED in labels else {}),
         }
         try:
@@ -346,7 +346,3 @@ def _writer(metadata: Mapping[str, Any]) -> str:
         entries, key=lambda entry: str(entry.get("time", "")), default={}
     )
     return str(latest.get("manager", "")) or "another writer"
-
-
-def _unix_seconds(now: str) -> str:
-    return str(int(datetime.fromisoformat(now).timestamp()))

@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.client import JSON_PATCH, MERGE_PATCH, METADATA_ONLY, Client, Request
+from whipstaff.kube.times import micro_time
 from whipstaff.reconcile.ports import Clock, Event
 from whipstaff.release.revision import JsonObject
 
@@ -19,7 +20,6 @@ EVENT_ATTEMPTS = 2  # events are a comfort: they hold nobody up
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
 _RACE_ATTEMPTS = 10
 _WRITER = {"fieldManager": FIELD_MANAGER}
-_MICROSECONDS = 6
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class ApiServerReporter:
                 "apiVersion": "events.k8s.io/v1",
                 "kind": "Event",
                 "metadata": {"name": f"{name[:236]}.{token_hex(8)}", "namespace": namespace},
-                "eventTime": _micro_time(self._clock.now()),
+                "eventTime": micro_time(self._clock.now()),
                 "type": event.type,
                 "reason": event.reason,
                 "note": _cut(event.message),
@@ -170,9 +170,3 @@ def _cut(text: str) -> str:
     if len(encoded) <= NOTE_BYTES_LIMIT:
         return text
     return encoded[: NOTE_BYTES_LIMIT - len("…".encode())].decode(errors="ignore") + "…"
-
-
-def _micro_time(now: str) -> str:
-    """Cut nanoseconds to the microseconds that an Event may have."""
-    whole, _, fraction = now.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction[:_MICROSECONDS]:0<{_MICROSECONDS}}Z"
