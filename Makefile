@@ -4,7 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(shell command -v python$(v) 2>/dev/null)) python3)
+# The first of these that is 3.11 or newer and complete.
+PYTHON ?= python3 python3.13 python3.12 python3.11
 VENV := .venv
 RUN := $(VENV)/bin/python
 SET_UP := $(VENV)/.set-up
@@ -25,8 +26,10 @@ demo-down: $(SET_UP) ## end the demo and remove its files
 
 .PHONY: test check
 test: $(SET_UP) build-control-plane ## run all tests: first those of the code alone, then those on the control plane
-	$(RUN) -m pytest -n $(WORKERS) -m "not cluster"
-	$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m cluster
+	@failed=0; \
+	$(RUN) -m pytest -n $(WORKERS) -m "not cluster" || failed=1; \
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m cluster || failed=1; \
+	exit $$failed
 check: format-check lint types imports test ## everything that CI holds a change to
 
 .PHONY: cluster cluster-down
@@ -67,9 +70,16 @@ clean: ## end what runs and remove what was made here, but not the programs in t
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SET_UP): requirements/dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
-	@echo "setting up $(VENV) with $$($(PYTHON) --version) (a minute or two, once)"
-	@[ -x $(RUN) ] || $(PYTHON) -m venv $(VENV)
+	@if [ ! -x $(RUN) ]; then \
+	  for python in $(PYTHON); do \
+	    if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+	      echo "setting up $(VENV) with $$($$python --version) (a minute or two, once)"; \
+	      $$python -m venv $(VENV); break; \
+	    fi; \
+	  done; \
+	fi
+	@[ -x $(RUN) ] || { echo 'Python 3.11 or newer with venv is needed: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo 'installing the locked packages'
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
