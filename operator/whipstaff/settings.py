@@ -20,6 +20,7 @@ class Settings:
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside the pod
     probe_port: int = 8080  # of /livez and /readyz; 0 for none
     lease_namespace: str = "whipstaff-system"  # where the Lease of the one writer lives
+    identity: str = ""  # in the Lease; empty: the pod's name, with the process's number outside
     lease_seconds: float = 15.0  # how long a lost leader blocks the next one
     liveness_seconds: float = 90.0  # a watch silent for longer fails the liveness probe
     http_timeout_seconds: float = 30.0  # one request to a chart repository, its body included

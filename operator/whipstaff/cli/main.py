@@ -41,6 +41,7 @@ def version() -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Passes at a time; waits hold none.")
 @click.option("--probe-port", type=int, help="Port of /livez and /readyz; 0 for none.")
 @click.option("--lease-namespace", help="Where the Lease of the one writer lives.")
+@click.option("--identity", help="Who holds the Lease; the same one takes it up at once.")
 @click.option("--cache-folder", type=click.Path(path_type=Path), help="Where charts are kept.")
 @click.option(
     "--log-level",

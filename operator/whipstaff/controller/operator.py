@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 # kopf imports the kubernetes package only to recognise its types: 19 MiB that nothing here uses.
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 EXIT_LEASE_LOST = 3
 EXIT_BLIND = 4
-STALE_START_SECONDS = 90.0
+SYNC_POLL_SECONDS = 0.02
 
 
 class Operator:
@@ -36,10 +36,10 @@ class Operator:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._queue = Queue(parts.world, parts.settings.concurrency, parts.random)
-        self._watch = parts.helmreleases(self._queue.changed, self._queue.gone)
-        self._lease = parts.lease(self._lost)
+        self._watch = parts.helmreleases(self._queue)
+        self._lease = parts.lease()
         self._leading = False
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._probes = Probes(
             alive={"watch": self._watch_is_stale}, ready={"lease": self._not_leading}
         )
@@ -66,40 +66,40 @@ class Operator:
         try:
             await self._lease.acquire()
             self._leading = True
-            self._tasks.append(asyncio.create_task(self._guard(self._lease.keep()), name="lease"))
-            self._tasks.append(asyncio.create_task(self._guard(self._watch.run()), name="watch"))
-            await self._watch.synced()
+            self._keep(self._lease.hold(self._lost), "lease")
+            self._keep(self._watch.run(), "watch")
+            while not self._watch.synced:  # noqa: ASYNC110 - the watch has no event to await
+                await asyncio.sleep(SYNC_POLL_SECONDS)
             log.info("operator started", extra=self._parts.facts())
             self._queue.open()
-        except asyncio.CancelledError:
-            raise
         except Exception:
             log.exception("start failed")
             _exit(EXIT_BLIND)
 
-    async def _guard(self, running: Any) -> None:  # noqa: ANN401 - any coroutine
-        """Run for ever; an operator without its watch or its Lease must not live on."""
-        try:
-            await running
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("background task died")
-        _exit(EXIT_BLIND)
+    def _keep(self, running: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(_for_ever(running), name=name))
 
     def _lost(self) -> NoReturn:
-        log.error("lease lost")
         _exit(EXIT_LEASE_LOST)
 
     def _watch_is_stale(self) -> str:
         if not self._leading:
             return ""
-        silent = self._watch.silent_seconds()
+        silent = self._watch.silence_seconds
         limit = self._parts.settings.liveness_seconds
         return f"nothing heard for {silent:.0f} s" if silent > limit else ""
 
     def _not_leading(self) -> str:
         return "" if self._leading else "another instance leads"
+
+
+async def _for_ever(running: Coroutine[Any, Any, None]) -> None:
+    """Await what must not end: an operator without its watch or its Lease must not live on."""
+    try:
+        await running
+    except Exception:
+        log.exception("background task died")
+    _exit(EXIT_BLIND)
 
 
 def _exit(code: int) -> NoReturn:
@@ -108,25 +108,25 @@ def _exit(code: int) -> NoReturn:
     os._exit(code)
 
 
-def run(parts: Callable[[], Parts]) -> None:
-    """Run until a signal comes; `parts` is called inside the event loop."""
+def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
+    """Run until a signal comes; `assemble` is called inside the event loop."""
     registry = kopf.OperatorRegistry()
     running: list[Operator] = []
 
     @kopf.on.startup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
-    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+    async def start(settings: kopf.OperatorSettings, **_: object) -> None:
         settings.scanning.disabled = True  # nothing is watched by kopf
-        operator = Operator(parts())
+        operator = Operator(await assemble())
         running.append(operator)
         await operator.start()
 
     @kopf.on.cleanup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
-    async def stop(**_: Any) -> None:
+    async def stop(**_: object) -> None:
         for operator in running:
             await operator.stop()
 
     @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: object) -> kopf.ConnectionInfo:
         # kopf wants an account before it starts; it never uses this one.
         return kopf.ConnectionInfo(server="https://127.0.0.1")
 

@@ -71,11 +71,18 @@ class Queue:
             entry.refusals = 0
             self._wake(entry)
 
-    def gone(self, namespace: str, name: str) -> None:
+    def gone(self, namespace: str, name: str, uid: str) -> None:
         """Forget a HelmRelease that is no more."""
-        entry = self._entries.pop((namespace, name), None)
-        if entry is not None:
+        entry = self._entries.get((namespace, name))
+        if entry is not None and entry.head.uid == uid:
+            del self._entries[entry.key]
             self._forget(entry)
+
+    def poison(self, namespace: str, name: str, text: str) -> None:
+        """Take note of a HelmRelease that cannot be read: what runs of it is left alone."""
+        log.error(
+            "HelmRelease cannot be read", extra={"helmrelease": f"{namespace}/{name}", "why": text}
+        )
 
     async def close(self) -> None:
         """End every pass at its next step border; cut off what takes too long."""

@@ -1,0 +1,139 @@
+"""The composition root: settings in, adapters out."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from whipstaff.kube.client import Client
+from whipstaff.kube.cluster import ApiServerCluster
+from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
+from whipstaff.kube.helmreleases import HelmReleases, Listener
+from whipstaff.kube.lease import Lease
+from whipstaff.kube.release_store import ObjectReleaseStore
+from whipstaff.kube.reporter import ApiServerReporter
+from whipstaff.reconcile.world import World
+from whipstaff.settings import VERSION, Settings
+from whipstaff.sources.repository import Repositories
+from whipstaff.workers.pool import WorkerPool
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> str:
+        """Return UTC as Go prints it."""
+        nanoseconds = time.time_ns()
+        whole, rest = divmod(nanoseconds, 1_000_000_000)
+        second = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        fraction = f".{rest:09d}".rstrip("0").rstrip(".")
+        return f"{second}{fraction}Z"
+
+    def seconds(self) -> int:
+        """Return Unix time."""
+        return int(time.time())
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which cluster the operator works on, and which of its namespaces."""
+
+    kubeconfig: Path | None = None  # None: the cluster that the process runs in
+    context: str = ""
+    namespaces: tuple[str, ...] = ()  # where HelmReleases are watched; empty: all
+
+    async def connect(self) -> Connection:
+        """Find the API server and a way to speak to it."""
+        if self.kubeconfig is None:
+            return InCluster.from_environment(os.environ)
+        return await Kubeconfig.open(self.kubeconfig, self.context)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All adapters of one operator."""
+
+    settings: Settings
+    target: Target
+    world: World
+    client: Client
+    cluster: ApiServerCluster
+    workers: WorkerPool
+    repositories: Repositories
+    random: Callable[[], float]
+
+    def helmreleases(self, listener: Listener) -> HelmReleases:
+        """Return the watch that tells the listener of HelmReleases."""
+        return HelmReleases(self.client, listener, self.target.namespaces)
+
+    def lease(self) -> Lease:
+        """Return the Lease of the one writer."""
+        settings = self.settings
+        return Lease(
+            self.client,
+            self.world.clock,
+            settings.lease_namespace,
+            settings.identity or _identity(in_cluster=self.target.kubeconfig is None),
+            duration_seconds=settings.lease_seconds,
+            deadline_seconds=settings.lease_seconds * 2 / 3,
+            retry_seconds=settings.lease_seconds * 2 / 15,
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return what the one line at the start says."""
+        settings = self.settings
+        return {
+            "version": VERSION,
+            "storage_driver": settings.storage_driver,
+            "concurrency": settings.concurrency,
+            "probe_port": settings.probe_port,
+            "namespaces": self.target.namespaces or "all",
+        }
+
+    async def close(self) -> None:
+        """End workers and connections."""
+        await self.cluster.close()
+        await self.repositories.close()
+        await self.workers.close()
+        await self.client.close()
+
+
+async def assemble(settings: Settings, target: Target) -> Parts:
+    """Make the adapters; nothing is read from the cluster yet."""
+    clock = SystemClock()
+    client = Client(await target.connect(), user_agent=f"whipstaff/{VERSION}")
+    cluster = ApiServerCluster(client)
+    workers = WorkerPool(settings)
+    repositories = Repositories(settings, workers)
+    world = World(
+        cluster=cluster,
+        store=ObjectReleaseStore(client, workers, clock, driver=settings.storage_driver),
+        charts=repositories,
+        renderer=workers,
+        reporter=ApiServerReporter(client, clock),
+        clock=clock,
+    )
+    return Parts(
+        settings=settings,
+        target=target,
+        world=world,
+        client=client,
+        cluster=cluster,
+        workers=workers,
+        repositories=repositories,
+        random=random.SystemRandom().random,
+    )
+
+
+def _identity(*, in_cluster: bool) -> str:
+    """Return a name for the Lease: a restarted container keeps it, a second process does not."""
+    host = socket.gethostname()
+    return host if in_cluster else f"{host}-{os.getpid()}"
