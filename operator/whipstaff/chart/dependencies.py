@@ -30,7 +30,7 @@ def check(chart: Chart) -> None:
 
 def process(chart: Chart, values: JsonObject, warn: Warn) -> Chart:
     """Return the chart with those inside that are switched on, aliased, their values imported."""
-    return _import_values(_switch(chart, values, "", warn), warn)
+    return _import_values(_switch(chart.placed(), values, "", warn), warn)
 
 
 def is_compatible(constraint: str, version: str) -> bool:
@@ -74,8 +74,15 @@ def _find(chart: Chart, wanted: Dependency) -> Chart | None:
     for subchart in chart.subcharts:
         if _is_declared(subchart, (wanted,)):
             name = wanted.alias or subchart.name
-            return replace(subchart, metadata=replace(subchart.metadata, name=name))
+            return _renamed(subchart, name, f"{chart.path}/charts/{name}")
     return None
+
+
+def _renamed(chart: Chart, name: str, path: str) -> Chart:
+    """Give a chart its alias. As in Helm, only the charts right inside it hear of the new path."""
+    inner = [replace(one, path=f"{path}/charts/{one.name}") for one in chart.subcharts]
+    metadata = replace(chart.metadata, name=name)
+    return replace(chart, metadata=metadata, path=path, subcharts=tuple(inner))
 
 
 def _with(chart: Chart, subcharts: list[Chart], dependencies: list[Dependency]) -> Chart:

@@ -1,7 +1,7 @@
 """A chart and its parts, as loaded: plain data that nothing changes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 JsonObject = dict[str, object]
 
@@ -90,7 +90,11 @@ class CRDFile:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart with the charts inside it; `values` is its values.yaml, None if it has none."""
+    """A chart with the charts inside it; `values` is its values.yaml, None if it has none.
+
+    `path` is where Helm believes the chart to be: the names from the root chart down, joined by
+    `/charts/`. It is empty until `placed`.
+    """
 
     metadata: Metadata
     lock: Lock | None = None
@@ -101,16 +105,22 @@ class Chart:
     files: tuple[File, ...] = ()
     modified: str = ""
     subcharts: tuple["Chart", ...] = field(default=())
+    path: str = ""
 
     @property
     def name(self) -> str:
         return self.metadata.name
 
-    def crds(self, path: str = "") -> Iterator[CRDFile]:
+    def placed(self, parent_path: str = "") -> "Chart":
+        """Return the chart and all inside it with their paths."""
+        path = f"{parent_path}/charts/{self.name}" if parent_path else self.name
+        inner = tuple(subchart.placed(path) for subchart in self.subcharts)
+        return replace(self, path=path, subcharts=inner)
+
+    def crds(self) -> Iterator[CRDFile]:
         """The files of crds/, this chart's first and then those of each chart inside it."""
-        own_path = f"{path}/charts/{self.name}" if path else self.name
         for file in self.files:
             if file.name.startswith("crds/") and file.name.lower().endswith(_MANIFEST_ENDINGS):
-                yield CRDFile(f"{own_path}/{file.name}", file.data)
+                yield CRDFile(f"{self.path}/{file.name}", file.data)
         for subchart in self.subcharts:
-            yield from subchart.crds(own_path)
+            yield from subchart.crds()

@@ -163,7 +163,7 @@ def _execute(
     """Render every template but the partials, in Helm's order; they share their values."""
     top = {"Release": release.as_values(), "Capabilities": capabilities}
     templates: dict[str, _Template] = {}
-    _collect(chart, {**top, "Values": ChartValues(values)}, "", templates)
+    _collect(chart, {**top, "Values": ChartValues(values)}, templates, is_root=True)
     order = parse_order(templates)
     try:
         parsed = _engine().parse({path: templates[path].source for path in order}, order=order)
@@ -191,24 +191,23 @@ def _engine() -> "Engine":
 
 
 def _collect(
-    chart: Chart, outer: JsonObject, parent_path: str, templates: dict[str, _Template]
+    chart: Chart, outer: JsonObject, templates: dict[str, _Template], *, is_root: bool
 ) -> JsonObject:
     """Add the templates of a chart and those inside it; return the data its templates see."""
-    path = f"{parent_path}/charts/{chart.name}" if parent_path else chart.name
     subcharts: JsonObject = {}
     data: JsonObject = {
-        "Chart": metadata_view(chart.metadata, is_root=not parent_path),
+        "Chart": metadata_view(chart.metadata, is_root=is_root),
         "Files": Files.of(chart.files),
         "Release": outer["Release"],
         "Capabilities": outer["Capabilities"],
-        "Values": _values_of(chart, outer) if parent_path else outer["Values"],
+        "Values": outer["Values"] if is_root else _values_of(chart, outer),
         "Subcharts": subcharts,
     }
     for subchart in chart.subcharts:
-        subcharts[subchart.name] = _collect(subchart, data, path, templates)
+        subcharts[subchart.name] = _collect(subchart, data, templates, is_root=False)
     for name, source in _sources(chart):
-        templates[posixpath.normpath(f"{path}/{name}")] = _Template(
-            source, data, f"{path}/templates"
+        templates[posixpath.normpath(f"{chart.path}/{name}")] = _Template(
+            source, data, f"{chart.path}/templates"
         )
     return data
 

@@ -36,7 +36,7 @@ def test_a_chart_comes_out_of_its_archive():
     assert chart.values == {"a": 1.0}
     assert [file.name for file in chart.templates] == ["templates/x.yaml"]
     assert [file.name for file in chart.files] == ["crds/c.yaml", "README.md"]
-    assert [crd.path for crd in chart.crds()] == ["demo/crds/c.yaml"]
+    assert [crd.path for crd in chart.placed().crds()] == ["demo/crds/c.yaml"]
     assert chart.templates[0].modified == "2023-11-14T22:13:20Z"
 
 

@@ -4,6 +4,7 @@ from tests.builders.charts import a_chart
 from whipstaff.chart import metadata
 from whipstaff.errors import ChartInvalid, OperatorError
 
+LOADING = "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: "
 BASE = "apiVersion: v2\nname: demo\nversion: 1.0.0\n"
 
 
@@ -60,28 +61,26 @@ def test_a_field_is_converted_as_helm_does(line, field, value):
         (
             BASE + "maintainers: someone",
             (
-                "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot "
-                "unmarshal string into Go struct field Metadata.maintainers of type []*v2.Maintainer"
+                f"{LOADING}json: cannot "
+                "unmarshal string into Go struct field "
+                "Metadata.maintainers of type []*v2.Maintainer"
             ),
         ),
         (
             BASE + "dependencies: [{name: {a: b}}]",
             (
-                "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot "
+                f"{LOADING}json: cannot "
                 "unmarshal object into Go struct field Dependency.dependencies.name of type string"
             ),
         ),
         (
             "- a",
-            (
-                "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot "
-                "unmarshal array into Go value of type v2.Metadata"
-            ),
+            (f"{LOADING}json: cannot unmarshal array into Go value of type v2.Metadata"),
         ),
         (
             BASE + "deprecated: 1",
             (
-                "cannot load Chart.yaml: error unmarshaling JSON: while decoding JSON: json: cannot "
+                f"{LOADING}json: cannot "
                 "unmarshal number into Go struct field Metadata.deprecated of type bool"
             ),
         ),
@@ -96,25 +95,7 @@ def test_wrong_metadata_is_refused_in_helms_words(text, message):
     assert str(refused.value) == message
 
 
-FIELDS = [
-    "name",
-    "home",
-    "sources",
-    "version",
-    "description",
-    "keywords",
-    "maintainers",
-    "icon",
-    "apiVersion",
-    "condition",
-    "tags",
-    "appVersion",
-    "deprecated",
-    "annotations",
-    "kubeVersion",
-    "dependencies",
-    "type",
-]
+FIELDS = list(metadata._METADATA.fields)
 
 
 @pytest.mark.parametrize("field", FIELDS)
