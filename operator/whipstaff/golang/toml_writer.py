@@ -2,14 +2,23 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from whipstaff.golang.durations import format_duration
 from whipstaff.golang.floats import format_g
 from whipstaff.golang.json_values import plain_value
-from whipstaff.golang.values import Float32, JSONNumber, sorted_keys
+from whipstaff.golang.nil_slices import is_nil_slice
+from whipstaff.golang.timefmt import RFC3339_NANO, GoTime
+from whipstaff.golang.values import Duration, Float32, GoObject, JSONNumber, sorted_keys
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+# Times without a zone come from TOML itself, and go back as they were written.
+_LAYOUTS: Final = {
+    "datetime-local": "2006-01-02T15:04:05.999999999",
+    "date-local": "2006-01-02",
+    "time-local": "15:04:05.999999999",
+}
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 _ESCAPES: Final = {
     '"': '\\"',
@@ -23,17 +32,22 @@ _ESCAPES: Final = {
 
 
 class TOMLError(ValueError):
-    """A value or a text that the TOML library refuses; `value` is what it had read by then."""
+    """A value or a text that the TOML library refuses, in its words."""
 
-    def __init__(self, text: str, value: dict[str, object] | None = None) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
-        self.value = value or {}
+
+
+class TOMLPanic(TOMLError):
+    """What makes the library panic; no function of Helm's swallows it."""
 
 
 def dump(value: object) -> str:
     """Write a map as a document; a scalar or a list alone is written as the bare value."""
     writer = _Writer()
+    if value is None:
+        raise TOMLPanic("reflect: call of reflect.Value.Type on zero Value")
     try:
         writer.encode([], value)
     except RecursionError:
@@ -48,6 +62,10 @@ class _Writer:
         self.out: list[str] = []
 
     def encode(self, key: list[str], value: object) -> None:
+        """Write a value under its key; nil is not written."""
+        value = _reflected(value)
+        if value is None:
+            return
         if isinstance(value, Mapping):
             self._table(key, value)
         elif _is_table_array(value):
@@ -62,7 +80,7 @@ class _Writer:
         if len(key) == 1:
             self._blank_line()
         if key:
-            self.out.append(f"{'  ' * (len(key) - 1)}[{_joined(key)}]\n")
+            self.out.append(f"{'  ' * (len(key) - 1)}[{joined_key(key)}]\n")
         self._members(key, table)
 
     def _array_of_tables(self, key: list[str], tables: object) -> None:
@@ -71,27 +89,38 @@ class _Writer:
         if isinstance(tables, list):
             for table in tables:
                 self._blank_line()
-                self.out.append(f"{'  ' * (len(key) - 1)}[[{_joined(key)}]]\n")
+                self.out.append(f"{'  ' * (len(key) - 1)}[[{joined_key(key)}]]\n")
                 self._members(key, table)
 
     def _members(self, key: list[str], table: Mapping[str, object]) -> None:
         direct, below = _split(table)
         for name in [*direct, *below]:
-            if table[name] is not None:
-                self.encode([*key, name], table[name])
+            self.encode([*key, name], table[name])
 
     def _blank_line(self) -> None:
         if self.out:
             self.out.append("\n")
 
 
+def _reflected(value: object) -> object:
+    """Give the map, list or scalar that a Go value is to reflection; times stay times."""
+    if is_nil_slice(value):
+        return None
+    if not isinstance(value, GoObject) or isinstance(value, GoTime):
+        return value
+    inner = value.underlying()
+    return inner if inner is not None else {name: get() for name, get in value.fields().items()}
+
+
 def _split(table: Mapping[str, object]) -> tuple[list[str], list[str]]:
     """Sort a table's keys: those with plain values, then those with tables of their own."""
     names = sorted_keys(table)
-    below = {
-        name for name in names if isinstance(table[name], Mapping) or _is_table_array(table[name])
-    }
+    below = {name for name in names if _is_table(_reflected(table[name]))}
     return [name for name in names if name not in below], [name for name in names if name in below]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) or _is_table_array(value)
 
 
 def _is_table_array(value: object) -> bool:
@@ -99,7 +128,7 @@ def _is_table_array(value: object) -> bool:
     if not isinstance(value, list) or not value:
         return False
     tables = 0
-    for item in value:
+    for item in map(_reflected, value):
         if item is None:
             raise TOMLError("toml: cannot encode array with nil element")
         if isinstance(item, Mapping):
@@ -110,10 +139,13 @@ def _is_table_array(value: object) -> bool:
 
 
 def _element(value: object) -> str:
+    value = _reflected(value)
     if isinstance(value, JSONNumber):
         value = plain_value(value) if value else 0
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Duration):
+        value = format_duration(value)
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, int):
@@ -126,6 +158,8 @@ def _element(value: object) -> str:
         return "[" + ", ".join(_element(item) for item in value) + "]"
     if isinstance(value, Mapping):
         return _inline(value)
+    if isinstance(value, GoTime):
+        return value.format(_LAYOUTS.get(value.zone.name, RFC3339_NANO))
     return _element(plain_value(value))
 
 
@@ -134,7 +168,7 @@ def _inline(table: Mapping[str, object]) -> str:
     written: list[str] = []
     for names, more in ((direct, bool(below)), (below, False)):
         for at, name in enumerate(names):
-            if table[name] is None:
+            if _reflected(table[name]) is None:
                 continue
             # A nil at the end leaves the comma before it standing, as in Go.
             comma = ", " if more or at != len(names) - 1 else ""
@@ -151,7 +185,8 @@ def _float(value: float) -> str:
     return text if "." in text or "e" in text else text + ".0"
 
 
-def _joined(key: list[str]) -> str:
+def joined_key(key: Sequence[str]) -> str:
+    """Spell a dotted key, its parts quoted where they must be."""
     return ".".join(_quoted_key(part) for part in key)
 
 

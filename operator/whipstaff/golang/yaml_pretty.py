@@ -7,8 +7,10 @@ import base64
 import re
 from typing import Any, Final
 
+from whipstaff.golang.durations import format_duration
 from whipstaff.golang.floats import format_g
-from whipstaff.golang.values import Float32, GoObject
+from whipstaff.golang.timefmt import GoTime
+from whipstaff.golang.values import Duration, Float32, GoObject
 from whipstaff.golang.yaml_keys import natural_order
 from whipstaff.golang.yaml_reader import YAMLError
 from whipstaff.golang.yaml_style import is_simple_key, one_line, unfolded
@@ -92,6 +94,8 @@ def _scalar(value: object, indent: int) -> str:
         word = _NOT_FINITE.get(text, text)
     elif value is None:
         word = "null"
+    elif isinstance(value, GoTime):
+        word = value.go_json()  # a timestamp, so without quotes
     else:
         word = "{}" if isinstance(value, dict) else "[]"
     return word + "\n"
@@ -110,10 +114,12 @@ def _plain(value: object) -> object:
     """Give the map, list or scalar that a Go value is to reflection."""
     if isinstance(value, bytes):
         return list(value)
+    if isinstance(value, Duration):
+        return format_duration(value)
     if not isinstance(value, GoObject):
         return value
-    if value.go_type == "time.Time":
-        return value.go_string()
+    if isinstance(value, GoTime):
+        return value
     inner = value.underlying()
     if inner is not None:
         return inner
