@@ -136,9 +136,18 @@ def _documents(text: str, resolver: Resolver, *, strict: bool) -> Iterator[objec
             yield value
             finished += 1
     except (Unusual, DialectError):
+        yield from _exact_documents(text, resolver, strict=strict, first=finished)
+
+
+def _exact_documents(
+    text: str, resolver: Resolver, *, strict: bool, first: int
+) -> Iterator[object]:
+    try:
         for number, value in enumerate(yaml_nodes.documents(text, resolver, strict=strict)):
-            if number >= finished:
+            if number >= first:
                 yield value
+    except RecursionError:
+        raise YAMLError(f"yaml: exceeded max depth of {MAX_DEPTH}") from None
 
 
 def _wrong_type(value: object, target: str) -> YAMLError:
