@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 1 says that it failed, with the reason on standard error."""
     parser = argparse.ArgumentParser(prog="python -m tools.controlplane", description=__doc__)
     parser.add_argument("--name", default="cluster", help="which control plane (default: cluster)")
+    parser.add_argument("--states", type=Path, default=STATES, help="where state folders are kept")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, help_text) in COMMANDS.items():
         commands.add_parser(name, help=help_text)
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "guard":
             return guard(given.folder)
-        return COMMANDS[given.command][0](STATES / given.name)
+        return COMMANDS[given.command][0](given.states / given.name)
     except (StartFailed, programs.ProgramsMissing) as error:
         progress(str(error))
         return 1
@@ -37,7 +38,7 @@ def progress(text: str) -> None:
 def up(folder: Path) -> int:
     """Start a control plane, unless it runs; a half-dead one is replaced."""
     cluster = existing(folder)
-    if cluster and cluster.running() == [process.name for process in cluster.processes]:
+    if cluster and not cluster.ended():
         progress(f"already running at {cluster.server}")
         return 0
     remove(folder)
@@ -61,12 +62,13 @@ def status(folder: Path) -> int:
     if cluster is None:
         print("not running")
         return 1
-    running = cluster.running()
     for process in cluster.processes:
-        word = "running" if process.name in running else "ended"
-        print(f"{process.name}\t{word}\tpid {process.pid}\t{cluster.layout.log(process.name)}")
+        if process.name in cluster.running():
+            print(f"{process.name}\trunning\t{cluster.layout.log(process.name)}")
+    for name in cluster.ended():
+        print(f"{name}\tended\t{cluster.layout.log(name)}")
     print(f"server\t{cluster.server}")
-    return 0 if len(running) == len(cluster.processes) else 1
+    return 1 if cluster.ended() else 0
 
 
 def env(folder: Path) -> int:

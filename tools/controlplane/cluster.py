@@ -112,6 +112,12 @@ class Cluster:
         """Name the programs that run."""
         return [process.name for process in self.processes if processes.alive(process)]
 
+    def ended(self) -> list[str]:
+        """Name the programs that should run and don't: paused, or died."""
+        running = self.running()
+        started = [process.name for process in self.processes]
+        return [name for name in dict.fromkeys([*self._commands, *started]) if name not in running]
+
     def pause_api_server(self) -> None:
         """End the API server alone; etcd keeps what it stored."""
         self.end_process("kube-apiserver", grace_seconds=0.0)
