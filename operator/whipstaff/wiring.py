@@ -64,6 +64,7 @@ class Parts:
     settings: Settings
     target: Target
     world: World
+    connection: Connection
     client: Client
     cluster: ApiServerCluster
     workers: WorkerPool
@@ -109,7 +110,8 @@ class Parts:
 async def assemble(settings: Settings, target: Target) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
     clock = SystemClock()
-    client = Client(await target.connect(), user_agent=f"whipstaff/{VERSION}")
+    connection = await target.connect()
+    client = Client(connection, user_agent=f"whipstaff/{VERSION}")
     cluster = ApiServerCluster(client)
     workers = WorkerPool(settings)
     repositories = Repositories(settings, workers)
@@ -125,6 +127,7 @@ async def assemble(settings: Settings, target: Target) -> Parts:
         settings=settings,
         target=target,
         world=world,
+        connection=connection,
         client=client,
         cluster=cluster,
         workers=workers,

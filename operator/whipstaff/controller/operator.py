@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 for _unused in ("kubernetes", "kubernetes.client", "kubernetes_asyncio", "pykube"):
     sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]  # None: "cannot be imported"
 
+import aiohttp  # noqa: E402 - after the lines above
 import kopf  # noqa: E402 - after the lines above
 
 from whipstaff.controller.probes import Probes  # noqa: E402
@@ -50,6 +51,16 @@ class Operator:
         if settings.probe_port:
             await self._probes.start(settings.probe_host, settings.probe_port)
         self._tasks.append(asyncio.create_task(self._lead(), name="lead"))
+
+    async def kopf_session(self) -> kopf.AiohttpSession:
+        """Return a way to the API server for kopf's own start; kopf closes it."""
+        connection = self._parts.connection
+        authorization = await connection.authorization()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=connection.tls),
+            headers={"Authorization": authorization} if authorization else {},
+        )
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
     async def stop(self) -> None:
         """End every pass at a step border, then give the Lease away."""
@@ -126,8 +137,8 @@ def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
             await operator.stop()
 
     @kopf.on.login(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
-    async def login(**_: object) -> kopf.ConnectionInfo:
-        # kopf wants an account before it starts; it never uses this one.
-        return kopf.ConnectionInfo(server="https://127.0.0.1")
+    async def login(**_: object) -> kopf.AiohttpSession:
+        # kopf asks the server once which kinds there are, whether it watches any or not.
+        return await running[0].kopf_session()
 
     kopf.run(registry=registry, standalone=True, clusterwide=True)
