@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from whipstaff.golang import yaml
-from whipstaff.golang.values import ChartValues, GoObject, Strings, TypedMap
+from whipstaff.golang.values import ChartValues, GoObject, RenderData, Strings, TypedMap
 from whipstaff.template.engine import Engine
 from whipstaff.template.errors import TemplateError
 from whipstaff.template.functions.catalogue import REGISTRY
@@ -76,21 +76,23 @@ def render(template, values=None, **changes):
 
 
 def data_of(values):
-    return ChartValues({
-        "Capabilities": None,
-        "Chart": dict(CHART),
-        "Files": NoFiles(),
-        "Release": {
-            "Name": "rel",
-            "Namespace": "ns",
-            "Revision": 1,
-            "IsInstall": True,
-            "IsUpgrade": False,
-            "Service": "Helm",
-        },
-        "Values": ChartValues(values),
-        "Subcharts": {},
-    })
+    return RenderData(
+        {
+            "Capabilities": None,
+            "Chart": dict(CHART),
+            "Files": NoFiles(),
+            "Release": {
+                "Name": "rel",
+                "Namespace": "ns",
+                "Revision": 1,
+                "IsInstall": True,
+                "IsUpgrade": False,
+                "Service": "Helm",
+            },
+            "Values": ChartValues(values),
+            "Subcharts": {},
+        }
+    )
 
 
 def in_helms_order(names):

@@ -12,7 +12,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import (
+        Callable,
+        ItemsView,
+        Iterable,
+        Iterator,
+        KeysView,
+        Mapping,
+        ValuesView,
+    )
 
 
 class GoType(Enum):
@@ -234,11 +242,86 @@ class NamedMap(dict[str, object]):
     go_type: ClassVar[str] = "map[string]interface {}"
 
 
-class ChartValues(NamedMap):
-    """Helm's type of `.Values` and of `.Template`."""
+class RenderData(NamedMap):
+    """What a template's dot is at first: Helm's common.Values, as fast as a dict."""
 
     __slots__ = ()
     go_type = "common.Values"
+
+
+class ChartValues(NamedMap):
+    """Helm's common.Values seen over a plain map, `inner`, which it shares and does not copy.
+
+    Go has one map under two types: `.Values` of a subchart is also an entry of its parent's plain
+    map, and a function whose parameter is a plain map gets it as one.
+    """
+
+    __slots__ = ("inner",)
+    go_type = "common.Values"
+
+    def __init__(self, inner: Mapping[str, object] | None = None, **entries: object) -> None:
+        super().__init__()
+        self.inner: dict[str, object]
+        if isinstance(inner, ChartValues):
+            self.inner = inner.inner
+        elif isinstance(inner, dict):
+            self.inner = inner
+        else:
+            self.inner = dict(inner or {})
+        self.inner.update(entries)
+
+    def __getitem__(self, key: str) -> object:
+        return self.inner[key]
+
+    def __setitem__(self, key: str, value: object) -> None:
+        self.inner[key] = value.inner if type(value) is ChartValues else value
+
+    def __delitem__(self, key: str) -> None:
+        del self.inner[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.inner
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __eq__(self, other: object) -> bool:
+        return self.inner == (other.inner if isinstance(other, ChartValues) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]  # as every dict
+
+    def __repr__(self) -> str:
+        return f"ChartValues({self.inner!r})"
+
+    def get(self, key: str, default: object = None) -> object:
+        return self.inner.get(key, default)
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]  # those of another dict
+        return self.inner.keys()
+
+    def values(self) -> ValuesView[object]:  # type: ignore[override]  # those of another dict
+        return self.inner.values()
+
+    def items(self) -> ItemsView[str, object]:  # type: ignore[override]  # those of another dict
+        return self.inner.items()
+
+    def pop(self, key: str, default: object = None) -> object:
+        return self.inner.pop(key, default)
+
+    def update(self, other: Mapping[str, object]) -> None:  # type: ignore[override]  # one form
+        self.inner.update(other)
+
+    def setdefault(self, key: str, default: object = None) -> object:
+        return self.inner.setdefault(key, default)
+
+    def copy(self) -> dict[str, object]:
+        return self.inner.copy()
 
 
 class GoObject:

@@ -442,6 +442,8 @@ class _Compiler:
         chain = ", ".join(keys) + ","
         self.emit(f"try: {result} = {path}")
         self.emit(f"except MISS: {result} = {slow}({base}, ({chain}), {receiver.interface})", site)
+        if names[-1] == "Values":
+            self.emit(f"{result} = named(run, {result})")
         return result
 
     def method(

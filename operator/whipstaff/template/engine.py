@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.strconv import quote
+from whipstaff.golang.values import ChartValues
 from whipstaff.template.compiler import TooDeep, compile_body
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.nodes import is_empty
@@ -89,10 +90,15 @@ class TemplateSet:
     def __init__(self, engine: Engine, definitions: dict[str, Definition]) -> None:
         self.engine = engine
         self.definitions = definitions
+        self._named: dict[int, dict[str, object]] = {}
 
     def render(self, name: str, data: object, scope: RenderScope) -> str:
         """What the named template prints; TemplateError with Helm's text if it fails."""
         run = Run(dict(self.definitions), scope, self.engine.parse_text)
+        run.named = self._named
+        if isinstance(data, dict) and isinstance(values := data.get("Values"), ChartValues):
+            # Templates read plain maps faster, and the type is only asked for as a whole.
+            data["Values"] = self._named[id(values.inner)] = values.inner
         needed = scope.limits.depth * FRAMES_PER_TEMPLATE + 1_000
         if sys.getrecursionlimit() < needed:
             sys.setrecursionlimit(needed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from whipstaff.golang import printf
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import (
+    ChartValues,
     GoObject,
     GoSignature,
     GoType,
@@ -117,6 +118,7 @@ class Run:
         self.scope = scope
         self.parse_text = parse_text
         self.strict = scope.strict
+        self.named: dict[int, dict[str, object]] = {}  # maps that `.Values` shows as common.Values
         self.included: dict[str, int] = {}
         self.depth = 0
         self.steps = scope.limits.steps
@@ -251,6 +253,11 @@ def _step(
     raise no_field(receiver, name, interface)
 
 
+def named(run: Run, value: object) -> object:
+    """The value of a chain that ends in `.Values`: Helm's own type, if it is a chart's values."""
+    return ChartValues(value) if isinstance(value, dict) and id(value) in run.named else value
+
+
 def no_field(receiver: object, name: str, interface: bool) -> EvalError:
     """The error for a value that has no fields; what came out of a map of `any` counts as `any`."""
     static = "interface {}" if interface else type_name(receiver)
@@ -345,6 +352,8 @@ def convert(value: object, param: GoType, interface: bool, site: int) -> object:
         if param not in NILLABLE:
             raise EvalError(f"invalid value; expected {param.value}", site)
         return NilMap() if param is GoType.DICT or param is GoType.STRING_MAP else []
+    if type(value) is ChartValues and param is GoType.DICT:
+        return value.inner
     name = type_name(value)
     if name == param.value or (param is GoType.DICT and isinstance(value, NamedMap)):
         return value
@@ -461,7 +470,9 @@ def tpl(run: Run, text: str, data: object) -> str:
 # -- from Go's chain of errors to Helm's text --------------------------------------------------
 
 _WARNING = re.compile(r"HELM_ERR_START(.*)HELM_ERR_END", re.DOTALL)
-_EXECUTING = re.compile(r'executing "(?P<name>[^"]*)" at <(?P<context>.*?)>: (?P<message>.*)', re.DOTALL)
+_EXECUTING = re.compile(
+    r'executing "(?P<name>[^"]*)" at <(?P<context>.*?)>: (?P<message>.*)', re.DOTALL
+)
 
 
 def helm_text(error: ExecError) -> str:
@@ -532,6 +543,7 @@ ABI: Mapping[str, object] = {
     "format_s": format_s,
     "include": include,
     "invoke": invoke,
+    "named": named,
     "pairs": pairs,
     "reject": reject,
     "show": show,

@@ -25,6 +25,8 @@ FAMILY: dict[str, Function] = {}
 
 _DAY_NANOSECONDS = 24 * 3600 * 10**9
 _RSA_BITS = 2048
+_DER_SEQUENCE = 0x30
+_DER_LONG_LENGTH = 0x80
 _GENERATED_RSA_BITS = 4096
 _PEM = re.compile(
     rb"-----BEGIN ([^\n]*?)-----[ \t\r]*\n(?:[^\n:]+:[^\n]*\n)*(.*?)-----END \1-----", re.DOTALL
@@ -379,7 +381,7 @@ def _read_key(pem: bytes) -> PrivateKeyTypes:
     elif (algorithm := kind.removesuffix(" PRIVATE KEY")) in {"RSA", "EC", "DSA"}:
         complaint = f"parsing {algorithm} private key from PEM"
     else:
-        raise FunctionError(f"invalid private key type {algorithm}")
+        raise FunctionError(f"invalid private key type {kind}")
     try:
         return serialization.load_pem_private_key(block[0], None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -392,10 +394,24 @@ def _read_certificate(pem: bytes) -> x509.Certificate:
     block = _PEM.search(pem)
     if block is None:
         raise FunctionError("unable to decode certificate")
+    data = b""
     try:
         data = base_encodings.decode64(go_text(block[2]))
         return x509.load_der_x509_certificate(data)
     except ValueError as error:
+        complaint = (
+            "malformed tbs certificate" if _holds_a_sequence(data) else "malformed certificate"
+        )
         raise FunctionError(
-            "error parsing certificate: decodedCert.Bytes: x509: malformed certificate"
+            f"error parsing certificate: decodedCert.Bytes: x509: {complaint}"
         ) from error
+
+
+def _holds_a_sequence(der: bytes) -> bool:
+    """Whether this is one DER sequence, whatever is in it."""
+    if len(der) < 2 or der[0] != _DER_SEQUENCE:  # noqa: PLR2004  tag and length
+        return False
+    if der[1] < _DER_LONG_LENGTH:
+        return len(der) == 2 + der[1]
+    size = der[1] - _DER_LONG_LENGTH
+    return len(der) == 2 + size + int.from_bytes(der[2 : 2 + size], "big")

@@ -19,7 +19,9 @@ from whipstaff.golang.values import (
 )
 from whipstaff.template.errors import FunctionError
 from whipstaff.template.functions.registry import Function, GoType, function
+from whipstaff.template.functions.semver import VersionValue
 from whipstaff.template.functions.text import to_text
+from whipstaff.template.runtime import NilMap
 
 FAMILY: dict[str, Function] = {}
 
@@ -114,20 +116,29 @@ def must_merge_overwrite(target: GoMap | None, *sources: GoMap | None) -> object
     return _merged(mergo.merge_overwrite, target, sources)
 
 
+class Panic(FunctionError):
+    """What `merge` does not swallow, unlike an error."""
+
+
 def _merged_or_blank(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...]) -> object:
     try:
         return _merged(how, target, sources)
+    except Panic:
+        raise
     except FunctionError:
         return ""
 
 
 def _merged(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...]) -> GoMap:
-    merged: GoMap = {} if target is None else target
+    # A nil map has no place to merge into, so mergo makes one.
+    merged: GoMap = {} if target is None or isinstance(target, NilMap) else target
     for source in sources:
         try:
             how(merged, source or {})
         except mergo.MergeError as error:
             raise FunctionError(str(error)) from error
+        except mergo.MergePanic as panic:
+            raise Panic(str(panic)) from panic
         except RecursionError as error:
             raise FunctionError("maps are nested too deeply to be merged") from error
     return merged
@@ -136,7 +147,7 @@ def _merged(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...])
 @function("deepCopy", GoType.ANY)
 def deep_copy(value: object) -> object:
     if value is None:
-        raise FunctionError("runtime error: invalid memory address or nil pointer dereference")
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     return _copy(value)
 
 
@@ -161,6 +172,8 @@ def _copy(value: object) -> object:
             return TypedList([_copy(member) for member in value], value.elem)
         case list():
             return [_copy(member) for member in value]
+        case VersionValue():
+            return value.blank()
         case _:
             return value  # texts, numbers and objects do not change
 

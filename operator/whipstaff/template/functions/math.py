@@ -154,10 +154,34 @@ def _whole(how: Callable[[float], int], number: float) -> float:
 
 
 def _power_of_ten(places: int) -> float:
-    try:
+    """Go's Pow, which squares and so rounds: not always the nearest float."""
+    if places in {0, 1}:
         return 10.0**places
+    result, exponent = 1.0, 0
+    square, square_exponent = math.frexp(10.0)
+    left = abs(places)
+    while left:
+        if square_exponent > _LARGEST_EXPONENT:
+            exponent += square_exponent
+            break
+        if left & 1:
+            result *= square
+            exponent += square_exponent
+        square *= square
+        square_exponent <<= 1
+        if square < 0.5:  # noqa: PLR2004  frexp's lower bound
+            square += square
+            square_exponent -= 1
+        left >>= 1
+    if places < 0:
+        result, exponent = 1 / result, -exponent
+    try:
+        return math.ldexp(result, exponent)
     except OverflowError:
         return math.inf
+
+
+_LARGEST_EXPONENT = 1 << 12
 
 
 @function("randInt", GoType.INT, GoType.INT, scoped=True)

@@ -39,6 +39,10 @@ class VersionValue(GoObject):
     def __str__(self) -> str:
         return str(self.version)
 
+    def blank(self) -> VersionValue:
+        """What a copy by reflection gets, which cannot see private fields."""
+        return type(self)(Version(0, 0, 0))
+
     def go_string(self) -> str:
         return str(self.version)
 
