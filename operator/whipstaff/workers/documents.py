@@ -14,7 +14,7 @@ _SOURCE = re.compile(r"# Source: (\S+)\n")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document; `line` is where it begins in the text it was cut from, from 1."""
+    """One YAML document; `line` is where it begins in its text, from 1, 0 if unknown."""
 
     where: str  # the path of its template
     text: str
@@ -22,7 +22,8 @@ class Document:
 
     def refuse(self, problem: str) -> ManifestInvalid:
         """Return the error that says what is wrong, and where."""
-        return ManifestInvalid(f"{self.where}:{self.line}: {problem}", self.where)
+        place = f"{self.where}:{self.line}" if self.line else self.where
+        return ManifestInvalid(f"{place}: {problem}", self.where)
 
 
 def split(manifest: str, where: str = "") -> Iterator[Document]:

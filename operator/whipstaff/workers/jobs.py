@@ -4,23 +4,30 @@ The engine and the chart pipeline are imported by the first job that needs them:
 decodes stored releases stays small.
 """
 
-from collections.abc import Callable
-from typing import assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
 
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
 from whipstaff.release import codec
 from whipstaff.workers import documents
 from whipstaff.workers.protocol import JobKind, JsonObject, Limits
 
-Lookup = Callable[[str, str, str, str], JsonObject]
+if TYPE_CHECKING:
+    from whipstaff.workers.rendering import Charts, Lookup
 
 
 class Workshop:
     """Holds what jobs share: limits, the way to ask the cluster, charts loaded before."""
 
-    def __init__(self, limits: Limits, lookup: Lookup) -> None:
+    def __init__(self, limits: Limits, lookup: "Lookup") -> None:
         self._limits = limits
         self._lookup = lookup
+
+    @cached_property
+    def _charts(self) -> "Charts":
+        from whipstaff.workers.rendering import Charts  # noqa: PLC0415
+
+        return Charts(self._limits.archive_bytes)
 
     def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
         """Do one job."""
@@ -31,8 +38,14 @@ class Workshop:
                 from whipstaff.workers import index  # noqa: PLC0415
 
                 return index.compact(**arguments)
-            case JobKind.RENDER | JobKind.INSPECT:
-                raise NotImplementedError
+            case JobKind.INSPECT:
+                from whipstaff.workers import rendering  # noqa: PLC0415
+
+                return rendering.inspect(self._charts, **arguments)
+            case JobKind.RENDER:
+                from whipstaff.workers import rendering  # noqa: PLC0415
+
+                return rendering.render(self._charts, self._limits, self._lookup, arguments)
             case _:
                 assert_never(kind)
 
