@@ -213,16 +213,12 @@ def _collect(
 
 
 def _values_of(chart: Chart, outer: JsonObject) -> JsonObject:
-    """A subchart's part of its parent's values: the same object, so that `set` is seen by both."""
-    folder, _, name = f"Values.{chart.name}".rpartition(".")
-    holder = table_at(outer, folder)
-    table = holder.get(name) if holder is not None else None
-    if holder is None or not isinstance(table, dict):
-        return ChartValues()
-    if not isinstance(table, ChartValues):
-        table = ChartValues(table)
-        holder[name] = table
-    return table
+    """Return a subchart's part of its parent's values: the same object, so that both see `set`.
+
+    It stays a plain map: in Go one map has two types here, and charts can tell the parent's.
+    """
+    table = table_at(outer, f"Values.{chart.name}")
+    return ChartValues() if table is None else table
 
 
 def _sources(chart: Chart) -> Iterator[tuple[str, str]]:

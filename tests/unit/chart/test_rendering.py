@@ -125,6 +125,23 @@ def test_what_a_chart_inside_sets_its_parent_sees():
     assert found.documents[0].text == "kind: A\na: changed changed"
 
 
+def test_a_parent_sees_what_is_set_in_an_empty_table_too():
+    found = rendered(
+        {
+            "charts/sub/Chart.yaml": CHART_YAML.format(name="sub"),
+            "charts/sub/templates/s.yaml": '{{ $_ := unset .Values "global" }}',
+            "charts/sub/templates/r.yaml": '{{ $_ := set .Values "new" "seen" }}',
+            "templates/a.yaml": "a: {{ .Values.sub.new }}",
+        }
+    )
+    assert found.documents[0].text == "a: seen"
+
+
+def test_a_parent_may_dig_in_the_values_of_a_chart_inside():
+    template = 'a: {{ dig "own" 0 .Values.sub }} {{ dig "no" "none" .Values.sub }}'
+    assert rendered({**SUB, "templates/a.yaml": template}).documents[1].text == "a: 1 none"
+
+
 def test_a_parents_definition_wins():
     found = rendered(
         {
