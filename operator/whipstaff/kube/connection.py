@@ -135,8 +135,8 @@ class Kubeconfig:
 async def _ask_child(path: Path, context: str) -> dict[str, Any]:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "whipstaff.kube.kubeconfig",
+        "-P",  # by its path, but without this folder among the modules
+        str(Path(__file__).with_name("kubeconfig.py")),
         str(path),
         context,
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The child that reads a kubeconfig: `python -m whipstaff.kube.kubeconfig PATH [CONTEXT]`.
+"""The child that reads a kubeconfig: `python kubeconfig.py PATH [CONTEXT]`.
 
 It prints what `kube.connection` needs as JSON. Run apart because the `kubernetes` package, which
 knows every kind of kubeconfig, costs more memory than the operator's own adapters together.
