@@ -54,7 +54,7 @@ CHART_NAME = TextRule(
     "the name of a chart: letters, digits, '-', '_' and '.', no '/'",
 )
 CHART_VERSION = TextRule(
-    re.compile(r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*"),
+    re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]+"),
     256,
     "a version or a range of versions, such as 1.2.3, ^1.2 or *",
 )

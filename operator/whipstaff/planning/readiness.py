@@ -73,7 +73,7 @@ def hook_outcome(live: JsonObject | None) -> HookEnding:
     """
     if live is None:
         return HookEnding(HookOutcome.RUNNING, "it is not there")
-    match _group(live), live.get("kind"):
+    match _group_and_kind(live):
         case "batch", "Job":
             return _as_ending(_job_to_its_end(live))
         case "", "Pod":
@@ -106,7 +106,7 @@ def _pod_ending(pod: JsonObject) -> HookEnding:
 
 
 def _rule_for(live: JsonObject, *, complete_jobs: bool) -> Rule:
-    key = (_group(live), str(live.get("kind", "")))
+    key = _group_and_kind(live)
     if complete_jobs and key == ("batch", "Job"):
         return _job_to_its_end
     return _RULES.get(key, _custom)
@@ -129,7 +129,7 @@ def _unobserved(live: JsonObject) -> Readiness | None:
     if observed is None:
         # kstatus asks this of DaemonSets only. Without it a StatefulSet without replicas, or any
         # that the controller has not met, would pass for ready.
-        if (_group(live), live.get("kind")) in _ALWAYS_OBSERVED:
+        if _group_and_kind(live) in _ALWAYS_OBSERVED:
             return _progressing("its controller has not seen it yet")
         return None
     if generation is not None and observed != generation:
@@ -157,7 +157,7 @@ def _by_standard_conditions(live: JsonObject) -> Readiness | None:
     return None
 
 
-def _always(live: JsonObject) -> Readiness:  # noqa: ARG001 - a rule like the others
+def _always(live: JsonObject) -> Readiness:
     return _ready("it exists")
 
 
@@ -236,8 +236,8 @@ def _deadline_passed(live: JsonObject) -> str:
     wanted = _number(live, "spec", "replicas", default=1)
     have = _number(live, "status", "availableReplicas")
     text = f"no progress in {seconds}s: {have} of {wanted} replicas are available"
-    failure = _condition(live, "ReplicaFailure")
-    return f"{text}; {_said(failure, 'Pods cannot be created')}" if failure else text
+    held_up = _held_up(live)
+    return f"{text}; {held_up.cause}" if held_up else text
 
 
 _NO_DEADLINE = (1 << 31) - 1  # what the controller takes for "no deadline"
@@ -528,9 +528,9 @@ def _failed(cause: str) -> Readiness:
     return Readiness(Verdict.FAILED, cause)
 
 
-def _group(live: JsonObject) -> str:
+def _group_and_kind(live: JsonObject) -> tuple[str, str]:
     group, slash, _ = str(live.get("apiVersion", "")).rpartition("/")
-    return group if slash else ""
+    return group if slash else "", str(live.get("kind", ""))
 
 
 def _table(content: JsonObject, name: str) -> JsonObject:
