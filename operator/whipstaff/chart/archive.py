@@ -1,6 +1,6 @@
 """A packaged chart: the bytes of a tgz in, its members or its chart out, nothing on disk.
 
-The archive is read as a stream and every limit is checked before the bytes it guards are kept. One
+Every limit is checked before the bytes it guards are kept. One
 budget serves an archive and all archives inside it.
 """
 
@@ -22,7 +22,7 @@ MAX_TOTAL_BYTES = 100 << 20  # decompressed, the sum of all members
 MAX_FILE_BYTES = 5 << 20  # decompressed, one member
 MAX_MEMBERS = 10_000
 MAX_NESTING = 20  # archives inside archives
-MAX_EXPANSION = 1000  # decompressed bytes for one of the archive, past the first 16 MiB
+MAX_EXPANSION = 200  # decompressed bytes for one of the archive, past the first 16 MiB
 _EXPANSION_FREE_BYTES = 16 << 20
 _HEADER_BYTES = 4 << 10  # what a member may take besides its content, roughly
 
@@ -57,13 +57,14 @@ def members(data: bytes, budget: Budget | None = None) -> list[File]:
     """Read the regular files of an archive, their paths relative to the chart."""
     if not data.startswith(_GZIP_MAGIC):
         raise ChartInvalid(f"not a gzip archive ({content_type(data)})")
-    stream = _Stream(data)
+    compressed = io.BytesIO(data)
     try:
-        files = _read_members(stream, budget or Budget())
-        while stream.read(_CHUNK_BYTES):
-            pass  # the checksum stands at the end, behind the last member
+        _measure(compressed)
+        compressed.seek(0)
+        files = _read_members(gzip.GzipFile(fileobj=compressed), budget or Budget())
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ChartInvalid(f"broken gzip archive after byte {stream.position}: {error}") from error
+        position = compressed.tell()
+        raise ChartInvalid(f"broken gzip archive after byte {position}: {error}") from error
     except (tarfile.TarError, ValueError, OverflowError) as error:
         raise ChartInvalid(f"broken tar archive: {error}") from error
     if not files:
@@ -83,32 +84,21 @@ def content_type(data: bytes) -> str:
     return "application/octet-stream"
 
 
-class _Stream(io.RawIOBase):
-    """The decompressed bytes of an archive, which may not grow out of all proportion."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self._compressed = io.BytesIO(data)
-        self._plain = gzip.GzipFile(fileobj=self._compressed)
-        self._bytes_in = len(data)
-        self._limit = MAX_TOTAL_BYTES + MAX_MEMBERS * _HEADER_BYTES
-        self.bytes_out = 0
-
-    @property
-    def position(self) -> int:
-        return self._compressed.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._plain.read(size)
-        self.bytes_out += len(chunk)
-        if self.bytes_out > self._limit:
+def _measure(compressed: io.BytesIO) -> None:
+    """Read an archive to its end once, keeping nothing: a bomb must not fill the memory first."""
+    bytes_in = len(compressed.getbuffer())
+    ratio_limit = max(_EXPANSION_FREE_BYTES, MAX_EXPANSION * bytes_in)
+    plain = gzip.GzipFile(fileobj=compressed)
+    bytes_out = 0
+    while chunk := plain.read(_CHUNK_BYTES):
+        bytes_out += len(chunk)
+        if bytes_out > MAX_TOTAL_BYTES + MAX_MEMBERS * _HEADER_BYTES:
             raise _too_large()
-        if self.bytes_out > max(_EXPANSION_FREE_BYTES, MAX_EXPANSION * self._bytes_in):
+        if bytes_out > ratio_limit:
             raise ChartTooLarge(f"chart expands to more than {MAX_EXPANSION} times its archive")
-        return chunk
 
 
-def _read_members(stream: _Stream, budget: Budget) -> list[File]:
+def _read_members(stream: gzip.GzipFile, budget: Budget) -> list[File]:
     files: list[File] = []
     seen: set[str] = set()
     with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
