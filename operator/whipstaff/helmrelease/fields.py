@@ -6,10 +6,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from whipstaff.errors import InvalidSpec
-from whipstaff.helmrelease.durations import DurationError, seconds
+from whipstaff.golang.durations import SECOND, DurationError, parse_duration
 from whipstaff.release.revision import JsonObject
 
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
+
+LONGEST_DURATION_TEXT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,10 @@ class Fields:
         if text is None:
             return default
         wanted = f"a duration from 1s to {longest / 3600:g}h, such as 90s, 5m or 1h30m"
-        if not isinstance(text, str):
+        if not isinstance(text, str) or len(text) > LONGEST_DURATION_TEXT:
             raise self.refuse(name, wanted)
         try:
-            value = seconds(text)
+            value = parse_duration(text) / SECOND
         except DurationError as error:
             raise self.refuse(name, wanted) from error
         if not 1 <= value <= longest:

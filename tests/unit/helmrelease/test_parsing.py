@@ -111,6 +111,14 @@ def test_every_field_is_read():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1s", 1), ("5m0s", 300), ("1h30m", 5400), ("1.5s", 1.5), ("1s500ms", 1.5), ("24h", 86400)],
+)
+def test_durations_are_those_of_go(text, expected):
+    assert parse(interval=text).spec.interval_seconds == expected
+
+
 def test_a_null_is_a_field_left_out():
     fields = ("values", "revision", "interval", "maxHistory", "suspend", "upgrade", "releaseName")
 
@@ -168,7 +176,7 @@ def test_storage_follows_the_target():
         pytest.param(("chart", "version"), "1\x1b[31m", id="a version with control characters"),
         *(
             pytest.param(("interval",), text, id=f"interval {text!r}")
-            for text in ("-1s", "0", "1d", "99999999h", "", "24h0m1s", "999ms")
+            for text in ("-1s", "0", "1d", "99999999h", "", "24h0m1s", "999ms", "1s" * 99)
         ),
         pytest.param(("timeout",), 300, id="a timeout without a unit"),
         pytest.param(("upgrade", "timeout"), "48h", id="an upgrade of two days"),
