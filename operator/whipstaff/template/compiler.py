@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
 HEADER = "def template(run, dot, out, me):"
 MAX_INDENT = 90  # Python's own parser stops at 100
-MAX_LOOPS = 18  # and its compiler at 20 nested blocks
+MAX_LOOPS = 16  # and its compiler at 20 nested blocks
+OUTLINE_INDENT = 30  # a body deeper than this becomes a function, if need be
+OUTLINE_LOOPS = 6
 
 # Functions that are runtime's own, because they need the run and not only its scope.
 OF_THE_RUN = frozenset({"include", "tpl"})
@@ -110,8 +112,11 @@ class Slot:
 
 
 def compile_body(body: Body, functions: Mapping[str, Function], *, strict: bool) -> Compiled:
-    """The Python source of a template."""
-    return _Compiler(functions, strict=strict).run(body)
+    """The Python source of a template; TooDeep if Python cannot nest as deeply as it does."""
+    try:
+        return _Compiler(functions, strict=strict).run(body)
+    except TooDeep:
+        return _Compiler(functions, strict=strict, outlines=True).run(body)
 
 
 def literal(value: complex | str | bool | None) -> str:
@@ -122,9 +127,13 @@ def literal(value: complex | str | bool | None) -> str:
 
 
 class _Compiler:
-    def __init__(self, functions: Mapping[str, Function], *, strict: bool) -> None:
+    def __init__(
+        self, functions: Mapping[str, Function], *, strict: bool, outlines: bool = False
+    ) -> None:
         self.functions = functions
         self.strict = strict
+        self.outlines = outlines
+        self.outlined: list[tuple[list[str], list[int]]] = []
         self.lines: list[str] = []
         self.origin: list[int] = []
         self.sites: list[Site] = []
@@ -141,7 +150,12 @@ class _Compiler:
         self.origin.append(-1)
         self.emit("w = out.append")
         self.emit("scope = run.scope")
+        if self.outlines:
+            self.emit("V = {}")
         self.body(body)
+        for lines, origin in self.outlined:
+            self.lines += lines
+            self.origin += origin
         return Compiled("\n".join(self.lines) + "\n", tuple(self.origin), tuple(self.sites))
 
     # -- writing -------------------------------------------------------------------------------
@@ -161,6 +175,11 @@ class _Compiler:
     def name(self, prefix: str) -> str:
         self.names += 1
         return f"{prefix}{self.names}"
+
+    def place(self, prefix: str) -> str:
+        """Where a value is kept that bodies within this one read; outlined ones share `V`."""
+        name = self.name(prefix)
+        return f"V[{literal(name)}]" if self.outlines else name
 
     @contextmanager
     def indented(self) -> Iterator[None]:
@@ -196,6 +215,27 @@ class _Compiler:
             self.statement(node)
         self.text(text)
 
+    def inner(self, body: Body) -> None:
+        """A body within another: in place, or as a function of its own where it is too deep."""
+        if self.depth < OUTLINE_INDENT and self.loops < OUTLINE_LOOPS or not self.outlines:
+            self.body(body)
+            return
+        outer = self.lines, self.origin, self.depth, self.loops
+        function = self.name("body")
+        self.lines = [f"def {function}(run, dot, out, me, w, scope, V):"]
+        self.origin, self.depth, self.loops = [-1], 1, 0
+        self.body(body)
+        self.emit("return 0")
+        self.outlined.append((self.lines, self.origin))
+        self.lines, self.origin, self.depth, self.loops = outer
+        # 1 stands for break, 2 for continue.
+        self.emit(f"jump = {function}(run, dot, out, me, w, scope, V)")
+        if self.loops:
+            self.emit("if jump == 1: break")
+            self.emit("if jump == 2: continue")
+        else:
+            self.emit("if jump: return jump")
+
     def text(self, pieces: list[str]) -> None:
         if pieces:
             self.emit(f"w({literal(''.join(pieces))})")
@@ -212,9 +252,9 @@ class _Compiler:
             case Template():
                 self.template(node)
             case Break():
-                self.emit("break")
+                self.emit("break" if self.loops else "return 1")
             case Continue():
-                self.emit("continue")
+                self.emit("continue" if self.loops else "return 2")
             case _:
                 raise TypeError(f"{type(node).__name__} is no statement")
 
@@ -242,14 +282,14 @@ class _Compiler:
             dot = self.dot
             if isinstance(node, With):
                 # The variable that it came from may change inside.
-                code = self.name("d")
+                code = self.place("d")
                 self.emit(f"{code} = {value.code}")
                 value = Value(code, value.at)
             self.emit(f"if {value.code}:")
             with self.indented(), self.scope():
                 if isinstance(node, With):
                     self.dot = Slot(value.code)
-                self.body(node.body)
+                self.inner(node.body)
             self.dot = dot
             self.otherwise(node)
 
@@ -257,7 +297,7 @@ class _Compiler:
         if node.otherwise is not None and node.otherwise.nodes:
             self.emit("else:")
             with self.indented(), self.scope():
-                self.body(node.otherwise)
+                self.inner(node.otherwise)
 
     def range(self, node: Range) -> None:
         self.loops += 1
@@ -267,7 +307,7 @@ class _Compiler:
             value = self.pipe(node.pipe)
             variables = node.pipe.variables
             slots = [self.slot(variable) for variable in variables]
-            items, item = self.name("i"), self.name("e")
+            items, item = self.name("i"), self.place("e")
             function = "pairs" if len(variables) > 1 else "elements"
             self.emit(f"{items} = {function}(run, {value.code})", self.at(value))
             has_else = node.otherwise is not None and bool(node.otherwise.nodes)
@@ -275,7 +315,7 @@ class _Compiler:
                 self.emit(f"if {items}:")
                 self.depth += 1
             dot = self.dot
-            names = [slot.code if slot else self.name("v") for slot in slots]
+            names = [slot.code if slot else self.place("v") for slot in slots]
             element = names[-1] if names else item
             if names:
                 # Dot stays when the body sets the variable.
@@ -290,7 +330,7 @@ class _Compiler:
                     if slot:
                         slot.interface = True
                 self.dot = Slot(item, interface=True)
-                self.body(node.body)
+                self.inner(node.body)
             self.dot = dot
             if has_else:
                 self.depth -= 1
@@ -327,7 +367,7 @@ class _Compiler:
                     self.reject(f"undefined variable: {name}", pipe)
                     continue
             else:
-                slot = self.scopes[-1][name] = Slot(self.name("v"))
+                slot = self.scopes[-1][name] = Slot(self.place("v"))
             self.emit(f"{slot.code} = {value.code}")
         return value
 

@@ -16,7 +16,7 @@ from whipstaff.golang.values import ChartValues
 from whipstaff.template.compiler import TooDeep, compile_body
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.nodes import is_empty
-from whipstaff.template.parser import ParseError, parse
+from whipstaff.template.parser import MAX_NESTING, ParseError, parse
 from whipstaff.template.runtime import ABI, COMPILED, MAIN, ExecError, Run, helm_text
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CACHED_SOURCES = 4_000
 CACHED_CHARACTERS = 32 << 20
 FRAMES_PER_TEMPLATE = 4
+FRAMES_PER_NODE = 8
 
 
 class Engine:
@@ -65,6 +66,7 @@ class Engine:
         if found is not None:
             self._sources.move_to_end(key)
             return found
+        _allow_frames(MAX_NESTING * FRAMES_PER_NODE)
         trees = parse(name, source, self.functions)
         found = {
             inner: Definition(self, inner, name, source, tree) for inner, tree in trees.items()
@@ -99,9 +101,7 @@ class TemplateSet:
         if isinstance(data, dict) and isinstance(values := data.get("Values"), ChartValues):
             # Templates read plain maps faster, and the type is only asked for as a whole.
             data["Values"] = self._named[id(values.inner)] = values.inner
-        needed = scope.limits.depth * FRAMES_PER_TEMPLATE + 1_000
-        if sys.getrecursionlimit() < needed:
-            sys.setrecursionlimit(needed)
+        _allow_frames(scope.limits.depth * FRAMES_PER_TEMPLATE)
         try:
             return run.execute(self.definitions[name], data).replace("<no value>", "")
         except ExecError as error:
@@ -162,9 +162,14 @@ class Definition:
     def make(self, *, strict: bool) -> Callable[[Run, object, list[str]], object]:
         """The Python function of this template."""
         module = compile(self.compiled(strict=strict).source, COMPILED, "exec")
-        code: CodeType = next(c for c in module.co_consts if hasattr(c, "co_code"))
+        codes: list[CodeType] = [c for c in module.co_consts if hasattr(c, "co_code")]
+        namespace = self.engine.namespace
+        if len(codes) > 1:
+            namespace = dict(namespace)
+            for code in codes:
+                namespace[code.co_name] = FunctionType(code, namespace)
         # The definition is a default argument, so that a traceback leads back to it.
-        return FunctionType(code, self.engine.namespace, "template", (self,))
+        return FunctionType(codes[0], namespace, "template", (self,))
 
     def site_of(self, line: int, *, strict: bool) -> int:
         """The site of a line of the compiled code."""
@@ -181,6 +186,13 @@ class Definition:
         line = 1 + before.count("\n")
         column = len(before.rpartition("\n")[2].encode("utf-8", "surrogateescape"))
         return f"{self.file}:{line}:{column}", found.node, found.function
+
+
+def _allow_frames(count: int) -> None:
+    """Let Python recurse as deeply as our own limits do, so that they are what is met."""
+    needed = count + 2_000
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
 
 
 def _parse_text(name: str, text: str) -> str:

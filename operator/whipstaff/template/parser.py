@@ -37,7 +37,7 @@ from whipstaff.template.nodes import (
 if TYPE_CHECKING:
     from collections.abc import Container
 
-MAX_NESTING = 200  # parentheses, and control actions in each other; Go allows 10,000
+MAX_NESTING = 500  # parentheses, and control actions in each other; Go allows 10,000
 
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|.)",

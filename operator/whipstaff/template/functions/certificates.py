@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import warnings
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,11 +73,13 @@ def gen_private_key(kind: str) -> str:
 
 @function("genCA", GoType.STRING, GoType.INT, scoped=True)
 def gen_ca(scope: RenderScope, common_name: str, days: int) -> Certificate:
+    """A new certificate authority and its RSA key."""
     return _authority(scope, common_name, days, _new_rsa_key())
 
 
 @function("genCAWithKey", GoType.STRING, GoType.INT, GoType.STRING, scoped=True)
 def gen_ca_with_key(scope: RenderScope, common_name: str, days: int, key: str) -> Certificate:
+    """A certificate authority for a key that is given in PEM."""
     return _authority(scope, common_name, days, _given_key(key))
 
 
@@ -88,6 +91,7 @@ def gen_self_signed_cert(
     names: list[object] | None,
     days: int,
 ) -> Certificate:
+    """A certificate that its own new RSA key signs."""
     return _self_signed(scope, _Request(common_name, ips, names, days), _new_rsa_key())
 
 
@@ -96,7 +100,7 @@ def gen_self_signed_cert(
     *(GoType.STRING, GoType.LIST, GoType.LIST, GoType.INT, GoType.STRING),
     scoped=True,
 )
-def gen_self_signed_cert_with_key(  # noqa: PLR0913  sprig's parameters
+def gen_self_signed_cert_with_key(
     scope: RenderScope,
     common_name: str,
     ips: list[object] | None,
@@ -104,6 +108,7 @@ def gen_self_signed_cert_with_key(  # noqa: PLR0913  sprig's parameters
     days: int,
     key: str,
 ) -> Certificate:
+    """A certificate that its own key, given in PEM, signs."""
     return _self_signed(scope, _Request(common_name, ips, names, days), _given_key(key))
 
 
@@ -112,7 +117,7 @@ def gen_self_signed_cert_with_key(  # noqa: PLR0913  sprig's parameters
     *(GoType.STRING, GoType.LIST, GoType.LIST, GoType.INT, GoType.CERTIFICATE),
     scoped=True,
 )
-def gen_signed_cert(  # noqa: PLR0913  sprig's parameters
+def gen_signed_cert(
     scope: RenderScope,
     common_name: str,
     ips: list[object] | None,
@@ -120,6 +125,7 @@ def gen_signed_cert(  # noqa: PLR0913  sprig's parameters
     days: int,
     authority: Certificate,
 ) -> Certificate:
+    """A certificate with a new RSA key, signed by an authority."""
     return _signed(scope, _Request(common_name, ips, names, days), authority, _new_rsa_key())
 
 
@@ -128,7 +134,7 @@ def gen_signed_cert(  # noqa: PLR0913  sprig's parameters
     *(GoType.STRING, GoType.LIST, GoType.LIST, GoType.INT, GoType.CERTIFICATE, GoType.STRING),
     scoped=True,
 )
-def gen_signed_cert_with_key(  # noqa: PLR0913  sprig's parameters
+def gen_signed_cert_with_key(  # noqa: PLR0913, PLR0917  sprig's parameters
     scope: RenderScope,
     common_name: str,
     ips: list[object] | None,
@@ -137,6 +143,7 @@ def gen_signed_cert_with_key(  # noqa: PLR0913  sprig's parameters
     authority: Certificate,
     key: str,
 ) -> Certificate:
+    """A certificate for a key given in PEM, signed by an authority."""
     return _signed(scope, _Request(common_name, ips, names, days), authority, _given_key(key))
 
 
@@ -225,14 +232,14 @@ def _issue(
     is_authority: bool = False,
     issuer: tuple[x509.Certificate, PrivateKeyTypes] | None = None,
 ) -> Certificate:
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  first use
-    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415  first use
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  loaded on first use
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415  loaded on first use
 
     signer = issuer[1] if issuer else key
     algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     try:
         builder = _builder(scope, request, key, is_authority=is_authority, issuer=issuer)
-        signed = builder.sign(signer, algorithm)  # type: ignore[arg-type]  checked by sign itself
+        signed = builder.sign(signer, algorithm)  # type: ignore[arg-type]  # checked by sign itself
     except (ValueError, TypeError) as error:
         raise FunctionError(f"error creating certificate: x509: {error}") from error
     return Certificate(
@@ -260,7 +267,7 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(public_key)  # type: ignore[arg-type]  the builder refuses other keys itself
+        .public_key(public_key)  # type: ignore[arg-type]  # the builder refuses other keys itself
         .serial_number(int.from_bytes(scope.effects.random.randbytes(16), "big") >> 1 or 1)
         .not_valid_before(start)
         .not_valid_after(start + lifetime)
@@ -291,8 +298,10 @@ def _name(common_name: str) -> x509.Name:
 
     if not common_name:
         return x509.Name([])
-    # Go does not hold names to the 64 characters of the standard, and charts with long names count on it.
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)])
+    # Go does not hold names to the standard's 64 characters, and charts count on it.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        attribute = x509.NameAttribute(NameOID.COMMON_NAME, common_name, _validate=False)
+    return x509.Name([attribute])
 
 
 def _key_usage(*, signs: bool) -> x509.KeyUsage:
@@ -346,7 +355,7 @@ def _new_rsa_key(bits: int = _RSA_BITS) -> PrivateKeyTypes:
 
 def _key_pem(key: PrivateKeyTypes) -> str:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  loaded on first use
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa  # noqa: PLC0415  first use
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa  # noqa: PLC0415  loaded on first use
 
     traditional = isinstance(
         key, rsa.RSAPrivateKey | dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -409,7 +418,7 @@ def _read_certificate(pem: bytes) -> x509.Certificate:
 
 def _holds_a_sequence(der: bytes) -> bool:
     """Whether this is one DER sequence, whatever is in it."""
-    if len(der) < 2 or der[0] != _DER_SEQUENCE:  # noqa: PLR2004  tag and length
+    if len(der) < 2 or der[0] != _DER_SEQUENCE:  # noqa: PLR2004  as Go has it
         return False
     if der[1] < _DER_LONG_LENGTH:
         return len(der) == 2 + der[1]

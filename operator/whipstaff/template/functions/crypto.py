@@ -1,4 +1,4 @@
-"""sprig's hashes, passwords, ciphers and random values; its keys and certificates are in `certificates`.
+"""sprig's hashes, passwords, ciphers and random values; its keys are in `certificates`.
 
 `cryptography` and `bcrypt` are imported by the functions that need them: most charts do not.
 """
@@ -28,21 +28,25 @@ FAMILY: dict[str, Function] = dict(certificates.FAMILY)
 
 @function("sha1sum", GoType.STRING)
 def sha1sum(text: str) -> str:
+    """The SHA-1 digest in hexadecimal."""
     return hashlib.sha1(go_bytes(text), usedforsecurity=False).hexdigest()
 
 
 @function("sha256sum", GoType.STRING)
 def sha256sum(text: str) -> str:
+    """The SHA-256 digest in hexadecimal."""
     return hashlib.sha256(go_bytes(text)).hexdigest()
 
 
 @function("sha512sum", GoType.STRING)
 def sha512sum(text: str) -> str:
+    """The SHA-512 digest in hexadecimal."""
     return hashlib.sha512(go_bytes(text)).hexdigest()
 
 
 @function("adler32sum", GoType.STRING)
 def adler32sum(text: str) -> str:
+    """The Adler-32 checksum in decimal."""
     return str(zlib.adler32(go_bytes(text)))
 
 
@@ -66,6 +70,7 @@ def bcrypt(password: str) -> str:
 
 @function("htpasswd", GoType.STRING, GoType.STRING)
 def htpasswd(username: str, password: str) -> str:
+    """A line for Apache's password file; a text that says so for a name with a colon."""
     if ":" in username:
         return f"invalid username: {username}"
     return f"{username}:{bcrypt(password)}"
@@ -73,6 +78,7 @@ def htpasswd(username: str, password: str) -> str:
 
 @function("randBytes", GoType.INT, scoped=True)
 def rand_bytes(scope: RenderScope, count: int) -> str:
+    """`count` random bytes in base64."""
     if count < 0:
         raise FunctionError(MAKE_SLICE)
     check_size(count)
@@ -81,6 +87,7 @@ def rand_bytes(scope: RenderScope, count: int) -> str:
 
 @function("uuidv4", scoped=True)
 def uuidv4(scope: RenderScope) -> str:
+    """A random UUID."""
     return str(uuid.UUID(bytes=scope.effects.random.randbytes(16), version=4))
 
 
@@ -90,7 +97,7 @@ _KEY_BYTES = 32
 
 @function("encryptAES", GoType.STRING, GoType.STRING, scoped=True)
 def encrypt_aes(scope: RenderScope, password: str, text: str) -> str:
-    """AES-256-CBC with the password as key, cut or filled with zeros, and a random vector in front."""
+    """AES-256-CBC with the password as key, cut or zero-filled; the vector stands in front."""
     if not text:
         return ""
     from cryptography.hazmat.primitives.ciphers import (  # noqa: PLC0415  loaded on first use

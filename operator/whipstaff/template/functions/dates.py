@@ -36,21 +36,25 @@ _ROUND_UNITS = (
 
 @function("now", scoped=True)
 def now(scope: RenderScope) -> GoTime:
+    """The time of the render."""
     return GoTime.of(scope.effects.now())
 
 
 @function("date", GoType.STRING, GoType.ANY, scoped=True)
 def date(scope: RenderScope, layout: str, moment: object) -> str:
+    """The moment in UTC by a layout."""
     return _moment(scope, moment).within(UTC).format(layout)
 
 
 @function("htmlDate", GoType.ANY, scoped=True)
 def html_date(scope: RenderScope, moment: object) -> str:
+    """The moment's date as HTML wants it."""
     return date(scope, _HTML_LAYOUT, moment)
 
 
 @function("htmlDateInZone", GoType.ANY, GoType.STRING, scoped=True)
 def html_date_in_zone(scope: RenderScope, moment: object, zone: str) -> str:
+    """The moment's date in a zone as HTML wants it."""
     return date_in_zone(scope, _HTML_LAYOUT, moment, zone)
 
 
@@ -82,6 +86,7 @@ def date_modify(span: str, moment: GoTime) -> GoTime:
 @function("mustDateModify", GoType.STRING, GoType.TIME)
 @function("must_date_modify", GoType.STRING, GoType.TIME)
 def must_date_modify(span: str, moment: GoTime) -> GoTime:
+    """The moment moved by a duration."""
     try:
         return moment.plus(parse_duration(span))
     except DurationError as error:
@@ -142,6 +147,7 @@ def to_date(layout: str, text: str) -> GoTime:
 
 @function("mustToDate", GoType.STRING, GoType.STRING)
 def must_to_date(layout: str, text: str) -> GoTime:
+    """The time that the text says."""
     try:
         return parse_time(layout, text)
     except TimeError as error:
@@ -150,4 +156,5 @@ def must_to_date(layout: str, text: str) -> GoTime:
 
 @function("unixEpoch", GoType.TIME)
 def unix_epoch(moment: GoTime) -> str:
+    """The moment in seconds since 1970."""
     return str(moment.seconds)

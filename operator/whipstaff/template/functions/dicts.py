@@ -1,6 +1,7 @@
-"""sprig's functions on maps. `set`, `unset` and the merges change the map they are given; the others do not.
+"""sprig's functions on maps. `set`, `unset` and the merges change the map they are given.
 
-Go walks maps in random order; where that would show (`keys`, `values`), the order here is that of the keys.
+Go walks maps in random order; where that would show (`keys`, `values`), the order here is that of
+the keys.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def get(mapping: GoMap | None, key: str) -> object:
 
 @function("set", GoType.DICT, GoType.STRING, GoType.ANY)
 def put(mapping: GoMap | None, key: str, value: object) -> GoMap:
+    """Set a key, and return the map itself."""
     if mapping is None:
         raise FunctionError(NIL_MAP)
     mapping[key] = value
@@ -58,6 +60,7 @@ def put(mapping: GoMap | None, key: str, value: object) -> GoMap:
 
 @function("unset", GoType.DICT, GoType.STRING)
 def unset(mapping: GoMap | None, key: str) -> GoMap | None:
+    """Remove a key, and return the map itself."""
     if mapping:
         mapping.pop(key, None)
     return mapping
@@ -65,6 +68,7 @@ def unset(mapping: GoMap | None, key: str) -> GoMap | None:
 
 @function("hasKey", GoType.DICT, GoType.STRING)
 def has_key(mapping: GoMap | None, key: str) -> bool:
+    """Whether the map has the key, whatever its value."""
     return mapping is not None and key in mapping
 
 
@@ -76,21 +80,25 @@ def pluck(key: str, *mappings: GoMap | None) -> list[object]:
 
 @function("keys", variadic=GoType.DICT)
 def keys(*mappings: GoMap | None) -> Strings:
+    """The keys of all maps, one map after the other."""
     return Strings([key for mapping in mappings for key in sorted_keys(mapping or {})])
 
 
 @function("values", GoType.DICT)
 def values(mapping: GoMap | None) -> list[object]:
+    """The values in the order of their keys."""
     return [mapping[key] for key in sorted_keys(mapping)] if mapping else []
 
 
 @function("pick", GoType.DICT, variadic=GoType.STRING)
 def pick(mapping: GoMap | None, *names: str) -> GoMap:
+    """A map of these keys alone."""
     return {name: mapping[name] for name in names if name in mapping} if mapping else {}
 
 
 @function("omit", GoType.DICT, variadic=GoType.STRING)
 def omit(mapping: GoMap | None, *names: str) -> GoMap:
+    """A map without these keys."""
     return {key: value for key, value in (mapping or {}).items() if key not in names}
 
 
@@ -108,11 +116,13 @@ def merge_overwrite(target: GoMap | None, *sources: GoMap | None) -> object:
 
 @function("mustMerge", GoType.DICT, variadic=GoType.DICT)
 def must_merge(target: GoMap | None, *sources: GoMap | None) -> object:
+    """`target` filled up from each source."""
     return _merged(mergo.merge, target, sources)
 
 
 @function("mustMergeOverwrite", GoType.DICT, variadic=GoType.DICT)
 def must_merge_overwrite(target: GoMap | None, *sources: GoMap | None) -> object:
+    """`target` overwritten by each source."""
     return _merged(mergo.merge_overwrite, target, sources)
 
 
@@ -146,6 +156,7 @@ def _merged(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...])
 
 @function("deepCopy", GoType.ANY)
 def deep_copy(value: object) -> object:
+    """The value with maps and lists of its own."""
     if value is None:
         raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     return _copy(value)
@@ -153,19 +164,20 @@ def deep_copy(value: object) -> object:
 
 @function("mustDeepCopy", GoType.ANY)
 def must_deep_copy(value: object) -> object:
+    """The value with maps and lists of its own."""
     return deep_copy(value)
 
 
-def _copy(value: object) -> object:
+def _copy(value: object) -> object:  # noqa: PLR0911  one for each type
     match value:
-        case NilList() | NilStrings():
-            return value
         case TypedMap():
             return TypedMap({key: _copy(member) for key, member in value.items()}, value.elem)
         case ChartValues():
             return ChartValues({key: _copy(member) for key, member in value.items()})
         case dict():
             return {key: _copy(member) for key, member in value.items()}
+        case NilList() | NilStrings():
+            return value
         case Strings():
             return Strings(value)
         case TypedList():
@@ -181,7 +193,7 @@ def _copy(value: object) -> object:
 @function("dig", variadic=GoType.ANY)
 def dig(*arguments: object) -> object:
     """Follow the keys into the map that comes last; what comes before it is the default."""
-    if len(arguments) < 3:  # noqa: PLR2004  a key, a default, a map
+    if len(arguments) < 3:  # noqa: PLR2004  as Go has it
         raise FunctionError("dig needs at least three arguments")
     *path, fallback, start = arguments
     found: object = _asserted_map(start)

@@ -48,6 +48,7 @@ def members(value: object, complaint: str) -> Sequence[object]:
 @function("tuple", variadic=GoType.ANY)
 @function("list", variadic=GoType.ANY)
 def make_list(*items: object) -> list[object]:
+    """The arguments as a list."""
     return list(items)
 
 
@@ -56,18 +57,21 @@ def make_list(*items: object) -> list[object]:
 @function("push", GoType.ANY, GoType.ANY)
 @function("mustPush", GoType.ANY, GoType.ANY)
 def append(items: object, item: object) -> list[object]:
+    """A copy of the list with one more member at its end."""
     return [*members(items, "Cannot push on type"), item]
 
 
 @function("prepend", GoType.ANY, GoType.ANY)
 @function("mustPrepend", GoType.ANY, GoType.ANY)
 def prepend(items: object, item: object) -> list[object]:
+    """A copy of the list with one more member at its start."""
     return [item, *members(items, "Cannot prepend on type")]
 
 
 @function("first", GoType.ANY)
 @function("mustFirst", GoType.ANY)
 def first(items: object) -> object:
+    """The first member, nil of an empty list."""
     found = members(items, "Cannot find first on type")
     return found[0] if found else None
 
@@ -75,6 +79,7 @@ def first(items: object) -> object:
 @function("last", GoType.ANY)
 @function("mustLast", GoType.ANY)
 def last(items: object) -> object:
+    """The last member, nil of an empty list."""
     found = members(items, "Cannot find last on type")
     return found[-1] if found else None
 
@@ -82,6 +87,7 @@ def last(items: object) -> object:
 @function("rest", GoType.ANY)
 @function("mustRest", GoType.ANY)
 def rest(items: object) -> list[object]:
+    """All but the first member."""
     found = members(items, "Cannot find rest on type")
     return list(found[1:]) if found else NilList()
 
@@ -89,6 +95,7 @@ def rest(items: object) -> list[object]:
 @function("initial", GoType.ANY)
 @function("mustInitial", GoType.ANY)
 def initial(items: object) -> list[object]:
+    """All but the last member."""
     found = members(items, "Cannot find initial on type")
     return list(found[:-1]) if found else NilList()
 
@@ -96,18 +103,21 @@ def initial(items: object) -> list[object]:
 @function("reverse", GoType.ANY)
 @function("mustReverse", GoType.ANY)
 def reverse(items: object) -> list[object]:
+    """The members in reverse order."""
     return list(members(items, "Cannot find reverse on type"))[::-1]
 
 
 @function("compact", GoType.ANY)
 @function("mustCompact", GoType.ANY)
 def compact(items: object) -> list[object]:
+    """The members that are not empty."""
     return [item for item in members(items, "Cannot compact on type") if item]
 
 
 @function("uniq", GoType.ANY)
 @function("mustUniq", GoType.ANY)
 def uniq(items: object) -> list[object]:
+    """Each member once, in the order they come."""
     found = members(items, "Cannot find uniq on type")
     if all(type(item) is str for item in found):
         return list(dict.fromkeys(found))
@@ -121,6 +131,7 @@ def uniq(items: object) -> list[object]:
 @function("without", GoType.ANY, variadic=GoType.ANY)
 @function("mustWithout", GoType.ANY, variadic=GoType.ANY)
 def without(items: object, *omitted: object) -> list[object]:
+    """The members that equal none of the others given."""
     found = members(items, "Cannot find without on type")
     return [item for item in found if not _holds(omitted, item)]
 
@@ -147,7 +158,7 @@ def cut(items: object, *indices: object) -> object:
         return None
     start = to_int64(indices[0]) if indices else 0
     end = to_int64(indices[1]) if len(indices) > 1 else len(found)
-    # Go may look beyond the length, up to the capacity, which a template cannot know; here nothing is there.
+    # Go may look beyond the length, up to the capacity; here nothing is there.
     if start < 0 or end < start or end > len(found):
         raise FunctionError("reflect.Value.Slice: slice index out of bounds")
     if isinstance(items, bytes):
@@ -185,7 +196,7 @@ def chunk(size: int, items: object) -> TypedList:
 
 
 def _chunks_of_nothing(size: int, length: int) -> int:
-    # sprig divides as floats: a negative size gives no chunks where the quotient rounds to one below zero.
+    # sprig divides as floats: a negative size gives no chunks where the quotient rounds to -1.
     if size < 0 and length > 1 and math.floor((length - 1) / size) + 1 == 0:
         return 0
     raise FunctionError(MAKE_SLICE)
@@ -207,11 +218,13 @@ def sort_alpha(items: object) -> Strings:
 
 @function("until", GoType.INT)
 def until(count: int) -> TypedList:
+    """The numbers from 0 up, or down, to just before `count`."""
     return until_step(0, count, -1 if count < 0 else 1)
 
 
 @function("untilStep", GoType.INT, GoType.INT, GoType.INT)
 def until_step(start: int, stop: int, step: int) -> TypedList:
+    """The numbers from `start` to just before `stop`."""
     return TypedList(_steps(start, stop, step), "int")
 
 

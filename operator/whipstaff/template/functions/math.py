@@ -26,21 +26,25 @@ DIVIDE_BY_ZERO = "runtime error: integer divide by zero"
 
 @function("atoi", GoType.STRING)
 def atoi(text: str) -> int:
+    """The number that the text is in decimal, 0 if it is none."""
     return go_atoi(text)
 
 
 @function("int", GoType.ANY)
 def to_int(value: object) -> int:
+    """The value as an int."""
     return to_int64(value)
 
 
 @function("int64", GoType.ANY)
 def int64(value: object) -> Int64:
+    """The value as an int64."""
     return Int64(to_int64(value))
 
 
 @function("float64", GoType.ANY)
 def float64(value: object) -> float:
+    """The value as a float64."""
     return to_float64(value)
 
 
@@ -55,21 +59,25 @@ def to_decimal(value: object) -> Int64:
 
 @function("add", variadic=GoType.ANY)
 def add(*terms: object) -> Int64:
+    """The sum."""
     return Int64.wrap(sum(map(to_int64, terms)))
 
 
 @function("add1", GoType.ANY)
 def add1(term: object) -> Int64:
+    """One more."""
     return Int64.wrap(to_int64(term) + 1)
 
 
 @function("sub", GoType.ANY, GoType.ANY)
 def sub(left: object, right: object) -> Int64:
+    """The difference."""
     return Int64.wrap(to_int64(left) - to_int64(right))
 
 
 @function("mul", GoType.ANY, variadic=GoType.ANY)
 def mul(factor: object, *factors: object) -> Int64:
+    """The product."""
     product = to_int64(factor)
     for other in factors:
         product = int(Int64.wrap(product * to_int64(other)))
@@ -99,21 +107,25 @@ def _quotient(dividend: int, divisor: int) -> int:
 @function("max", GoType.ANY, variadic=GoType.ANY)
 @function("biggest", GoType.ANY, variadic=GoType.ANY)
 def largest(number: object, *others: object) -> Int64:
+    """The largest of the numbers as integers."""
     return Int64(max(map(to_int64, (number, *others))))
 
 
 @function("min", GoType.ANY, variadic=GoType.ANY)
 def smallest(number: object, *others: object) -> Int64:
+    """The smallest of the numbers as integers."""
     return Int64(min(map(to_int64, (number, *others))))
 
 
 @function("maxf", GoType.ANY, variadic=GoType.ANY)
 def maxf(number: object, *others: object) -> float:
+    """The largest of the numbers."""
     return _extreme(max, math.inf, (number, *others))
 
 
 @function("minf", GoType.ANY, variadic=GoType.ANY)
 def minf(number: object, *others: object) -> float:
+    """The smallest of the numbers."""
     return _extreme(min, -math.inf, (number, *others))
 
 
@@ -128,17 +140,19 @@ def _extreme(pick: Callable[..., float], bound: float, values: tuple[object, ...
 
 @function("floor", GoType.ANY)
 def floor(number: object) -> float:
+    """The next whole number below."""
     return _whole(math.floor, to_float64(number))
 
 
 @function("ceil", GoType.ANY)
 def ceil(number: object) -> float:
+    """The next whole number above."""
     return _whole(math.ceil, to_float64(number))
 
 
 @function("round", GoType.ANY, GoType.INT, variadic=GoType.FLOAT64)
 def round_to(number: object, places: int, *round_on: float) -> float:
-    """The number with `places` decimals; what is left counts as one more from `round_on` on, 0.5 by default."""
+    """The number with `places` decimals; from `round_on` on, 0.5 by default, it is rounded up."""
     power = _power_of_ten(places)
     digits = power * to_float64(number)
     left = math.modf(digits)[0] if math.isfinite(digits) else math.nan
@@ -169,7 +183,7 @@ def _power_of_ten(places: int) -> float:
             exponent += square_exponent
         square *= square
         square_exponent <<= 1
-        if square < 0.5:  # noqa: PLR2004  frexp's lower bound
+        if square < 0.5:  # noqa: PLR2004  as Go has it
             square += square
             square_exponent -= 1
         left >>= 1
@@ -194,26 +208,31 @@ def rand_int(scope: RenderScope, low: int, high: int) -> int:
 
 @function("add1f", GoType.ANY)
 def add1f(term: object) -> float:
+    """One more, in decimals."""
     return _decimal(term, (1,), lambda left, right: left + right)
 
 
 @function("addf", variadic=GoType.ANY)
 def addf(*terms: object) -> float:
+    """The sum, in decimals."""
     return _decimal(0, terms, lambda left, right: left + right)
 
 
 @function("subf", GoType.ANY, variadic=GoType.ANY)
 def subf(left: object, *others: object) -> float:
+    """The difference, in decimals."""
     return _decimal(left, others, lambda left, right: left - right)
 
 
 @function("mulf", GoType.ANY, variadic=GoType.ANY)
 def mulf(factor: object, *factors: object) -> float:
+    """The product, in decimals."""
     return _decimal(factor, factors, lambda left, right: left * right)
 
 
 @function("divf", GoType.ANY, variadic=GoType.ANY)
 def divf(left: object, *others: object) -> float:
+    """The quotient to 16 places."""
     return _decimal(left, others, _decimal_quotient)
 
 

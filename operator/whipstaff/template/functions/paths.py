@@ -54,4 +54,5 @@ def clean(path: str) -> str:
 @function("isAbs", GoType.STRING)
 @function("osIsAbs", GoType.STRING)
 def is_abs(path: str) -> bool:
+    """Whether the path starts at the root."""
     return path.startswith("/")

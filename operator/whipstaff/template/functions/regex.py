@@ -1,7 +1,7 @@
 """sprig's regular expressions, in RE2's syntax.
 
-`regexMatch` takes a broken pattern for one that matches nothing; the others fail, those without `must` with the text
-of Go's panic.
+`regexMatch` takes a broken pattern for one that matches nothing; the others fail, those without
+`must` with the text of Go's panic.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def _must_compile(pattern: str) -> regexp.Regexp:
 
 @function("regexMatch", S, S)
 def regex_match(pattern: str, text: str) -> bool:
+    """Whether the pattern matches anywhere."""
     try:
         return regexp.compile_pattern(pattern).matches(text)
     except regexp.RegexpError:
@@ -48,36 +49,43 @@ def regex_match(pattern: str, text: str) -> bool:
 
 @function("mustRegexMatch", S, S)
 def must_regex_match(pattern: str, text: str) -> bool:
+    """Whether the pattern matches anywhere."""
     return _compiled(pattern).matches(text)
 
 
 @function("regexFind", S, S)
 def regex_find(pattern: str, text: str) -> str:
+    """The first match."""
     return _must_compile(pattern).find(text)
 
 
 @function("mustRegexFind", S, S)
 def must_regex_find(pattern: str, text: str) -> str:
+    """The first match."""
     return _compiled(pattern).find(text)
 
 
 @function("regexFindAll", S, S, N)
 def regex_find_all(pattern: str, text: str, limit: int) -> Strings:
+    """Up to `limit` matches."""
     return _strings(_must_compile(pattern).find_all(text, limit))
 
 
 @function("mustRegexFindAll", S, S, N)
 def must_regex_find_all(pattern: str, text: str, limit: int) -> Strings:
+    """Up to `limit` matches."""
     return _strings(_compiled(pattern).find_all(text, limit))
 
 
 @function("regexSplit", S, S, N)
 def regex_split(pattern: str, text: str, limit: int) -> Strings:
+    """What is between the matches."""
     return _strings(_must_compile(pattern).split(text, limit))
 
 
 @function("mustRegexSplit", S, S, N)
 def must_regex_split(pattern: str, text: str, limit: int) -> Strings:
+    """What is between the matches."""
     return _strings(_compiled(pattern).split(text, limit))
 
 
@@ -87,21 +95,25 @@ def _strings(found: list[str] | None) -> Strings:
 
 @function("regexReplaceAll", S, S, S)
 def regex_replace_all(pattern: str, text: str, replacement: str) -> str:
+    """The text with its matches replaced, groups expanded."""
     return _bounded(_must_compile(pattern).replace_all, text, replacement)
 
 
 @function("mustRegexReplaceAll", S, S, S)
 def must_regex_replace_all(pattern: str, text: str, replacement: str) -> str:
+    """The text with its matches replaced, groups expanded."""
     return _bounded(_compiled(pattern).replace_all, text, replacement)
 
 
 @function("regexReplaceAllLiteral", S, S, S)
 def regex_replace_all_literal(pattern: str, text: str, replacement: str) -> str:
+    """The text with its matches replaced."""
     return _bounded(_must_compile(pattern).replace_all_literal, text, replacement)
 
 
 @function("mustRegexReplaceAllLiteral", S, S, S)
 def must_regex_replace_all_literal(pattern: str, text: str, replacement: str) -> str:
+    """The text with its matches replaced."""
     return _bounded(_compiled(pattern).replace_all_literal, text, replacement)
 
 
@@ -114,4 +126,5 @@ def _bounded(replace: Callable[[str, str, int], str], text: str, replacement: st
 
 @function("regexQuoteMeta", S)
 def regex_quote_meta(text: str) -> str:
+    """A pattern that matches this text alone."""
     return regexp.quote_meta(text)

@@ -1,4 +1,4 @@
-"""sprig's versions: `semver` gives an object with Masterminds' fields and methods, `semverCompare` checks a range."""
+"""sprig's versions: `semver` gives an object with Masterminds' methods, `semverCompare` checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAMILY: dict[str, Function] = {}
 
 
 class VersionValue(GoObject):
-    """A semver.Version as `IncMajor` and its kin return it: no address, so only the value's methods."""
+    """A semver.Version as `IncMajor` returns it: without address, so only the value's methods."""
 
     __slots__ = ("version",)
     go_type: ClassVar[str] = "semver.Version"
@@ -53,7 +53,7 @@ class VersionValue(GoObject):
         version = self.version
         nothing, text = GoSignature(), GoSignature((GoType.STRING,))
         return {
-            "String": (lambda: str(version), nothing),
+            "String": (self.go_string, nothing),
             "Major": (lambda: Uint64(version.major), nothing),
             "Minor": (lambda: Uint64(version.minor), nothing),
             "Patch": (lambda: Uint64(version.patch), nothing),
@@ -66,7 +66,7 @@ class VersionValue(GoObject):
             "SetMetadata": (lambda given: _made(version.with_metadata, given), text),
             "MarshalText": (lambda: str(version).encode(), nothing),
             "MarshalJSON": (lambda: f'"{version}"'.encode(), nothing),
-            "Value": (lambda: str(version), nothing),
+            "Value": (self.go_string, nothing),
         }
 
 
@@ -111,6 +111,7 @@ def _compared(left: Version, right: Version) -> int:
 
 @function("semver", GoType.STRING)
 def semver(text: str) -> VersionPointer:
+    """The version that the text spells."""
     return VersionPointer(_version(text))
 
 

@@ -22,6 +22,7 @@ NEGATIVE_REPEAT = "strings: negative Repeat count"
 
 @function("hello")
 def hello() -> str:
+    """A greeting."""
     return "Hello!"
 
 
@@ -54,7 +55,7 @@ def trunc(count: int, text: str) -> str:
 
 @function("substr", GoType.INT, GoType.INT, GoType.STRING)
 def substr(start: int, end: int, text: str) -> str:
-    """The bytes from `start` to `end`; a negative start counts as 0, a negative end as the length."""
+    """The bytes from `start` to `end`; a negative start is 0, a negative end the length."""
     data = go_bytes(text)
     if start < 0:
         if end < 0:
@@ -73,88 +74,105 @@ def substr(start: int, end: int, text: str) -> str:
 
 @function("trim", GoType.STRING)
 def trim(text: str) -> str:
+    """The text without white space around it."""
     return text.strip(unicode.SPACES)
 
 
 @function("trimall", GoType.STRING, GoType.STRING)
 @function("trimAll", GoType.STRING, GoType.STRING)
 def trim_all(cutset: str, text: str) -> str:
+    """The text without these characters around it."""
     return text.strip(cutset) if cutset else text
 
 
 @function("trimSuffix", GoType.STRING, GoType.STRING)
 def trim_suffix(suffix: str, text: str) -> str:
+    """The text without this end."""
     return text.removesuffix(suffix)
 
 
 @function("trimPrefix", GoType.STRING, GoType.STRING)
 def trim_prefix(prefix: str, text: str) -> str:
+    """The text without this start."""
     return text.removeprefix(prefix)
 
 
 @function("upper", GoType.STRING)
 def upper(text: str) -> str:
+    """The text in upper case."""
     return unicode.upper_text(text)
 
 
 @function("lower", GoType.STRING)
 def lower(text: str) -> str:
+    """The text in lower case."""
     return unicode.lower_text(text)
 
 
 @function("title", GoType.STRING)
 def title(text: str) -> str:
+    """The text with each word capitalised."""
     return unicode.title_text(text)
 
 
 @function("untitle", GoType.STRING)
 def untitle(text: str) -> str:
+    """The text with each word's first letter in lower case."""
     return words.uncapitalize(text)
 
 
 @function("swapcase", GoType.STRING)
 def swapcase(text: str) -> str:
+    """The text with upper and lower case swapped."""
     return words.swap_case(text)
 
 
 @function("snakecase", GoType.STRING)
 def snakecase(text: str) -> str:
+    """The text's words in lower case with underscores between."""
     return words.separated_case(text, "_")
 
 
 @function("kebabcase", GoType.STRING)
 def kebabcase(text: str) -> str:
+    """The text's words in lower case with hyphens between."""
     return words.separated_case(text, "-")
 
 
 @function("camelcase", GoType.STRING)
 def camelcase(text: str) -> str:
+    """The text's words capitalised and joined."""
     return words.pascal_case(text)
 
 
 @function("nospace", GoType.STRING)
 def nospace(text: str) -> str:
+    """The text without its white space."""
     return words.without_spaces(text)
 
 
 @function("initials", GoType.STRING)
 def initials(text: str) -> str:
+    """The first letter of each word."""
     return words.initials(text)
 
 
 @function("wrap", GoType.INT, GoType.STRING)
 def wrap(width: int, text: str) -> str:
+    """The text in lines of `width`, long words whole."""
     return words.wrap(text, width, "", long_words=False)
 
 
 @function("wrapWith", GoType.INT, GoType.STRING, GoType.STRING)
 def wrap_with(width: int, newline: str, text: str) -> str:
+    """The text in lines of `width`, long words broken, with this between the lines."""
     check_size(len(text) * max(len(newline), 1))
     return words.wrap(text, width, newline, long_words=True)
 
 
 @function("repeat", GoType.INT, GoType.STRING)
 def repeat(count: int, text: str) -> str:
+    """The text `count` times."""
     if count < 0:
         raise FunctionError(NEGATIVE_REPEAT)
     check_size(count * len(text))
@@ -163,16 +181,19 @@ def repeat(count: int, text: str) -> str:
 
 @function("contains", GoType.STRING, GoType.STRING)
 def contains(part: str, text: str) -> bool:
+    """Whether the text has this part."""
     return part in text
 
 
 @function("hasPrefix", GoType.STRING, GoType.STRING)
 def has_prefix(prefix: str, text: str) -> bool:
+    """Whether the text starts so."""
     return text.startswith(prefix)
 
 
 @function("hasSuffix", GoType.STRING, GoType.STRING)
 def has_suffix(suffix: str, text: str) -> bool:
+    """Whether the text ends so."""
     return text.endswith(suffix)
 
 
@@ -196,9 +217,10 @@ def cat(*values: object) -> str:
 
 @function("indent", GoType.INT, GoType.STRING)
 def indent(spaces: int, text: str) -> str:
+    """The text with each line indented."""
     if spaces < 0:
         raise FunctionError(NEGATIVE_REPEAT)
-    if spaces > 100:  # noqa: PLR2004  real charts never; spares them the count
+    if spaces > 100:  # noqa: PLR2004  as Go has it
         check_size(spaces * (1 + text.count("\n")))
     pad = " " * spaces
     return pad + text.replace("\n", "\n" + pad)
@@ -206,11 +228,13 @@ def indent(spaces: int, text: str) -> str:
 
 @function("nindent", GoType.INT, GoType.STRING)
 def nindent(spaces: int, text: str) -> str:
+    """A new line, and the text with each line indented."""
     return "\n" + indent(spaces, text)
 
 
 @function("replace", GoType.STRING, GoType.STRING, GoType.STRING)
 def replace(old: str, new: str, text: str) -> str:
+    """The text with each `old` replaced."""
     if len(new) > len(old):
         check_size(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
@@ -218,21 +242,25 @@ def replace(old: str, new: str, text: str) -> str:
 
 @function("plural", GoType.STRING, GoType.STRING, GoType.INT)
 def plural(one: str, many: str, count: int) -> str:
+    """`one` for a count of 1, else `many`."""
     return one if count == 1 else many
 
 
 @function("toString", GoType.ANY)
 def to_string(value: object) -> str:
+    """The value as text."""
     return to_text(value)
 
 
 @function("toStrings", GoType.ANY)
 def to_strings(value: object) -> Strings:
+    """The members of a list as texts."""
     return value if isinstance(value, Strings) else Strings(to_texts(value))
 
 
 @function("join", GoType.STRING, GoType.ANY)
 def join(separator: str, value: object) -> str:
+    """The members as text with the separator between."""
     parts = to_texts(value)
     if len(separator) > 1:
         check_size(len(parts) * len(separator))
@@ -253,6 +281,7 @@ def splitn(separator: str, count: int, text: str) -> TypedMap:
 
 @function("splitList", GoType.STRING, GoType.STRING)
 def split_list(separator: str, text: str) -> Strings:
+    """The parts as a list."""
     return Strings(_parts(separator, text))
 
 
@@ -277,21 +306,25 @@ _PRINTABLE = "".join(map(chr, range(32, 127)))
 
 @function("randAlphaNum", GoType.INT, scoped=True)
 def rand_alpha_num(scope: RenderScope, count: int) -> str:
+    """Random letters and digits."""
     return _random_text(scope, _LETTERS + _NUMERALS, count)
 
 
 @function("randAlpha", GoType.INT, scoped=True)
 def rand_alpha(scope: RenderScope, count: int) -> str:
+    """Random letters."""
     return _random_text(scope, _LETTERS, count)
 
 
 @function("randAscii", GoType.INT, scoped=True)
 def rand_ascii(scope: RenderScope, count: int) -> str:
+    """Random printable ASCII."""
     return _random_text(scope, _PRINTABLE, count)
 
 
 @function("randNumeric", GoType.INT, scoped=True)
 def rand_numeric(scope: RenderScope, count: int) -> str:
+    """Random digits."""
     return _random_text(scope, _NUMERALS, count)
 
 
@@ -308,6 +341,7 @@ def _random_text(scope: RenderScope, alphabet: str, count: int) -> str:
 
 @function("shuffle", GoType.STRING, scoped=True)
 def shuffle(scope: RenderScope, text: str) -> str:
+    """The characters in random order."""
     chars = list(unicode.runes(text))
     for last in range(len(chars) - 1, 0, -1):
         drawn = scope.effects.random.randbelow(last + 1)

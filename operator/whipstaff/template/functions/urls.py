@@ -13,6 +13,7 @@ FAMILY: dict[str, Function] = {}
 
 @function("urlParse", GoType.STRING)
 def url_parse(text: str) -> dict[str, object]:
+    """The parts of a URL."""
     try:
         parsed = url.parse(text)
     except url.URLError as error:
@@ -31,6 +32,7 @@ def url_parse(text: str) -> dict[str, object]:
 
 @function("urlJoin", GoType.DICT)
 def url_join(parts: dict[str, object] | None) -> str:
+    """The URL of these parts."""
     given = parts or {}
     joined = url.URL(
         scheme=_part(given, "scheme"),
