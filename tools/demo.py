@@ -37,8 +37,8 @@ spec:
     replicas: {replicas}
 """
 HISTORY = (
-    r"jsonpath={range .status.history[*]}{.revision}{'\t'}{.status}{'\t'}{.version}{'\t'}"
-    r"{.description}{'\t'}{.trigger}{'\n'}{end}"
+    'jsonpath={range .status.history[*]}{.revision}{"\\t"}{.status}{"\\t"}{.version}{"\\t"}'
+    '{.description}{"\\t"}{.trigger}{"\\n"}{end}'
 )
 
 
