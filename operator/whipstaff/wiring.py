@@ -18,7 +18,7 @@ from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.reporter import ApiServerReporter
 from whipstaff.reconcile.world import World
 from whipstaff.settings import VERSION, Settings
-from whipstaff.sources.repository import Repositories
+from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
 
@@ -68,7 +68,7 @@ class Parts:
     client: Client
     cluster: ApiServerCluster
     workers: WorkerPool
-    repositories: Repositories
+    repositories: HTTPRepositories
     random: Callable[[], float]
 
     def helmreleases(self, listener: Listener) -> HelmReleases:
@@ -114,7 +114,7 @@ async def assemble(settings: Settings, target: Target) -> Parts:
     client = Client(connection, user_agent=f"whipstaff/{VERSION}")
     cluster = ApiServerCluster(client)
     workers = WorkerPool(settings)
-    repositories = Repositories(settings, workers)
+    repositories = HTTPRepositories(settings, workers, clock.monotonic)
     world = World(
         cluster=cluster,
         store=ObjectReleaseStore(client, workers, clock, driver=settings.storage_driver),
