@@ -1,4 +1,4 @@
-"""Decode base64 and base32 as Go's standard encodings do: line ends are skipped, errors name a byte."""
+"""Decode base64 and base32 as Go does: line ends are skipped, errors name a byte."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ _LINE_ENDS = b"\r\n"
 _PAD = ord("=")
 
 
-class CorruptInput(ValueError):  # noqa: N818  Go's own name
+class CorruptInput(ValueError):
     """Text that is no base64 or base32."""
 
     def __init__(self, encoding: str, position: int) -> None:
@@ -36,7 +36,7 @@ def _corrupt64(data: bytes) -> int:
             continue
         if byte in _ALPHABET64:
             filled = (filled + 1) % 4
-        elif byte != _PAD or filled < 2:
+        elif byte != _PAD or filled < 2:  # noqa: PLR2004  as Go has it
             return position
         else:
             return _corrupt_padding64(data, position + 1, filled)
@@ -45,7 +45,7 @@ def _corrupt64(data: bytes) -> int:
 
 def _corrupt_padding64(data: bytes, position: int, filled: int) -> int:
     position = _past_line_ends(data, position)
-    if filled == 2:
+    if filled == 2:  # noqa: PLR2004  as Go has it
         if position == len(data):
             return position
         if data[position] != _PAD:
@@ -75,9 +75,9 @@ def _valid_size32(data: bytes) -> int:
             continue
         filled = position % 8
         left = len(data) - position - 1
-        if byte != _PAD or filled < 2 or left >= 8:
+        if byte != _PAD or filled < 2 or left >= 8:  # noqa: PLR2004  as Go has it
             raise CorruptInput("base32", position)
-        if left + filled < 7:
+        if left + filled < 7:  # noqa: PLR2004  as Go has it
             raise CorruptInput("base32", len(data))
         for offset in range(7 - filled):
             if data[position + 1 + offset] != _PAD:

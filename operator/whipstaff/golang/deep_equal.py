@@ -9,7 +9,7 @@ _SCALARS = frozenset({str, int, bool, float, bytes, type(None)})
 
 
 def deep_equal(left: object, right: object) -> bool:
-    """Whether both are equal in depth and in type; an int64 never equals an int, NaN never itself."""
+    """Whether both are equal in depth and type; an int64 never equals an int, NaN never itself."""
     if type(left) in _SCALARS and type(right) in _SCALARS:
         return type(left) is type(right) and left == right
     if type_name(left) != type_name(right) or is_nil_slice(left) != is_nil_slice(right):

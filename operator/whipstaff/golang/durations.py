@@ -1,6 +1,6 @@
 """Go's durations: nanoseconds in 64 bits, written as `1h2m3.5s`."""
 
-from whipstaff.golang.strconv import MAX_INT64, quote
+from whipstaff.golang.strconv import MAX_INT64, MIN_INT64, quote
 from whipstaff.golang.values import Duration
 
 SECOND = 10**9
@@ -79,8 +79,8 @@ def _amount(text: str, rest: str) -> tuple[int, str]:
         raise DurationError(f"time: missing unit in duration {go_quoted(text)}")
     unit = _UNITS.get(name)
     if unit is None:
-        raise DurationError(f"time: unknown unit {gogo_quoted(name)} in duration {go_quoted(text)}")
-    # Nineteen digits are enough to know that a number is too large, and fraction digits beyond are lost in Go too.
+        raise DurationError(f"time: unknown unit {go_quoted(name)} in duration {go_quoted(text)}")
+    # Digits beyond these make a number too large, or are lost in Go too.
     count = int((whole.lstrip("0") or "0")[:20])
     if count > _TOO_LARGE // unit:
         raise _invalid(text)
@@ -107,7 +107,7 @@ def _invalid(text: str) -> DurationError:
 
 
 def go_quoted(text: str) -> str:
-    """The text in quotes as package time writes it: bytes that are no printable ASCII as `\\x..`."""
+    """The text in quotes as package time writes it: what is no plain ASCII by its bytes."""
     if text.isascii() and text.isprintable():
         return quote(text)
     pieces = [
@@ -122,4 +122,5 @@ def go_quoted(text: str) -> str:
 def round_duration(nanoseconds: int, unit: int) -> Duration:
     """The nearest multiple of `unit`, halves away from zero."""
     sign = -1 if nanoseconds < 0 else 1
-    return Duration.wrap(sign * ((abs(nanoseconds) + unit // 2) // unit * unit))
+    rounded = sign * ((abs(nanoseconds) + unit // 2) // unit * unit)
+    return Duration(max(MIN_INT64, min(rounded, MAX_INT64)))

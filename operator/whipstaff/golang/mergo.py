@@ -1,16 +1,21 @@
 """Merge maps as dario.cat/mergo 1.0.1 does, in place.
 
-What mergo calls empty (nil, "", 0, false, and empty maps and lists) counts as not set in the destination. Maps that
-are set on both sides merge in depth; a map or list that is taken over is shared with its source, not copied.
+What mergo calls empty (nil, "", 0, false, and empty maps and lists) counts as not set in the
+destination. Maps that are set on both sides merge in depth; a map or list that is taken over is
+shared with its source, not copied.
 """
 
 from collections.abc import Mapping, MutableMapping
 
-from whipstaff.golang.values import GoObject
+from whipstaff.golang.values import GoObject, TypedMap
 
 
 class MergeError(ValueError):
     """A value that mergo refuses to merge; the text is mergo's."""
+
+
+class MergePanic(ValueError):
+    """A value that reflection cannot put where mergo wants it; the text is Go's."""
 
 
 def merge(target: MutableMapping[str, object], source: Mapping[str, object]) -> None:
@@ -47,6 +52,11 @@ def _merge(
             if present:
                 continue
         if overwrite or missing or not present:
+            if isinstance(target, TypedMap) and not isinstance(source, TypedMap):
+                raise MergePanic(
+                    "reflect.Value.SetMapIndex: value of type interface {} "
+                    f"is not assignable to type {target.elem}"
+                )
             target[key] = value
 
 

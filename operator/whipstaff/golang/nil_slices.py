@@ -1,4 +1,4 @@
-"""Nil slices: empty lists to templates, `null` in JSON and YAML, and unequal to empty slices by reflection."""
+"""Nil slices: empty lists to templates, `null` in JSON and YAML, unequal to empty slices."""
 
 from typing import ClassVar, Literal
 
@@ -40,4 +40,5 @@ class NilStrings(Strings, GoObject):  # type: ignore[misc]  # as above
 
 
 def is_nil_slice(value: object) -> bool:
+    """Whether this is one of them."""
     return isinstance(value, NilList | NilStrings)

@@ -1,7 +1,7 @@
-"""Go's regexp on top of RE2: leftmost-first matches, Go's rules for empty matches, `$1` expansion and error texts.
+"""Go's regexp on top of RE2: Go's rules for empty matches, `$1` expansion and error texts.
 
-RE2 is linear in the text, so a hostile pattern costs memory at most, and that is bounded. Texts are matched as
-bytes, and offsets are bytes.
+RE2 is linear in the text, so a hostile pattern costs memory at most, and that is bounded. Texts are
+matched as bytes, and offsets are bytes.
 """
 
 import functools
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import re2
 
 from whipstaff.golang.strconv import quote
+from whipstaff.golang.unicode import is_digit, is_letter
 from whipstaff.golang.values import go_bytes, go_text
 
 Spans = tuple[
@@ -19,6 +20,7 @@ Spans = tuple[
 ]  # of the whole match, then of each group; (-1, -1) where a group took no part
 
 _MAX_PATTERN_BYTES = 1 << 16
+_MAX_RUNE_BYTES = 4
 _GO_WORDS = {
     "invalid escape sequence": "invalid escape sequence",
     "invalid character class": "invalid character class",
@@ -36,6 +38,8 @@ _GO_WORDS = {
     "pattern too large - compile failed": "expression too large",
 }
 _WHOLE_PATTERN = frozenset({"missing closing )", "unexpected )", "expression too large"})
+_NEVER_IN_BACKQUOTES = re.compile("[\x00-\x08\x0a-\x1f`\x7f\ufeff\ud800-\udfff]")
+_NUMBER = re.compile(rb"0|[1-9][0-9]{0,7}")
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -43,7 +47,7 @@ class RegexpError(ValueError):
     """A pattern that does not compile; the text is Go's, as far as RE2 says enough."""
 
 
-class TooLong(ValueError):  # noqa: N818  says what is wrong with the result
+class TooLong(ValueError):
     """A replacement would make a text longer than the caller allows."""
 
 
@@ -222,6 +226,11 @@ def _go_words(pattern: str, message: bytes | str) -> str:
     text = go_text(message) if isinstance(message, bytes) else message
     reason, _, part = text.partition(": ")
     reason = _GO_WORDS.get(reason, reason)
+    if part.startswith("(?<"):
+        # Go takes this for the start of a group's name.
+        rest = pattern[pattern.find(part) :]
+        part = rest[: rest.find(">") + 1] or rest
+        reason = "invalid named capture"
     if reason == "trailing backslash at end of expression":
         part = ""
     elif reason in _WHOLE_PATTERN:
@@ -233,38 +242,23 @@ def _width(data: bytes, position: int) -> int:
     """The length of the UTF-8 character here; 1 for a byte that starts none, 0 at the end."""
     if position >= len(data):
         return 0
-    first = data[position]
-    if first < 0x80:
-        return 1
-    size = (
-        2
-        if 0xC2 <= first < 0xE0
-        else 3
-        if 0xE0 <= first < 0xF0
-        else 4
-        if 0xF0 <= first < 0xF5
-        else 1
-    )
-    try:
-        data[position : position + size].decode()
-    except UnicodeDecodeError:
-        return 1
-    return size
+    for size in range(1, _MAX_RUNE_BYTES + 1):
+        try:
+            data[position : position + size].decode()
+        except UnicodeDecodeError:
+            continue
+        return size
+    return 1
 
 
 def _reference(text: bytes) -> tuple[bytes | None, bytes]:
-    """Split `name…` or `{name}…`, that followed a dollar, from the rest; None if it names nothing."""
+    """Split the name or `{name}` after a dollar from the rest; None if there is none."""
     brace = text.startswith(b"{")
     body = text[1:] if brace else text
     decoded = go_text(body)
-    size = next(
-        (
-            i
-            for i, char in enumerate(decoded)
-            if not (char == "_" or char.isalpha() or char.isdecimal())
-        ),
-        len(decoded),
-    )
+    size = 0
+    while size < len(decoded) and _names_a_group(decoded[size]):
+        size += 1
     name = go_bytes(decoded[:size])
     rest = body[len(name) :]
     if not name or (brace and not rest.startswith(b"}")):
@@ -272,14 +266,14 @@ def _reference(text: bytes) -> tuple[bytes | None, bytes]:
     return name, rest[1:] if brace else rest
 
 
+def _names_a_group(char: str) -> bool:
+    return char == "_" or is_letter(char) or is_digit(char)
+
+
 def _is_number(name: bytes) -> bool:
     # A group number is below 1e8 and has no leading zero, else it is a name.
-    return (
-        name.isdigit() and int(name) < 100_000_000 and (name == b"0" or not name.startswith(b"0"))
-    )
+    return _NUMBER.fullmatch(name) is not None
 
 
 def _fits_backquotes(text: str) -> bool:
-    return all(
-        char == "\t" or (char >= " " and char not in "`\x7f\ufeff") for char in text
-    ) and not any(0xD800 <= ord(char) <= 0xDFFF for char in text)
+    return not _NEVER_IN_BACKQUOTES.search(text)

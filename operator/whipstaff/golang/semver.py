@@ -1,9 +1,9 @@
 """Versions and version constraints as Masterminds/semver v3 reads them.
 
-`Version.parse` is lenient (`v1.2` is 1.2.0), `Version.parse_strict` wants all of SemVer 2. Precedence is
-SemVer's: build metadata does not count. PyPI's `semver` reads strict versions; precedence is a key of ours,
-because numbers of a pre-release that do not fit 64 bits are words to Masterminds, and because sorting an
-index of ten thousand versions wants the key computed once.
+`Version.parse` is lenient (`v1.2` is 1.2.0), `Version.parse_strict` wants all of SemVer 2.
+Precedence is SemVer's: build metadata does not count. PyPI's `semver` reads strict versions;
+precedence is a key of ours, because numbers of a pre-release that do not fit 64 bits are words to
+Masterminds, and because sorting an index of ten thousand versions wants the key computed once.
 """
 
 import re
@@ -37,7 +37,7 @@ class SemverError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """One version; equality and order are SemVer precedence, so metadata and spelling do not count."""
+    """One version; equality and order are SemVer's, so metadata and spelling do not count."""
 
     major: int
     minor: int
@@ -65,7 +65,9 @@ class Version:
         found = _LOOSE.fullmatch(text)
         if found is None:
             raise SemverError("invalid semantic version")
-        major, minor, patch = (_segment((part or "0").removeprefix(".")) for part in found.group(1, 2, 3))
+        major, minor, patch = (
+            _segment((part or "0").removeprefix(".")) for part in found.group(1, 2, 3)
+        )
         prerelease, metadata = found[5] or "", found[8] or ""
         if prerelease:
             _check_prerelease(prerelease)
@@ -190,10 +192,11 @@ def _check_prerelease(prerelease: str) -> None:
 
 
 def _why_not_strict(text: str) -> str:
-    parts = text.split(".", 2)
-    if len(parts) != 3:
+    major, _, rest = text.partition(".")
+    minor, dot, patch = rest.partition(".")
+    if not dot:
         return "invalid semantic version"
-    patch, plus, metadata = parts[2].partition("+")
+    patch, plus, metadata = patch.partition("+")
     if plus and not all(map(_IDENTIFIER.fullmatch, metadata.split("."))):
         return "invalid metadata string"
     patch, dash, prerelease = patch.partition("-")
@@ -202,7 +205,7 @@ def _why_not_strict(text: str) -> str:
             _check_prerelease(prerelease)
         except SemverError as error:
             return str(error)
-    for part in (*parts[:2], patch):
+    for part in (major, minor, patch):
         if part and not _NUMERIC.fullmatch(part):
             return "invalid characters in version"
         if len(part) > 1 and part[0] == "0":
@@ -215,8 +218,8 @@ _PATTERN = (
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
     r"(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
 )
-# Alternatives are tried in this order, the empty operator first: `>= 1` is found as `>=` only because nothing
-# shorter lets the version follow.
+# Alternatives are tried in this order: `>= 1` is found as `>=` because nothing shorter lets the
+# version follow.
 _OPERATORS = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
 _SPACE = r"[\t\n\f\r ]"  # Go's \s, which knows no vertical tab
 _ONE = re.compile(rf"{_SPACE}*({_OPERATORS}){_SPACE}*({_PATTERN}){_SPACE}*")
@@ -248,7 +251,7 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """Groups joined by `||`, each a conjunction; a pre-release passes only a group that names one."""
+    """Groups joined by `||`, each a conjunction; a pre-release needs a group that names one."""
 
     groups: tuple[tuple[_Comparison, ...], ...]
 

@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 
 
 class NumberError(ValueError):
-    """Text that is no number, or one that does not fit; `nearest` is the value Go returns beside the error."""
+    """Text that is no number, or one that does not fit; `nearest` is what Go returns beside it."""
 
     def __init__(self, function: str, text: str, reason: str, nearest: int = 0) -> None:
         super().__init__(f"strconv.{function}: parsing {quote(text)}: {reason}")
@@ -48,12 +48,12 @@ def parse_int(text: str, base: int = 0) -> int:
         if prefix == "0" and not digits:
             return 0
     bare = digits if base else digits.replace("_", "")
-    allowed = _HEX_DIGITS if radix == 16 else _DIGITS[radix]
+    allowed = _HEX_DIGITS if radix == 16 else _DIGITS[radix]  # noqa: PLR2004  as Go has it
     if not bare or not allowed.issuperset(bare) or (bare != digits and not _underscores_fit(text)):
         raise NumberError("ParseInt", text, "invalid syntax")
     bare = bare.lstrip("0")
     # 65 digits are too many in any base, and Python's own reader is quadratic.
-    number = int(bare or "0", radix) if len(bare) <= 65 else MAX_INT64 + 1
+    number = int(bare or "0", radix) if len(bare) <= 65 else MAX_INT64 + 1  # noqa: PLR2004  as Go has it
     number = -number if sign == "-" else number
     if not MIN_INT64 <= number <= MAX_INT64:
         nearest = MAX_INT64 if number > 0 else MIN_INT64
@@ -62,7 +62,7 @@ def parse_int(text: str, base: int = 0) -> int:
 
 
 def atoi(text: str) -> int:
-    """The integer that Go's Atoi returns, its error ignored: 0 for no number, the nearest bound for a huge one."""
+    """What Go's Atoi returns beside an error too: 0 for no number, a bound for a huge one."""
     try:
         return parse_int(text, 10)
     except NumberError as error:
@@ -114,8 +114,8 @@ def _escape(char: str) -> str:
     if char.isprintable():
         return char
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  as Go has it
         return f"\\x{code - 0xDC00:02x}"
-    if code < 0x20 or code == 0x7F:
+    if code < 0x20 or code == 0x7F:  # noqa: PLR2004  as Go has it
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004  as Go has it

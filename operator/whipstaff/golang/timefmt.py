@@ -1,6 +1,6 @@
 """Go's time.Time: an instant in a zone, its layouts (`2006-01-02 15:04:05 MST`) and its methods.
 
-`Local` is UTC here: the operator runs in a container, and what a chart renders must not depend on where.
+`Local` is UTC here: what a chart renders must not depend on where the operator runs.
 """
 
 import datetime
@@ -35,7 +35,7 @@ _CYCLE_DAYS = 146097
 RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
 
 
-class Month(GoInt):
+class Month(GoInt, GoObject):
     """Go's time.Month."""
 
     __slots__ = ()
@@ -45,7 +45,7 @@ class Month(GoInt):
         return MONTHS[self - 1]
 
 
-class Weekday(GoInt):
+class Weekday(GoInt, GoObject):
     """Go's time.Weekday, 0 for Sunday."""
 
     __slots__ = ()
@@ -70,7 +70,7 @@ class Zone:
         # zoneinfo knows the years of datetime; the rules repeat every 400 years.
         shifted = seconds
         years = _civil(seconds // _DAY_SECONDS)[0]
-        if not 2 <= years <= 9998:  # noqa: PLR2004  datetime's own, less a day at both ends
+        if not 2 <= years <= 9998:  # noqa: PLR2004  as Go has it
             shifted -= (years - 2400) // _CYCLE_YEARS * _CYCLE_DAYS * _DAY_SECONDS
         moment = _EPOCH + datetime.timedelta(seconds=shifted)
         local = moment.astimezone(_database_zone(self.name))
@@ -96,6 +96,22 @@ def _database_zone(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+class Location(GoObject):
+    """Go's *time.Location."""
+
+    __slots__ = ("zone",)
+    go_type: ClassVar[str] = "*time.Location"
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+
+    def go_string(self) -> str:
+        return self.zone.name
+
+    def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
+        return {"String": (self.go_string, _NOTHING)}
 
 
 class GoTime(GoObject):
@@ -129,7 +145,7 @@ class GoTime(GoObject):
         hour, minute, second, nanosecond = clock
         local = _days(*date) * _DAY_SECONDS + hour * 3600 + minute * 60 + second
         offset = zone.at(local)[1]
-        # As Go does: if the offset guessed from the local time does not hold there, take the other one.
+        # As Go does: an offset that does not hold at the instant it leads to gives way.
         if offset and zone.at(local - offset)[1] != offset:
             offset = zone.at(local - offset)[1]
         return cls(local - offset, nanosecond, zone)
@@ -219,6 +235,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def days_in_month(year: int, month: int) -> int:
+    """How many days a month has in a year."""
     return _days(year, month + 1, 1) - _days(year, month, 1)
 
 
@@ -248,14 +265,14 @@ def _zone_offset(moment: GoTime, chunk: Chunk) -> str:
     if offset == 0 and chunk.text.startswith("Z"):
         return "Z"
     sign, size = ("-", -offset) if offset < 0 else ("+", offset)
-    if -60 < offset < 0:
+    if -60 < offset < 0:  # noqa: PLR2004  as Go has it
         sign = "+"  # Go looks at whole minutes for the sign
     colon = ":" if ":" in chunk.text else ""
     text = f"{sign}{size // 3600:02d}"
     digits = chunk.text.count("0") + chunk.text.count("7")
-    if digits > 2:  # noqa: PLR2004  more than the hour
+    if digits > 2:  # noqa: PLR2004  as Go has it
         text += f"{colon}{size // 60 % 60:02d}"
-    if digits > 4:  # noqa: PLR2004  more than the minute
+    if digits > 4:  # noqa: PLR2004  as Go has it
         text += f"{colon}{size % 60:02d}"
     return text
 
@@ -264,7 +281,7 @@ def _zone_name(moment: GoTime, _chunk: Chunk) -> str:
     name, offset = moment.zone.at(moment.seconds)
     if name:
         return name
-    sign, minutes = ("-", -offset // 60) if offset <= -60 else ("+", abs(offset) // 60)  # noqa: PLR2004
+    sign, minutes = ("-", -offset // 60) if offset <= -60 else ("+", abs(offset) // 60)  # noqa: PLR2004  as Go has it
     return f"{sign}{minutes // 60:02d}{minutes % 60:02d}"
 
 
@@ -296,8 +313,8 @@ _FIELDS: Mapping[Field, Callable[[GoTime, Chunk], str]] = {
     Field.ZERO_MINUTE: lambda moment, _: f"{moment.clock[1]:02d}",
     Field.SECOND: lambda moment, _: str(moment.clock[2]),
     Field.ZERO_SECOND: lambda moment, _: f"{moment.clock[2]:02d}",
-    Field.UPPER_PM: lambda moment, _: "PM" if moment.clock[0] >= 12 else "AM",  # noqa: PLR2004  noon
-    Field.LOWER_PM: lambda moment, _: "pm" if moment.clock[0] >= 12 else "am",  # noqa: PLR2004  noon
+    Field.UPPER_PM: lambda moment, _: "PM" if moment.clock[0] >= 12 else "AM",  # noqa: PLR2004  as Go has it
+    Field.LOWER_PM: lambda moment, _: "pm" if moment.clock[0] >= 12 else "am",  # noqa: PLR2004  as Go has it
     Field.ZONE_OFFSET: _zone_offset,
     Field.ZONE_NAME: _zone_name,
     Field.FRACTION_0: _fraction,
@@ -347,6 +364,7 @@ _METHODS: Mapping[str, tuple[Callable[..., object], GoSignature]] = {
     "Second": (lambda t: t.clock[2], _NOTHING),
     "Nanosecond": (lambda t: t.nanosecond, _NOTHING),
     "IsZero": (lambda t: (t.seconds, t.nanosecond) == (_ZERO_SECONDS, 0), _NOTHING),
+    "Location": (lambda t: Location(t.zone), _NOTHING),
     "UTC": (lambda t: t.within(UTC), _NOTHING),
     "Local": (lambda t: t.within(LOCAL), _NOTHING),
     "Add": (lambda t, span: t.plus(span), _DURATION),

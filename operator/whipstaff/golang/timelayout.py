@@ -71,7 +71,7 @@ _FIELDS = {
     "pm": Field.LOWER_PM,
 }
 _FIELD = re.compile(
-    # An underscore before 2006 is text, and a lower-case letter after Jan or Mon makes text of them.
+    # An underscore before 2006 is text, and so are Jan and Mon before a lower-case letter.
     r"January|Jan(?![a-z])|Monday|Mon(?![a-z])|MST|0[1-6]|002|15|1|2006|2|_(?=2006)|_2|__2|3|4|5|PM|pm"
     r"|[-Z]070000|[-Z]07:00:00|[-Z]0700|[-Z]07:00|[-Z]07"
     r"|[.,](?:0+|9+)(?![0-9])"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from whipstaff.golang.durations import go_quoted
 from whipstaff.golang.timefmt import MONTHS, UTC, WEEKDAYS, GoTime, Zone, days_in_month
 from whipstaff.golang.timelayout import Chunk, Field, chunks
+from whipstaff.golang.values import go_bytes, go_text
 
 _NANOSECOND_DIGITS = 9
 _ABBREVIATION = re.compile(
@@ -29,11 +30,11 @@ class TimeError(ValueError):
     """A text that does not follow its layout; the text is Go's."""
 
 
-class _Mismatch(Exception):  # noqa: N818  never leaves this module
+class _Mismatch(Exception):
     """The value does not go on as the field wants."""
 
 
-class _OutOfRange(Exception):  # noqa: N818  never leaves this module
+class _OutOfRange(Exception):
     """A number that no clock or calendar has."""
 
 
@@ -97,7 +98,7 @@ def _cannot_parse(text: str, layout: str, left: str, wanted: str) -> TimeError:
 
 
 def _skip(reading: _Reading, prefix: str, layout: str, text: str) -> None:
-    """Pass over literal text; a blank in the layout stands for any number of them, even none at the end."""
+    """Pass over text; a blank in the layout stands for any number of them, at the end even none."""
     wanted = prefix
     while wanted:
         left = reading.left
@@ -107,15 +108,22 @@ def _skip(reading: _Reading, prefix: str, layout: str, text: str) -> None:
             wanted, reading.left = wanted.lstrip(" "), left.lstrip(" ")
             continue
         if not left or left[0] != wanted[0]:
-            raise _cannot_parse(text, layout, left, prefix)
+            raise _cannot_parse(text, layout, _from_first_difference(left, wanted), prefix)
         wanted, reading.left = wanted[1:], left[1:]
+
+
+def _from_first_difference(left: str, wanted: str) -> str:
+    """Go compares bytes, so it may stop inside a character."""
+    data, other = go_bytes(left), go_bytes(wanted)
+    same = next((i for i, (a, b) in enumerate(zip(data, other, strict=False)) if a != b), 0)
+    return go_text(data[same:])
 
 
 def _read(reading: _Reading, chunk: Chunk, following: tuple[str | Chunk, ...]) -> None:
     match chunk.field:
         case Field.YEAR:
             year = int(reading.take(_TWO)[0])
-            reading.year = year + (1900 if year >= 69 else 2000)
+            reading.year = year + (1900 if year >= 69 else 2000)  # noqa: PLR2004  as Go has it
         case Field.LONG_YEAR:
             reading.year = int(reading.take(_FOUR)[0])
         case Field.MONTH:
@@ -226,7 +234,7 @@ def _read_abbreviation(reading: _Reading) -> None:
         raise _Mismatch
     spelled = found[0]
     number = spelled.removeprefix("GMT")
-    if number[:1] in {"+", "-"} and int(number[1:]) > 23:
+    if number[:1] in {"+", "-"} and int(number[1:]) > 23:  # noqa: PLR2004  as Go has it
         if spelled == number:
             raise _Mismatch
         spelled = "GMT"
@@ -235,18 +243,15 @@ def _read_abbreviation(reading: _Reading) -> None:
 
 
 def _assembled(reading: _Reading, text: str) -> GoTime:
-    if reading.half == "PM" and reading.hour < 12:
+    if reading.half == "PM" and reading.hour < 12:  # noqa: PLR2004  as Go has it
         reading.hour += 12
-    elif reading.half == "AM" and reading.hour == 12:
+    elif reading.half == "AM" and reading.hour == 12:  # noqa: PLR2004  as Go has it
         reading.hour = 0
     try:
         _settle_date(reading)
-        month, day = reading.month, reading.day
-        if not 1 <= day <= days_in_month(reading.year, month):
-            raise _OutOfRange("day out of range")
     except _OutOfRange as error:
         raise TimeError(f"parsing time {go_quoted(text)}: {error}") from error
-    date = reading.year, month, day
+    date = reading.year, reading.month, reading.day
     clock = reading.hour, reading.minute, reading.second, reading.nanosecond
     read = GoTime.civil(date, clock, UTC)
     if reading.zone:
@@ -257,10 +262,10 @@ def _assembled(reading: _Reading, text: str) -> GoTime:
             zone = UTC
         return GoTime(read.seconds - reading.offset, read.nanosecond, zone)
     if reading.abbreviation:
-        # An abbreviation says no offset; Go makes up a zone without one, but for GMT+3.
+        # Go makes up a zone of that name, and takes the clock for UTC's all the same, GMT+3 or not.
         number = reading.abbreviation[3:] if reading.abbreviation.startswith("GMT") else ""
         offset = int(number or 0) * 3600
-        return GoTime(read.seconds - offset, read.nanosecond, Zone(reading.abbreviation, offset))
+        return read.within(Zone(reading.abbreviation, offset))
     return read
 
 
@@ -268,9 +273,11 @@ def _settle_date(reading: _Reading) -> None:
     if reading.year_day < 0:
         reading.month = reading.month if reading.month >= 0 else 1
         reading.day = reading.day if reading.day >= 0 else 1
+        if not 1 <= reading.day <= days_in_month(reading.year, reading.month):
+            raise _OutOfRange("day out of range")
         return
     left = reading.year_day
-    if not 1 <= left <= (366 if days_in_month(reading.year, 2) > 28 else 365):
+    if not 1 <= left <= (366 if days_in_month(reading.year, 2) > 28 else 365):  # noqa: PLR2004  as Go has it
         raise _OutOfRange("day-of-year out of range")
     month = 1
     while left > days_in_month(reading.year, month):

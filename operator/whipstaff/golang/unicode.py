@@ -2,39 +2,50 @@
 
 from unicodedata import category
 
-SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 REPLACEMENT = "\ufffd"
 
 
 def is_space(char: str) -> bool:
+    """Whether it is white space."""
     return char in SPACES
 
 
 def is_upper(char: str) -> bool:
+    """Whether it is an upper-case letter."""
     return category(char) == "Lu"
 
 
 def is_lower(char: str) -> bool:
+    """Whether it is a lower-case letter."""
     return category(char) == "Ll"
 
 
 def is_title(char: str) -> bool:
+    """Whether it is a title-case letter."""
     return category(char) == "Lt"
 
 
 def is_letter(char: str) -> bool:
+    """Whether it is a letter."""
     return category(char)[0] == "L"
 
 
 def is_digit(char: str) -> bool:
+    """Whether it is a decimal digit of any script."""
     return category(char) == "Nd"
 
 
 def is_number(char: str) -> bool:
+    """Whether it is a number of any kind."""
     return category(char)[0] == "N"
 
 
 def is_punctuation(char: str) -> bool:
+    """Whether it is punctuation."""
     return category(char)[0] == "P"
 
 
@@ -85,4 +96,4 @@ def runes(text: str) -> str:
     """The text as Go's []rune sees it: each byte that is no UTF-8 is U+FFFD."""
     if text.isascii():
         return text
-    return "".join(REPLACEMENT if 0xD800 <= ord(char) <= 0xDFFF else char for char in text)
+    return "".join(REPLACEMENT if 0xD800 <= ord(char) <= 0xDFFF else char for char in text)  # noqa: PLR2004  as Go has it

@@ -147,7 +147,7 @@ def _parse_ip_literal(host: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError as error:
         raise URLError(f"invalid host: ParseAddr({quote(spelled)}): unable to parse IP") from error
-    if parsed.version == 4:  # noqa: PLR2004  the protocol's name
+    if parsed.version == 4:  # noqa: PLR2004  as Go has it
         raise URLError("invalid IP-literal")
     return f"[{spelled}]{host[close + 1 :]}"
 
@@ -179,7 +179,7 @@ def _unescape(text: str) -> str:
     if "%" not in text:
         return text
     data = go_bytes(text)
-    pieces = []
+    pieces: list[bytes] = []
     position = 0
     while (percent := data.find(b"%", position)) >= 0:
         pieces += (data[position:percent], bytes([int(_escape_at(data, percent)[1:], 16)]))

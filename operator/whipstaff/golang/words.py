@@ -1,4 +1,4 @@
-"""Words in a text: the cases of huandu/xstrings, wrapping and abbreviation of Masterminds/goutils."""
+"""Words in a text: huandu/xstrings' cases, Masterminds/goutils' wrapping and abbreviation."""
 
 from enum import Enum, auto
 
@@ -231,7 +231,7 @@ def initials(text: str) -> str:
 
 
 def without_spaces(text: str) -> str:
-    """The text without white space, byte by byte: text that loses a byte and is no ASCII comes out garbled."""
+    """The text without white space; goutils looks at bytes, and garbles what is no ASCII."""
     chars = go_bytes(text).decode("latin-1")
     kept = "".join(char for char in chars if not unicode.is_space(char))
     return text if len(kept) == len(chars) else kept
@@ -240,16 +240,16 @@ def without_spaces(text: str) -> str:
 def abbreviate(text: str, offset: int, width: int) -> str:
     """At most `width` bytes with dots where text was cut; "" if that cannot be."""
     data = go_bytes(text)
-    if not data or width < 4:
+    if not data or width < MIN_ABBREVIATION:
         return ""
     if len(data) <= width:
         return text
     offset = min(offset, len(data))
     if len(data) - offset < width - 3:
         offset = len(data) - (width - 3)
-    if offset <= 4:
+    if offset <= MIN_ABBREVIATION:
         return go_text(data[: width - 3]) + "..."
-    if width < 7:
+    if width < MIN_OFFSET_ABBREVIATION:
         return ""
     if offset + width - 3 < len(data):
         return "..." + abbreviate(go_text(data[offset:]), 0, width - 3)
@@ -257,7 +257,7 @@ def abbreviate(text: str, offset: int, width: int) -> str:
 
 
 def wrap(text: str, width: int, newline: str, *, long_words: bool) -> str:
-    """Lines of `width` bytes, broken at spaces; `long_words` says to break words that are longer."""
+    """Lines of `width` bytes, broken at spaces; with `long_words`, longer words too."""
     data, separator = go_bytes(text), go_bytes(newline or "\n")
     width = max(width, 1)
     pieces: list[bytes] = []

@@ -65,7 +65,7 @@ class VersionValue(GoObject):
             "SetPrerelease": (lambda given: _made(version.with_prerelease, given), text),
             "SetMetadata": (lambda given: _made(version.with_metadata, given), text),
             "MarshalText": (lambda: str(version).encode(), nothing),
-            "MarshalJSON": (lambda: f'"{version}"'.encode(), nothing),
+            "MarshalJSON": (f'"{version}"'.encode, nothing),
             "Value": (self.go_string, nothing),
         }
 

@@ -1,0 +1,104 @@
+"""Every template function against what Helm's own engine answered."""
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.builders.charts import a_chart
+from whipstaff.chart.capabilities import Capabilities
+from whipstaff.chart.files import Files
+from whipstaff.chart.metadata_view import metadata_view
+from whipstaff.chart.rendering import ReleaseInfo
+from whipstaff.golang import yaml as go_yaml
+from whipstaff.golang.values import ChartValues
+from whipstaff.template.engine import Engine
+from whipstaff.template.errors import TemplateError
+from whipstaff.template.functions.catalogue import REGISTRY
+from whipstaff.template.scope import RenderScope
+
+CASES = Path(__file__).parents[3] / "oracle" / "functions"
+ANSWERED = sorted(path.parent.name for path in CASES.glob("*/cases.yaml"))
+# toJson of bytes that are no UTF-8 and of a nil map; uint32 and *semver.Version as parameter types;
+# `.Values.AsMap`. An entry that became too large fails too, so that none outlives its reason.
+STILL_DIFFERENT = {
+    "abbrev": 1,
+    "b64dec": 1,
+    "derivePassword": 4,
+    "dig": 2,
+    "semver": 1,
+    "substr": 2,
+    "trunc": 3,
+    "unset": 1,
+    "wrapWith": 3,
+}
+TEMPLATE = "oracle/templates/case.txt"
+CHART = a_chart({"Chart.yaml": "apiVersion: v2\nname: oracle\nversion: 1.2.3\n"})
+
+
+class SystemRandom:
+    def randbytes(self, count):
+        return os.urandom(count)
+
+    def randbelow(self, limit):
+        return int.from_bytes(os.urandom(8), "big") % limit
+
+
+class RealEffects:
+    random = SystemRandom()
+
+    def now(self):
+        return datetime.now(UTC)
+
+    def lookup(self, *_):
+        return {}
+
+
+@cache
+def engine():
+    return Engine(REGISTRY)
+
+
+def data(values):
+    return {
+        "Values": ChartValues(go_yaml.load(values) if values else {}),
+        "Chart": metadata_view(CHART.metadata, is_root=True),
+        "Files": Files.of([]),
+        "Capabilities": Capabilities(),
+        "Release": ReleaseInfo("demo", "prod").as_values(),
+        "Template": ChartValues(Name=TEMPLATE, BasePath="oracle/templates"),
+        "Subcharts": {},
+    }
+
+
+def answer(snippet, values):
+    try:
+        templates = engine().parse({TEMPLATE: snippet})
+        return {"output": templates.render(TEMPLATE, data(values), RenderScope(RealEffects()))}
+    except TemplateError as error:
+        return {"error": str(error)}
+
+
+def as_text(text):
+    # Output that is no UTF-8 is kept as YAML's !!binary.
+    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_function_answers_as_helm(name):
+    asked = yaml.load((CASES / name / "cases.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    wrong = [
+        (case["template"], expected, given)
+        for case in asked["cases"]
+        if (expected := {key: as_text(text) for key, text in case.items() if key != "template"})
+        != (given := answer(case["template"], asked["values"]))
+    ]
+    assert len(wrong) == STILL_DIFFERENT.get(name, 0), wrong
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_function_has_ten_cases_at_least(name):
+    assert (CASES / name / "cases.yaml").read_text("utf-8").count("\n  - template:") >= 10
