@@ -131,6 +131,11 @@ def test_what_makes_sense_is_accepted(api, spec):
             "must not hold a user name or a password",
             id="credentials",
         ),
+        pytest.param(
+            {"chart": a_chart_field(version="1\x1b[31m")},
+            "must be a version or a range of versions",
+            id="control characters",
+        ),
         *(
             pytest.param({"interval": text}, DURATION, id=f"interval {text!r}")
             for text in ("-1s", "0", "0s", "1d", "5", "999ms", "24h1s", "99999999h", "1h 30m")

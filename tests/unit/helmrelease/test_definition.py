@@ -1,0 +1,139 @@
+"""The definition in crds/, its parser and its documentation name the same fields."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.builders.helmreleases import a_body, with_field
+from whipstaff.errors import InvalidSpec
+from whipstaff.helmrelease import names, parsing
+from whipstaff.helmrelease.types import CRDPolicy, DeletionPolicy
+
+ROOT = Path(__file__).parents[3]
+DEFINITION = yaml.safe_load((ROOT / "crds" / "helmreleases.yaml").read_text(encoding="utf-8"))
+[VERSION] = DEFINITION["spec"]["versions"]
+SCHEMA = VERSION["schema"]["openAPIV3Schema"]
+REFERENCE = (ROOT / "docs" / "helmrelease.md").read_text(encoding="utf-8")
+
+# A value that no field of that type takes.
+WRONG = {"string": 7, "integer": "x", "boolean": "x", "object": "x", "array": "x"}
+
+
+def fields_of(schema, path=()):
+    """Walk a schema: (path, schema) of every field, items of lists under their list."""
+    for name, child in schema.get("properties", {}).items():
+        yield (*path, name), child
+        yield from fields_of(child, (*path, name))
+    if "items" in schema:
+        yield from fields_of(schema["items"], path)
+
+
+SPEC = list(fields_of(SCHEMA["properties"]["spec"], ("spec",)))
+STATUS = list(fields_of(SCHEMA["properties"]["status"], ("status",)))
+ALL = [*SPEC, *STATUS]
+
+
+def dotted(path):
+    return ".".join(path)
+
+
+@pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
+def test_every_field_has_a_parser(path, schema):
+    """A field that nobody reads would take any value."""
+    body = with_field(a_body(), path, WRONG[schema["type"]])
+
+    with pytest.raises(InvalidSpec) as caught:
+        parsing.parse(body)
+
+    assert caught.value.field == dotted(path)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in ALL], ids=dotted)
+def test_every_field_is_in_the_reference(path):
+    assert f"`{dotted(path[1:])}`" in REFERENCE, f"add {dotted(path)} to docs/helmrelease.md"
+
+
+def test_the_reference_names_no_field_that_is_not_served():
+    rows = [line for line in REFERENCE.splitlines() if line.startswith("| `")]
+
+    assert {row.split("`")[1] for row in rows} == {dotted(path[1:]) for path, _ in ALL}
+
+
+@pytest.mark.parametrize(("path", "schema"), ALL, ids=[dotted(path) for path, _ in ALL])
+def test_every_field_is_explained_in_a_sentence(path, schema):
+    description = schema.get("description", "")
+
+    assert description.endswith("."), dotted(path)
+    assert "\n" not in description, "kubectl explain wraps lines itself"
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [item for item in SPEC if item[1]["type"] == "string"],
+    ids=[dotted(path) for path, schema in SPEC if schema["type"] == "string"],
+)
+def test_every_text_of_spec_has_bounds(path, schema):
+    """The API server counts the cost of a rule from the longest text that it may meet."""
+    assert schema["maxLength"] <= 2048
+
+
+@pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
+def test_no_field_has_a_default_of_its_own(path, schema):
+    """What is stored is what someone wrote: a diff against Git shows nothing else."""
+    assert "default" not in schema
+
+
+def test_the_definition_and_the_parser_choose_among_the_same_words():
+    enums = {dotted(path): schema["enum"] for path, schema in SPEC if "enum" in schema}
+
+    assert enums == {
+        "spec.install.crds": [policy.value for policy in CRDPolicy],
+        "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
+        "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "rule"),
+    [
+        ("releaseName", parsing.RELEASE_NAME),
+        ("targetNamespace", parsing.NAMESPACE),
+        ("storageNamespace", parsing.NAMESPACE),
+        ("serviceAccountName", parsing.SERVICE_ACCOUNT),
+        ("chart.name", parsing.CHART_NAME),
+        ("chart.version", parsing.CHART_VERSION),
+        ("chart.repository", parsing.REPOSITORY),
+    ],
+)
+def test_the_definition_and_the_parser_have_the_same_bounds(field, rule):
+    schemas = {dotted(path): schema for path, schema in SPEC}
+
+    assert schemas[f"spec.{field}"]["maxLength"] == rule.longest
+
+
+def test_the_definition_and_the_parser_have_the_same_numbers():
+    schemas = {dotted(path): schema for path, schema in SPEC}
+
+    assert schemas["spec.revision"]["maximum"] == parsing.HIGHEST_REVISION
+    assert schemas["spec.maxHistory"]["maximum"] == parsing.HIGHEST_MAX_HISTORY
+
+
+def test_the_definition_has_our_names():
+    spec = DEFINITION["spec"]
+
+    assert DEFINITION["metadata"]["name"] == names.CRD_NAME
+    assert (spec["group"], VERSION["name"]) == (names.GROUP, names.VERSION)
+    assert (spec["names"]["kind"], spec["names"]["plural"]) == (names.KIND, names.PLURAL)
+
+
+def test_helm_never_deletes_the_definition():
+    assert DEFINITION["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_short_name_is_not_that_of_flux():
+    assert spec_names("shortNames") == ["whr"]
+
+
+def spec_names(field):
+    return DEFINITION["spec"]["names"][field]
