@@ -1,4 +1,4 @@
-"""Versions and constraints as Masterminds/semver reads them; semverCompare's oracle cases say the rest."""
+"""Versions and constraints as Masterminds/semver reads them; semverCompare has more cases."""
 
 import random
 
