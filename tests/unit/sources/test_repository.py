@@ -61,7 +61,11 @@ async def test_the_newest_version_in_range_is_fetched_and_kept(world, repository
     chart = await world.resolve("^1.0")
     assert (chart.name, chart.version) == ("blog", "1.2.0")
     assert chart.digest == f"sha256:{hashlib.sha256(data).hexdigest()}"
-    assert Path(chart.path).read_bytes() == data
+    assert stored(chart) == data
+
+
+def stored(chart) -> bytes:
+    return Path(chart.path).read_bytes()
 
 
 async def test_an_index_that_is_young_enough_is_not_asked_for_again(world, repository):
