@@ -1,6 +1,7 @@
 """What tests have at hand: the shared corpus and the control plane, or a word on why not."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def _in_ci() -> bool:
 def pytest_runtest_setup(item):
     if marker := item.get_closest_marker("must_run"):
         pytest.fail(marker.args[0], pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _recursion_limit():
+    """Give each test the interpreter's own limit: a render raises it, as in a worker."""
+    limit = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(limit)
 
 
 @pytest.fixture(scope="session")

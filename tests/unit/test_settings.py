@@ -13,16 +13,16 @@ def test_nothing_set_gives_the_defaults():
 def test_each_kind_of_field_is_read():
     settings = Settings.from_environment(
         {
-            "WHIPSTAFF_MAX_HISTORY": "3",
-            "WHIPSTAFF_RESYNC_SECONDS": "1.5",
+            "WHIPSTAFF_WORKER_COUNT": "3",
+            "WHIPSTAFF_LEASE_SECONDS": "1.5",
             "WHIPSTAFF_CACHE_FOLDER": "/data",
             "WHIPSTAFF_STORAGE_DRIVER": "configmap",
             "WHIPSTAFF_ALLOW_LOOPBACK_REPOSITORIES": "false",
         }
     )
     assert settings == Settings(
-        max_history=3,
-        resync_seconds=1.5,
+        worker_count=3,
+        lease_seconds=1.5,
         cache_folder=Path("/data"),
         storage_driver="configmap",
         allow_loopback_repositories=False,
@@ -30,7 +30,7 @@ def test_each_kind_of_field_is_read():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("MAX_HISTORY", "many"), ("ALLOW_LOOPBACK_REPOSITORIES", "perhaps")]
+    ("name", "value"), [("WORKER_COUNT", "many"), ("ALLOW_LOOPBACK_REPOSITORIES", "perhaps")]
 )
 def test_a_variable_that_cannot_be_read_is_named(name, value):
     with pytest.raises(InvalidSpec, match=f"WHIPSTAFF_{name}"):
