@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from whipstaff.golang.printf import is_print, quote
@@ -59,61 +60,56 @@ class Token(NamedTuple):
     text: str
 
 
-WORDS = {
-    "block": Kind.BLOCK,
-    "break": Kind.BREAK,
-    "continue": Kind.CONTINUE,
-    "define": Kind.DEFINE,
-    "else": Kind.ELSE,
-    "end": Kind.END,
-    "if": Kind.IF,
-    "range": Kind.RANGE,
-    "nil": Kind.NIL,
-    "template": Kind.TEMPLATE,
-    "with": Kind.WITH,
-    "true": Kind.BOOL,
-    "false": Kind.BOOL,
+WORDS: dict[str, int] = {
+    "block": int(Kind.BLOCK),
+    "break": int(Kind.BREAK),
+    "continue": int(Kind.CONTINUE),
+    "define": int(Kind.DEFINE),
+    "else": int(Kind.ELSE),
+    "end": int(Kind.END),
+    "if": int(Kind.IF),
+    "range": int(Kind.RANGE),
+    "nil": int(Kind.NIL),
+    "template": int(Kind.TEMPLATE),
+    "with": int(Kind.WITH),
+    "true": int(Kind.BOOL),
+    "false": int(Kind.BOOL),
 }
 
 SPACES = " \t\r\n"
 BLANKS = frozenset(SPACES)
 
 _END_OF_WORD = r"(?=[ \t\r\n.,|:)(]|\}\}|\Z)"
-_ACTION = re.compile(
-    rf"""
-      (?P<trim>[ \t\r\n]+-\}}\}})
-    | (?P<space>[ \t\r\n]+)
-    | (?P<field>(?:\.(?![0-9])\w+)+{_END_OF_WORD})
-    | (?P<word>[^\W0-9]\w*{_END_OF_WORD})
-    | (?P<close>\}}\}})
-    | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
-    | (?P<variable>\$\w*{_END_OF_WORD})
-    | (?P<pipe>\|)
-    | (?P<left>\()
-    | (?P<right>\))
-    | (?P<number>[0-9]+(?=[ \t\r\n,|:)(]|\}}\}}|\Z))
-    | (?P<dot>\.{_END_OF_WORD})
-    | (?P<declare>:=)
-    | (?P<assign>=)
-    | (?P<raw>`[^`]*`)
-    | (?P<char>'(?:[^'\\\n]|\\[^\n])*')
-    """,
-    re.VERBOSE,
-)
+_END_OF_NUMBER = r"(?=[ \t\r\n,|:)(]|\}\}|\Z)"
 
-# The groups whose match is a token as it stands.
-_PLAIN: dict[str, int] = {
-    "field": Kind.FIELD,
-    "string": Kind.STRING,
-    "variable": Kind.VARIABLE,
-    "pipe": Kind.PIPE,
-    "number": Kind.NUMBER,
-    "dot": Kind.DOT,
-    "declare": Kind.DECLARE,
-    "assign": Kind.ASSIGN,
-    "raw": Kind.RAW_STRING,
-    "char": Kind.CHAR_CONSTANT,
-}
+# The token patterns in the order they are tried, with the kind of each; the rest is code's.
+_PATTERNS: tuple[tuple[int, str], ...] = (
+    (Kind.FIELD, rf"(?:\.(?![0-9])\w+)+{_END_OF_WORD}"),
+    (Kind.IDENTIFIER, rf"[^\W0-9]\w*{_END_OF_WORD}"),
+    (Kind.RIGHT_DELIM, r"(?:(?<=[ \t\r\n])-)?\}\}"),
+    (Kind.STRING, r'"(?:[^"\\\n]|\\[^\n])*"'),
+    (Kind.VARIABLE, rf"\$\w*{_END_OF_WORD}"),
+    (Kind.PIPE, r"\|"),
+    (Kind.LEFT_PAREN, r"\("),
+    (Kind.RIGHT_PAREN, r"\)"),
+    (Kind.NUMBER, rf"[0-9]+{_END_OF_NUMBER}"),
+    (Kind.DOT, rf"\.{_END_OF_WORD}"),
+    (Kind.DECLARE, r":="),
+    (Kind.ASSIGN, r"="),
+    (Kind.RAW_STRING, r"`[^`]*`"),
+    (Kind.CHAR_CONSTANT, r"'(?:[^'\\\n]|\\[^\n])*'"),
+)
+_ACTION = re.compile(r"[ \t\r\n]*(?:" + "|".join(f"({text})" for _, text in _PATTERNS) + ")")
+_KINDS = (0, *(int(kind) for kind, _ in _PATTERNS))
+
+TEXT = int(Kind.TEXT)
+LEFT_DELIM = int(Kind.LEFT_DELIM)
+IDENTIFIER = int(Kind.IDENTIFIER)
+RIGHT_DELIM = int(Kind.RIGHT_DELIM)
+LEFT_PAREN = int(Kind.LEFT_PAREN)
+RIGHT_PAREN = int(Kind.RIGHT_PAREN)
+
+_new_token = partial(tuple.__new__, Token)
 
 
 def tokens_of(source: str) -> list[Token]:
@@ -161,11 +157,11 @@ class _Lexer:
                 text = text.rstrip(SPACES)
                 inside += 2
             if text:
-                tokens.append(Token(Kind.TEXT, position, text))
+                tokens.append(Token(TEXT, position, text))
             if source.startswith("/*", inside):
                 position = self.comment(inside)
             else:
-                tokens.append(Token(Kind.LEFT_DELIM, start, "{{"))
+                tokens.append(Token(LEFT_DELIM, start, "{{"))
                 position = self.action(inside)
             if position < 0:
                 return tokens
@@ -195,37 +191,32 @@ class _Lexer:
 
     def action(self, position: int) -> int:
         """Append the tokens of one action; the position after it, -1 after an error."""
-        source, append, match, plain = self.source, self.tokens.append, _ACTION.match, _PLAIN
+        append, match, kinds, words = self.tokens.append, _ACTION.match, _KINDS, WORDS
+        source = self.source
         depth = 0
         while True:
             found = match(source, position)
             if found is None:
-                position = self.unusual(position)
+                position = self.unusual(self.skip_spaces(position))
                 if position < 0:
                     return position
                 continue
-            group = found.lastgroup or ""
-            end = found.end()
-            kind = plain.get(group)
-            if kind is not None:
-                append(Token(kind, position, found[0]))
-            elif group == "word":
-                text = found[0]
-                append(Token(WORDS.get(text, Kind.IDENTIFIER), position, text))
-            elif group == "left":
+            index = found.lastindex or 0
+            kind, text, position = kinds[index], found[index], found.end()
+            if kind == IDENTIFIER:
+                kind = words.get(text, kind)
+            elif kind == LEFT_PAREN:
                 depth += 1
-                append(Token(Kind.LEFT_PAREN, position, "("))
-            elif group == "right":
+            elif kind == RIGHT_PAREN:
                 depth -= 1
                 if depth < 0:
-                    return self.fail(position, "unexpected right paren")
-                append(Token(Kind.RIGHT_PAREN, position, ")"))
-            elif group != "space":
+                    return self.fail(position - 1, "unexpected right paren")
+            elif kind == RIGHT_DELIM:
                 if depth:
-                    return self.fail(position, "unclosed left paren")
-                append(Token(Kind.RIGHT_DELIM, end - 2, "}}"))
-                return self.skip_spaces(end) if group == "trim" else end
-            position = end
+                    return self.fail(position - len(text), "unclosed left paren")
+                append(_new_token((kind, position - 2, "}}")))
+                return self.skip_spaces(position) if len(text) > len("}}") else position
+            append(_new_token((kind, position - len(text), text)))
 
     def unusual(self, position: int) -> int:
         """One token that the pattern does not know: a wide number, a stray character, an error."""

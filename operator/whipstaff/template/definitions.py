@@ -1,0 +1,182 @@
+"""Templates that can be executed: parsed and compiled when they are first needed, and kept."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from contextlib import contextmanager
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING
+
+from whipstaff.template.compiler import TooDeep, compile_body
+from whipstaff.template.errors import LimitExceeded
+from whipstaff.template.nodes import is_empty
+from whipstaff.template.parser import MAX_NESTING, parse
+from whipstaff.template.runtime import COMPILED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from whipstaff.template.compiler import Compiled
+    from whipstaff.template.functions.registry import Function
+    from whipstaff.template.nodes import Body, Node
+    from whipstaff.template.runtime import Run
+
+FRAMES_PER_NODE = 8
+
+# What is kept of a definition on disk: its name, whether it is empty, its codes, its line map.
+Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
+
+
+class Source:
+    """One file, or one text given to tpl, and the templates that it defines."""
+
+    __slots__ = ("_trees", "definitions", "file", "functions", "namespace", "text")
+
+    def __init__(
+        self,
+        file: str,
+        text: str,
+        functions: Mapping[str, Function],
+        namespace: dict[str, object],
+        kept: Sequence[Kept] | None = None,
+    ) -> None:
+        """Parse the text, unless what is kept of it is at hand; ParseError if it is no template."""
+        self.file = file
+        self.text = text
+        self.functions = functions
+        self.namespace = namespace
+        self._trees: dict[str, Body] | None = None
+        self.definitions: dict[str, Definition]
+        if kept is None:
+            self.definitions = {
+                name: Definition(self, name, empty=is_empty(tree))
+                for name, tree in self.trees().items()
+            }
+        else:
+            self.definitions = {
+                name: Definition(self, name, empty=empty, codes=codes, lines=lines)
+                for name, empty, codes, lines in kept
+            }
+
+    def trees(self) -> dict[str, Body]:
+        """The syntax trees by name."""
+        if self._trees is None:
+            allow_frames(MAX_NESTING * FRAMES_PER_NODE)
+            with collector_paused():
+                self._trees = parse(self.file, self.text, self.functions)
+        return self._trees
+
+    def kept(self) -> list[Kept]:
+        """What to keep of the definitions; those never executed have no code."""
+        return [(d.name, d.empty, d.codes, d.lines) for d in self.definitions.values()]
+
+
+class Definition:
+    """One template; its code is made when it is first called."""
+
+    __slots__ = (
+        "_strict_lines",
+        "call",
+        "codes",
+        "empty",
+        "lines",
+        "name",
+        "source",
+        "strict_call",
+    )
+
+    call: Callable[[Run, object, list[str]], object]
+    strict_call: Callable[[Run, object, list[str]], object]
+
+    def __init__(
+        self,
+        source: Source,
+        name: str,
+        *,
+        empty: bool,
+        codes: tuple[CodeType, ...] = (),
+        lines: tuple[int, ...] = (),
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.empty = empty
+        self.codes = codes
+        self.lines = lines
+        self._strict_lines: tuple[int, ...] = ()
+        self.call = self._first_call
+        self.strict_call = self._first_strict_call
+
+    def _first_call(self, run: Run, dot: object, out: list[str]) -> object:
+        if not self.codes:
+            with collector_paused():
+                made = self.compiled(strict=False)
+                self.codes, self.lines = _codes_of(made), made.lines
+        self.call = self._function(self.codes)
+        return self.call(run, dot, out)
+
+    def _first_strict_call(self, run: Run, dot: object, out: list[str]) -> object:
+        made = self.compiled(strict=True)
+        self._strict_lines = made.lines
+        self.strict_call = self._function(_codes_of(made))
+        return self.strict_call(run, dot, out)
+
+    def _function(self, codes: tuple[CodeType, ...]) -> Callable[[Run, object, list[str]], object]:
+        namespace = self.source.namespace
+        if len(codes) > 1:
+            namespace = dict(namespace)
+            for code in codes:
+                namespace[code.co_name] = FunctionType(code, namespace)
+        # The definition is a default argument, so that a traceback leads back to it.
+        return FunctionType(codes[0], namespace, "template", (self,))
+
+    def compiled(self, *, strict: bool) -> Compiled:
+        """The Python source with its sites."""
+        tree = self.source.trees()[self.name]
+        try:
+            return compile_body(tree, self.source.functions, strict=strict)
+        except TooDeep:
+            raise LimitExceeded(
+                f"template {self.name} nests its control actions too deeply", self.source.file
+            ) from None
+
+    def site_of(self, line: int, *, strict: bool) -> int:
+        """The site of a line of the compiled code."""
+        lines = self._strict_lines if strict else self.lines
+        while line > 1 and lines[line - 1] < 0:
+            line -= 1
+        return lines[line - 1]
+
+    def place(self, site: int) -> tuple[str, Node, str]:
+        """The location `file:line:column` of a site, its node, the function called there."""
+        # Compiling again gives the same sites; they are not worth keeping for errors alone.
+        found = self.compiled(strict=False).sites[site]
+        before = self.source.text[: found.node.position]
+        line = 1 + before.count("\n")
+        column = len(before.rpartition("\n")[2].encode("utf-8", "surrogateescape"))
+        return f"{self.source.file}:{line}:{column}", found.node, found.function
+
+
+def _codes_of(made: Compiled) -> tuple[CodeType, ...]:
+    module = compile(made.source, COMPILED, "exec", dont_inherit=True)
+    return tuple(constant for constant in module.co_consts if isinstance(constant, CodeType))
+
+
+def allow_frames(count: int) -> None:
+    """Let Python recurse as deeply as our own limits do, so that they are what is met."""
+    needed = count + 2_000
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Without garbage collection: trees are many objects that live, and a third of the time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
