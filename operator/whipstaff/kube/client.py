@@ -368,7 +368,8 @@ def _event(line: bytes) -> WatchEvent:
     if not isinstance(kind, str) or not isinstance(body, dict):
         raise WatchFailed("a line of the watch is no event")
     if kind == "ERROR":
-        refused = refusal(int(body.get("code") or 0), body, "")
+        code = body.get("code")
+        refused = refusal(code if isinstance(code, int) else 0, body, "")
         failure = WatchGone if refused.code == _GONE else WatchFailed
         raise failure(refused.text, code=refused.code, api_reason=refused.api_reason)
     return WatchEvent(kind, body)

@@ -1,0 +1,88 @@
+"""Messages of the API server keep what helps and lose what is the user's."""
+
+import pytest
+
+from whipstaff.kube.refusals import TEXT_LIMIT, refusal, scrub
+
+POD = '{"containers":[{"name":"c","env":[{"name":"P","value":"canary: }]"}]}]}'
+
+
+def test_the_causes_of_an_invalid_object_are_named_without_values():
+    status = {
+        "message": f'Job.batch "j" is invalid: spec.template: Invalid value: {POD}: immutable',
+        "reason": "Invalid",
+        "details": {
+            "name": "j",
+            "kind": "Job",
+            "causes": [
+                {"field": "spec.template", "message": f"Invalid value: {POD}: field is immutable"},
+                {"field": "spec.x", "message": "Required value"},
+            ],
+        },
+    }
+    refused = refusal(422, status, "Job web/j")
+    assert refused.text == (
+        'Job.batch "j" is invalid: spec.template: Invalid value: field is immutable; '
+        "spec.x: Required value"
+    )
+    assert (refused.code, refused.api_reason) == (422, "Invalid")
+    assert refused.object_reference == "Job web/j"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            'a: Invalid value: "can\\"ary": too long', "a: Invalid value: too long", id="text"
+        ),
+        pytest.param(
+            "a: Invalid value: 70000: too large", "a: Invalid value: too large", id="number"
+        ),
+        pytest.param(
+            f"a: Invalid value: {POD}: no, b: Duplicate value: [1,2]",
+            "a: Invalid value: no, b: Duplicate value",
+            id="structures",
+        ),
+        pytest.param(
+            'a: Invalid value: core.Pod{Name:"canary: x", L:[]string(nil)}: no',
+            "a: Invalid value: no",
+            id="a Go struct",
+        ),
+        pytest.param(
+            'a: Unsupported value: "canary": supported values: "A"',
+            'a: Unsupported value: supported values: "A"',
+            id="supported values stay",
+        ),
+        pytest.param(
+            'a: Invalid value: "canary that was cut', "a: Invalid value", id="a value without end"
+        ),
+        pytest.param('pods "p" not found', 'pods "p" not found', id="names stay"),
+    ],
+)
+def test_bad_values_are_taken_out(text, expected):
+    assert scrub(text) == expected
+
+
+def test_of_a_secret_each_quoted_text_goes_but_its_name():
+    status = {"message": 'admission of Secret "token": "canary" is weak', "reason": "Forbidden"}
+    refused = refusal(403, status, "Secret web/token")
+    assert refused.text == 'admission of Secret "token": "…" is weak'
+
+
+def test_long_messages_are_cut():
+    assert len(scrub("x" * 5000)) == TEXT_LIMIT
+
+
+@pytest.mark.parametrize("status", [None, [], "text", {"message": None, "details": []}])
+def test_an_answer_without_a_message_is_named_by_its_code(status):
+    assert refusal(502, status, "").text == "the API server answered 502"
+
+
+def test_a_field_that_no_schema_has_is_no_fault_of_the_server():
+    status = {"message": "failed to create typed patch object (/s): .dat: field not declared"}
+    refused = refusal(500, status, "ConfigMap web/s")
+    assert (refused.code, refused.reason, refused.retryable) == (400, "BadRequest", False)
+
+
+def test_a_failure_of_the_server_is_worth_asking_again():
+    assert refusal(500, {"message": "etcdserver: leader changed"}, "").retryable
