@@ -24,13 +24,14 @@ from whipstaff.errors import (
     ChartIntegrity,
     ChartInvalid,
     ChartTooLarge,
+    ChartUnavailable,
     ClusterRefused,
     RenderLimit,
 )
 from whipstaff.golang import yaml
 from whipstaff.release import manifests
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject
-from whipstaff.template.errors import FunctionError
+from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.scope import Limits as ScopeLimits
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers import documents
@@ -86,10 +87,7 @@ class Charts:
         if digest in self._charts:
             self._charts.move_to_end(digest)
             return self._charts[digest]
-        file = Path(path)
-        if file.stat().st_size > self._archive_bytes:
-            raise ChartTooLarge(f"the archive is larger than {self._archive_bytes} bytes")
-        data = file.read_bytes()
+        data = self._read(Path(path))
         found = f"sha256:{hashlib.sha256(data).hexdigest()}"
         if digest and found != digest:
             raise ChartIntegrity(f"the archive's digest is {found}, not {digest}")
@@ -97,6 +95,14 @@ class Charts:
         if len(self._charts) > _CHARTS_KEPT:
             self._charts.popitem(last=False)
         return chart
+
+    def _read(self, file: Path) -> bytes:
+        try:
+            if file.stat().st_size > self._archive_bytes:
+                raise ChartTooLarge(f"the archive is larger than {self._archive_bytes} bytes")
+            return file.read_bytes()
+        except OSError as error:
+            raise ChartUnavailable(f"the archive {file.name} left the cache", file.name) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +250,8 @@ def _in_template(lookup: Lookup) -> Callable[[str, str, str, str], dict[str, obj
             return lookup(api_version, kind, namespace, name)
         except ClusterRefused as error:
             raise FunctionError(error.text) from error
+        except RenderLimit as error:
+            raise LimitExceeded(error.text) from error
 
     return ask
 
