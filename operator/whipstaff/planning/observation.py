@@ -36,10 +36,9 @@ class Observation:
     release: HelmRelease
     headers: tuple[RevisionHeader, ...]  # newest first
     inputs: Inputs | OperatorError  # the error that kept them from being known
+    history_known: bool = True  # else `headers` says nothing, and status keeps what it says
     remembered: Remembered = field(default_factory=Remembered)
     now_seconds: int = 0  # Unix time
-    definition_terminating: bool = False  # our CRD is being deleted
-    namespace_terminating: bool = False  # the target namespace is, or is gone
 
     @property
     def newest(self) -> RevisionHeader | None:

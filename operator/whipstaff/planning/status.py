@@ -38,6 +38,17 @@ class Reason(StrEnum):
     RELEASE_NAME_TAKEN = "ReleaseNameTaken"
 
 
+_FROM_HISTORY = (
+    "history",
+    "revision",
+    "chartVersion",
+    "pinnedRevision",
+    "failures",
+    "lastAttemptedRevision",
+    "lastAttemptedInputs",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Unready:
     """An object that is not ready, and the cause in one sentence."""
@@ -104,6 +115,8 @@ def status_for(facts: StatusFacts) -> JsonObject:
     if findings.progressing:  # only an ended pass has handled a generation or a request
         status["observedGeneration"] = old.get("observedGeneration", 0)
         status["lastHandledReconcileAt"] = old.get("lastHandledReconcileAt", "")
+    if not seen.history_known:
+        status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [])}
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from whipstaff.helmrelease.types import ActionOptions, CRDPolicy, UninstallOptions
 from whipstaff.release.manifests import in_uninstall_order, keeps
-from whipstaff.release.revision import HookEvent, JsonObject, Revision, RevisionNumber
+from whipstaff.release.revision import (
+    HookEvent,
+    JsonObject,
+    Revision,
+    RevisionHeader,
+    RevisionNumber,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +24,18 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateNamespaces:
+    """Create the namespaces that the release and its record go to."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InstallCRDs:
-    """Apply the chart's crds/ and wait until they are served."""
+    """Apply the chart's crds/ and wait until they are served.
+
+    Comes before the lock: CRDs are in no record, so a resumed revision could not bring them.
+    """
 
     crds: tuple[JsonObject, ...]
     replace: bool  # also those that exist
@@ -110,8 +126,9 @@ class MarkUninstalled:
 
 
 Step = (
-    Store
+    CreateNamespaces
     | InstallCRDs
+    | Store
     | RunHooks
     | Apply
     | AwaitReady
@@ -142,6 +159,7 @@ class Change:
     revision: Revision
     options: ActionOptions
     stored: bool = False  # the revision was stored before a kill
+    namespaces: tuple[str, ...] = ()  # to be created
     crds: tuple[JsonObject, ...] = ()
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
@@ -152,9 +170,13 @@ def steps_for(change: Change) -> Plan:
     """Lay out an install, upgrade or rollback."""
     options, revision = change.options, change.revision
     before, after, description = _HOOKS[change.kind]
-    plan: list[Step] = [] if change.stored else [Store()]
+    plan: list[Step] = []
+    if change.namespaces:
+        plan.append(CreateNamespaces(change.namespaces))
     if change.crds and options.crds is not CRDPolicy.SKIP:
         plan.append(InstallCRDs(change.crds, options.crds is CRDPolicy.CREATE_REPLACE))
+    if not change.stored:
+        plan.append(Store())
     plan += _hooks(revision, before, options)
     plan.append(Apply())
     if not options.disable_wait:
@@ -210,17 +232,18 @@ def steps_to_uninstall(
 
 
 def history_to_forget(
-    numbers: Iterable[RevisionNumber], keep: int, spared: frozenset[int]
+    headers: Iterable[RevisionHeader], keep: int, spared: frozenset[int]
 ) -> tuple[RevisionNumber, ...]:
-    """Choose the oldest revisions so that `keep` are left, a new one included; 0 keeps all.
+    """Choose revisions to forget so that `keep` are left, a new one included; 0 keeps all.
 
-    The spared ones stay: what runs, and what a pin names.
+    Failed ones go first, so that failures never push out what can be rolled back to; else the
+    oldest. The spared ones stay: what runs, and what a pin names.
     """
-    stored = sorted(numbers)
+    stored = sorted(headers, key=lambda header: (header.status.ran, header.number))
     if keep <= 0:
         return ()
     surplus = len(stored) + 1 - keep
-    candidates = [number for number in stored if number not in spared]
+    candidates = [header.number for header in stored if header.number not in spared]
     return tuple(candidates[: max(surplus, 0)])
 
 

@@ -13,6 +13,7 @@ from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.steps import (
     Apply,
     AwaitReady,
+    CreateNamespaces,
     InstallCRDs,
     MarkDeployed,
     MarkFailed,
@@ -50,6 +51,9 @@ async def execute(world: World, work: Work, plan: Plan) -> None:
 
 async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step
     match step:
+        case CreateNamespaces():
+            for name in step.names:
+                await world.cluster.ensure_namespace(name, work.identity)
         case Store():
             await world.store.create(work.key, work.revision, work.identity)
             work.keep(work.revision)

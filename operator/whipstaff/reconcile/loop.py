@@ -42,9 +42,6 @@ from whipstaff.release.revision import (
 log = logging.getLogger(__name__)
 
 
-_FROM_HISTORY = ("history", "revision", "chartVersion", "pinnedRevision")  # of status
-
-
 class Ending(StrEnum):
     """How a pass ended."""
 
@@ -102,8 +99,8 @@ class Pass:
 
     async def refuse(self, refusal: OperatorError) -> Outcome:
         """Report that nothing can be done; what is known of the release stays in status."""
-        self._seen = Observation(self._release, (), refusal)
-        return await self._say_only(refusal)
+        self._seen = _blind(self._release, refusal)
+        return await self._refused(refusal)
 
     async def _laps(self) -> Outcome:
         done: set[Action] = set()
@@ -213,10 +210,9 @@ class Pass:
     async def _tidy(self, seen: Observation) -> None:
         deployed = [h for h in seen.headers if h.status is ReleaseStatus.DEPLOYED]
         work = self._work(await self._read(deployed[0]))
-        numbers = [header.number for header in seen.headers[1:]]
         pin = self._release.spec.revision
         spared = frozenset({h.number for h in deployed} | ({pin} if pin else set()))
-        surplus = history_to_forget(numbers, self._release.spec.max_history, spared)
+        surplus = history_to_forget(seen.headers[1:], self._release.spec.max_history, spared)
         plan = (Supersede(tuple(h.number for h in deployed[1:])), PruneHistory(surplus))
         await execute(self._world, work, plan)
         self._revisions.update(work.known)
@@ -275,38 +271,25 @@ class Pass:
 
     async def _refused(self, refusal: OperatorError) -> Outcome:
         if self._seen is None:
-            inputs = refusal
-            self._seen = Observation(self._release, (), inputs)
-            try:
-                key, identity = self._release.release_key, identity_of(self._release)
-                headers = await self._world.store.history(key, identity)
-                self._seen = replace(self._seen, headers=headers)
-            except OperatorError:
-                return await self._say_only(refusal)
+            self._seen = await self._without_inputs(refusal)
         half_way = any(h.status.pending and is_ours(h) for h in self._seen.headers[:1])
         try:
             await self._report(Findings(refusal=refusal))
-        except OperatorError:
-            log.warning("status not written", extra={"why": refusal.reason})
+        except OperatorError as error:
+            log.warning("status not written", extra={"why": error.reason})
         return Outcome(Ending.UNREACHABLE if half_way else Ending.REFUSED)
 
-    async def _say_only(self, refusal: OperatorError) -> Outcome:
-        """Report a refusal without knowing the history: what status said of it stays."""
-        assert self._seen is not None  # noqa: S101 - the caller made it
-        status = self._status(Findings(refusal=refusal))
-        kept: JsonObject = {
-            name: self._release.status[name]
-            for name in _FROM_HISTORY
-            if name in self._release.status
-        }
+    async def _without_inputs(self, refusal: OperatorError) -> Observation:
+        """Observe the history alone, or nothing where even that cannot be had."""
+        release = self._release
         try:
-            await self._narrator.write({**status, **kept})
+            headers = await self._world.store.history(release.release_key, identity_of(release))
         except OperatorError:
-            log.warning("status not written", extra={"why": refusal.reason})
-        return Outcome(Ending.REFUSED)
+            return _blind(release, refusal)
+        return Observation(release, headers, refusal)
 
     async def _delete(self) -> Outcome:
-        self._seen = Observation(self._release, (), OperatorError("being deleted"))
+        self._seen = _blind(self._release, OperatorError("being deleted"))
         self._narrator.begin(self._progress)
         self._story.sentence = "uninstalling"
         await Uninstallation(self._world, self._intent, self._release, self._story).run()
@@ -314,6 +297,11 @@ class Pass:
         release = self._release
         await self._world.reporter.remove_finalizer(release.namespace, release.name, release.uid)
         return Outcome(Ending.DELETED)
+
+
+def _blind(release: HelmRelease, why: OperatorError) -> Observation:
+    """Return an observation that knows the HelmRelease and nothing of its history."""
+    return Observation(release, (), why, history_known=False)
 
 
 def _uninterrupted(work: Work) -> Work:

@@ -32,7 +32,7 @@ from whipstaff.release.revision import (
     RevisionNumber,
 )
 
-_NOT_FOUND = 404
+_NOT_FOUND, _FORBIDDEN = 404, 403
 _PENDING = {
     Action.INSTALL: (ReleaseStatus.PENDING_INSTALL, "Initial install underway"),
     Action.UPGRADE: (ReleaseStatus.PENDING_UPGRADE, "Preparing upgrade"),
@@ -58,7 +58,7 @@ class Preparation:
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
         spec = self._release.spec
-        await self._require_namespace()
+        namespaces = await self._missing_namespaces()
         rendering = await self._render(chart)
         if rendering.same_as_current:
             return Unchanged()
@@ -73,13 +73,13 @@ class Preparation:
             hooks=rendering.hooks,
             notes=rendering.notes,
         )
-        return await self._checked(revision, rendering.crds)
+        return await self._checked(revision, rendering.crds, namespaces)
 
     async def rollback(self) -> Change:
         """Copy the revision that is rolled back to and check it against the cluster."""
         source = self._decision.source
         assert source is not None  # noqa: S101 - a rollback always has one
-        await self._require_namespace()
+        namespaces = await self._missing_namespaces()
         old = await self._read(source.number)
         noted = Marks.of(source)
         revision = self._new_revision(noted.manifest, noted.inputs, source.number)
@@ -96,7 +96,7 @@ class Preparation:
             notes=old.notes,
             apply_method="ssa",
         )
-        return await self._checked(revision, ())
+        return await self._checked(revision, (), namespaces)
 
     async def resume(self) -> Change:
         """Read back our own interrupted revision; it was checked before it was stored."""
@@ -170,9 +170,12 @@ class Preparation:
 
         return await self._world.renderer.render(request, lookup)
 
-    async def _checked(self, revision: Revision, crds: tuple[JsonObject, ...]) -> Change:
+    async def _checked(
+        self, revision: Revision, crds: tuple[JsonObject, ...], namespaces: tuple[str, ...]
+    ) -> Change:
         assert self._decision.action is not None  # noqa: S101 - only called with one
         change = await self._change(self._decision.action, revision, crds, stored=False)
+        change = replace(change, namespaces=namespaces)
         await self._check(change)
         first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
         if first:
@@ -196,7 +199,7 @@ class Preparation:
             crds=crds if options.crds is not CRDPolicy.SKIP else (),
             earlier=await self._earlier(others),
             to_supersede=tuple(superseded),
-            to_forget=history_to_forget([h.number for h in others], keep, spared),
+            to_forget=history_to_forget(others, keep, spared),
         )
 
     async def _earlier(self, others: Sequence[RevisionHeader]) -> tuple[Revision, ...]:
@@ -213,24 +216,36 @@ class Preparation:
     async def _read(self, number: RevisionNumber) -> Revision:
         return await self._world.store.read(self._release.release_key, number, self._identity)
 
-    async def _require_namespace(self) -> None:
+    async def _missing_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces to create first; refused if they may not be created."""
         spec = self._release.spec
-        for name in {spec.target_namespace, spec.storage_namespace} - {self._release.namespace}:
-            if spec.create_namespace:
-                await self._world.cluster.ensure_namespace(name, self._identity)
+        missing = []
+        for name in sorted({spec.target_namespace, spec.storage_namespace}):
+            if name == self._release.namespace or await self._namespace_exists(name):
                 continue
-            reference = ObjectReference("v1", "Namespace", "", name)
-            if await self._world.cluster.read(reference, self._identity) is None:
+            if not spec.create_namespace:
                 raise ClusterRefused(
                     f'namespace "{name}" does not exist; create it, or set createNamespace',
                     _NOT_FOUND,
                     "NamespaceNotFound",
                 )
+            missing.append(name)
+        return tuple(missing)
+
+    async def _namespace_exists(self, name: str) -> bool:
+        reference = ObjectReference("v1", "Namespace", "", name)
+        try:
+            return await self._world.cluster.read(reference, self._identity) is not None
+        except ClusterRefused as refused:
+            if refused.code != _FORBIDDEN:
+                raise
+            return True  # a tenant need not see namespaces; the dry run finds out
 
     async def _check(self, change: Change) -> None:
         """Ask the server about every object before the first one is written."""
         bodies = (*change.crds, *change.revision.objects)
-        coming = _Coming(kinds_defined_by(bodies), namespaces_created_by(bodies))
+        namespaces = namespaces_created_by(bodies) | set(change.namespaces)
+        coming = _Coming(kinds_defined_by(bodies), namespaces)
         owned = await self._owned(change.earlier)
 
         async def check(body: JsonObject) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.builders.observations import a_header
 from whipstaff.helmrelease.types import ActionOptions, CRDPolicy, UninstallOptions
 from whipstaff.planning import steps
 from whipstaff.planning.steps import Change, history_to_forget, steps_for, steps_to_uninstall
@@ -106,5 +107,21 @@ def test_nothing_is_recorded_or_awaited_in_a_namespace_that_is_going():
     ],
 )
 def test_history_is_pruned_from_its_oldest_end(stored, keep, spared, forgotten):
-    numbers = [RevisionNumber(n) for n in stored]
-    assert history_to_forget(numbers, keep, frozenset(spared)) == forgotten
+    headers = [a_header(number, "superseded") for number in stored]
+    assert history_to_forget(headers, keep, frozenset(spared)) == forgotten
+
+
+def test_failures_never_push_out_what_can_be_rolled_back_to():
+    headers = [a_header(1, "superseded"), a_header(2), a_header(3, "failed"), a_header(4, "failed")]
+    assert history_to_forget(headers, 3, frozenset({2})) == (3, 4)
+
+
+def test_what_a_resumed_revision_could_not_bring_comes_before_its_lock():
+    change = Change(
+        "install",
+        a_revision(1),
+        ActionOptions(crds=CRDPolicy.CREATE),
+        namespaces=("shop",),
+        crds=(an_object("CustomResourceDefinition", "c"),),
+    )
+    assert kinds(steps_for(change))[:3] == ["CreateNamespaces", "InstallCRDs", "Store"]
