@@ -1,0 +1,126 @@
+"""The cluster's own rules; what every cluster does is in tests/contracts."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.builders.stub_api_server import a_stub, refused
+from whipstaff.errors import ClusterRefused
+from whipstaff.kube import cluster as cluster_module
+from whipstaff.kube.cluster import ApiServerCluster
+from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
+
+REFERENCE = ObjectReference("v1", "ConfigMap", "web", "a")
+PATH = "/api/v1/namespaces/web/configmaps/a"
+BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+RACE = 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified'
+CLIS = {"manager": "helm", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:a": {}}}
+OURS = {"manager": "helm", "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:a": {}}}
+
+
+def live(*entries, version="5"):
+    return {"metadata": {"name": "a", "resourceVersion": version, "managedFields": [*entries]}}
+
+
+@asynccontextmanager
+async def a_cluster():
+    async with a_stub() as (stub, client):
+        names = {"name": "configmaps", "kind": "ConfigMap", "namespaced": True, "verbs": ["get"]}
+        stub.on("GET", "/version", {"gitVersion": "v1.36.3"})
+        stub.on("GET", "/api", {"kind": "APIVersions", "versions": ["v1"]})
+        stub.on("GET", "/apis", {"kind": "APIGroupList", "groups": []})
+        stub.on("GET", "/api/v1", {"resources": [names]})
+        yield stub, ApiServerCluster(client)
+
+
+def patches(stub):
+    return [request for request in stub.requests if request["method"] == "PATCH"]
+
+
+async def test_an_apply_is_helms():
+    async with a_cluster() as (stub, cluster):
+        stub.on("PATCH", PATH, live(OURS))
+        await cluster.apply(REFERENCE, BODY, Identity("deployer", "web"), dry_run=True)
+        (request,) = patches(stub)
+        assert request["query"] == {
+            "fieldManager": "helm",
+            "force": "true",
+            "fieldValidation": "Strict",
+            "dryRun": "All",
+        }
+        assert request["headers"]["Content-Type"] == "application/apply-patch+yaml"
+        assert request["headers"]["Impersonate-User"].endswith(":web:deployer")
+        assert request["body"] == BODY
+
+
+async def test_a_race_for_a_quota_is_run_again(monkeypatch):
+    monkeypatch.setattr(cluster_module, "_RACE_PAUSE_SECONDS", 0.001)
+    async with a_cluster() as (stub, cluster):
+        lost = [lambda: refused(409, "Conflict", RACE)] * 3
+        stub.on("PATCH", PATH, *lost, live(OURS))
+        await cluster.apply(REFERENCE, BODY, OPERATOR)
+        assert len(patches(stub)) == 4
+
+
+async def test_another_conflict_is_not_run_again():
+    async with a_cluster() as (stub, cluster):
+        stub.on("PATCH", PATH, lambda: refused(409, "Conflict", "Apply failed with 1 conflict"))
+        with pytest.raises(ClusterRefused):
+            await cluster.apply(REFERENCE, BODY, OPERATOR)
+        assert len(patches(stub)) == 1
+
+
+async def test_a_dry_run_that_shows_old_entries_has_them_folded_before_the_apply():
+    async with a_cluster() as (stub, cluster):
+        stub.on("PATCH", PATH, live(CLIS, OURS), {}, live(OURS))
+        stub.on("GET", PATH, live(CLIS, OURS))
+        await cluster.apply(REFERENCE, BODY, OPERATOR, dry_run=True)
+        assert len(patches(stub)) == 1
+        await cluster.apply(REFERENCE, BODY, OPERATOR)
+        _, fold, applied = patches(stub)
+        assert fold["body"] == [
+            {"op": "replace", "path": "/metadata/managedFields", "value": [OURS]},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": "5"},
+        ]
+        assert "dryRun" not in applied["query"]
+
+
+async def test_a_fold_that_met_another_write_is_done_anew():
+    async with a_cluster() as (stub, cluster):
+        stub.on("GET", PATH, live(CLIS), live(CLIS, version="6"))
+        conflict = [lambda: refused(409, "Conflict")]
+        stub.on("PATCH", PATH, live(CLIS, OURS), *conflict, {}, live(OURS))
+        await cluster.apply(REFERENCE, BODY, OPERATOR)
+        versions = [request["body"][1]["value"] for request in patches(stub)[1:3]]
+        assert versions == ["5", "6"]
+
+
+async def test_an_object_of_ours_takes_one_request():
+    async with a_cluster() as (stub, cluster):
+        stub.on("PATCH", PATH, live(OURS))
+        await cluster.apply(REFERENCE, BODY, OPERATOR)
+        await cluster.apply(REFERENCE, BODY, OPERATOR)
+        assert len(patches(stub)) == 2
+
+
+async def test_a_deletion_that_is_refused_is_told():
+    async with a_cluster() as (stub, cluster):
+        stub.on("DELETE", PATH, lambda: refused(403, "Forbidden", "no"))
+        with pytest.raises(ClusterRefused, match="no"):
+            await cluster.delete(REFERENCE, OPERATOR)
+
+
+async def test_a_deletion_names_its_propagation():
+    async with a_cluster() as (stub, cluster):
+        stub.on("DELETE", PATH, {})
+        await cluster.delete(REFERENCE, OPERATOR, propagation="Foreground")
+        assert stub.asked("DELETE")[0]["body"] == {"propagationPolicy": "Foreground"}
+
+
+async def test_a_tenant_that_may_not_read_namespaces_may_still_create_one():
+    async with a_cluster() as (stub, cluster):
+        stub.on("GET", "/api/v1/namespaces/new", lambda: refused(403, "Forbidden"))
+        stub.on("POST", "/api/v1/namespaces", lambda: refused(409, "AlreadyExists"))
+        await cluster.ensure_namespace("new", Identity("deployer", "web"))
+        (request,) = stub.asked("POST")
+        assert request["body"]["metadata"] == {"name": "new", "labels": {"name": "new"}}
