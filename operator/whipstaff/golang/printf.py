@@ -5,13 +5,14 @@ Nothing fails here: Go prints mistakes into the text (`%!d(string=x)`), and so d
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from whipstaff.golang.float_forms import format_float, with_point
 from whipstaff.golang.floats import format_g
+from whipstaff.golang.quoting import is_print, quote_ascii, quote_rune
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import (
     Duration,
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "format_float",
-    "is_print",
-    "quote",
-    "quote_ascii",
-    "quote_rune",
     "show",
     "sprint",
     "sprintf",
@@ -42,6 +38,8 @@ __all__ = [
 
 MAX_WIDTH = 1_000_000
 MAX_RUNE = 0x10FFFF
+SURROGATES = range(0xD800, 0xE000)
+MAX_DIGITS = 7  # of a width, a precision or an index
 
 
 def sprint(*values: object) -> str:
@@ -518,12 +516,10 @@ class _Printer:
         if text[0] in "IN":
             if text[0] == "N" and not flags.space and not flags.plus:
                 sign = ""
-            elif text[0] == "I" and sign == "+" and not flags.plus:
-                sign = ""
             self.pad_blank(sign + text)
             return
         if flags.sharp and form != "b":
-            text = _with_point(text, form, precision)
+            text = with_point(text, form, precision)
         if flags.plus or sign != "+":
             missing = (flags.width or 0) - len(text) - 1
             if flags.zero and not flags.minus and missing > 0:
@@ -534,53 +530,8 @@ class _Printer:
             self.pad(text)
 
 
-def format_float(value: float, form: str, precision: int | None, *, bits: int = 64) -> str:
-    """Go's strconv.FormatFloat in form e, E, f, g, G, x, X or b; precision None is the shortest."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    match form:
-        case "g" | "G" if precision is None:
-            text = format_g(value, bits=bits)
-            return text.upper() if form == "G" else text
-        case "b":
-            mantissa, exponent = _binary(value)
-            return f"{mantissa}p{exponent:+d}"
-        case "x" | "X":
-            text = _hexadecimal_float(value, precision)
-            return text.upper() if form == "X" else text
-        case _:
-            return f"{value:.{precision}{form}}"
-
-
-def quote_ascii(text: str) -> str:
-    """The text as a Go string literal of ASCII alone (%+q)."""
-    return "".join(c if c.isascii() else _escaped(c) for c in quote(text))
-
-
-def quote_rune(character: str, *, ascii_only: bool = False) -> str:
-    """The character as a Go character literal (%q of an integer)."""
-    if character == "'":
-        return r"'\''"
-    if character == '"':
-        return "'\"'"
-    inside = (quote_ascii if ascii_only else quote)(character)[1:-1]
-    return f"'{inside}'"
-
-
-def is_print(code: int) -> bool:
-    """Go's strconv.IsPrint."""
-    return chr(code).isprintable()
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def _rune(value: int) -> str:
-    if not 0 <= value <= MAX_RUNE or 0xD800 <= value <= 0xDFFF:
+    if not 0 <= value <= MAX_RUNE or value in SURROGATES:
         return "\ufffd"
     return chr(value)
 
@@ -592,54 +543,11 @@ def _can_backquote(text: str) -> bool:
     )
 
 
-def _with_point(text: str, form: str, precision: int | None) -> str:
-    """What the sharp flag adds: a decimal point, and for g the trailing zeros."""
-    marks = "pP" if form in "xX" else "eE"
-    cut = next((i for i, c in enumerate(text) if c in marks), len(text))
-    number, tail = text[:cut], text[cut:]
-    missing = 0
-    if form in "gGx":
-        missing = 6 if precision is None else precision
-        significant = number.replace(".", "").lstrip("0")
-        missing -= len(significant)
-    if "." not in number:
-        if number == "0":
-            missing -= 1
-        number += "."
-    return number + "0" * max(0, missing) + tail
-
-
-def _binary(value: float) -> tuple[int, int]:
-    mantissa, exponent = math.frexp(value)
-    return int(mantissa * (1 << 53)), exponent - 53
-
-
-def _hexadecimal_float(value: float, precision: int | None) -> str:
-    """Go's %x of a float: one digit before the point, at least two of the exponent."""
-    sign = "-" if math.copysign(1.0, value) < 0 else ""
-    if value == 0:
-        return sign + "0x0" + ("." + "0" * precision if precision else "") + "p+00"
-    mantissa, exponent = math.frexp(abs(value))
-    bits, exponent = int(mantissa * (1 << 53)), exponent - 1
-    if precision is not None and precision < 13:
-        shift = 4 * (13 - precision)
-        rest, bits = bits & ((1 << shift) - 1), bits >> shift
-        half = 1 << (shift - 1)
-        bits += rest > half or (rest == half and bits & 1)
-        bits <<= shift
-        if bits >> 53:
-            bits, exponent = bits >> 1, exponent + 1
-    digits = f"{bits & ((1 << 52) - 1):013x}"
-    digits = digits.rstrip("0") if precision is None else digits[:precision].ljust(precision, "0")
-    point = "." if digits else ""
-    return f"{sign}0x1{point}{digits}p{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
-
-
 def _number(template: str, position: int) -> tuple[int | None, int]:
     found = re.compile(r"[0-9]+").match(template, position)
     if found is None:
         return None, position
-    if len(found[0]) > 7 or int(found[0]) // 10 > MAX_WIDTH:
+    if len(found[0]) > MAX_DIGITS or int(found[0]) // 10 > MAX_WIDTH:
         return None, len(template)
     return int(found[0]), found.end()
 
@@ -660,10 +568,10 @@ def _index(
     if template[position : position + 1] != "[":
         return number, position, False, None
     end = template.find("]", position)
-    if len(template) - position < 3 or end < 0:
+    if len(template) - position < len("[1]") or end < 0:
         return number, position + 1, False, False
     inside = template[position + 1 : end]
-    if not (inside.isascii() and inside.isdigit() and len(inside) <= 7):
+    if not (inside.isascii() and inside.isdigit() and len(inside) <= MAX_DIGITS):
         return number, end + 1, False, False
     wanted = int(inside) - 1
     if 0 <= wanted < count:

@@ -7,12 +7,13 @@ of the function called there; an error on the line is reported at that node.
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.values import GoType
+from whipstaff.template.code import Compiled, Site, Slot, TooDeep, Value, literal
+from whipstaff.template.constants import constant_of, typed_constant
+from whipstaff.template.inlining import inline
 from whipstaff.template.nodes import (
     Action,
     Body,
@@ -65,51 +66,6 @@ PLAIN_TYPES: Mapping[GoType, str] = {
     GoType.LIST: "list",
 }
 
-_PLAIN_VERBS = re.compile(r"%([sdv])")
-
-
-class TooDeep(Exception):
-    """A template nests control actions deeper than Python can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A place that an error can be reported at."""
-
-    node: Node
-    function: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An expression without side effects, and what is known of it.
-
-    `at` is an expression for the site that Go would name for an error that follows; `interface`
-    says whether Go sees an `any`, which tells the two kinds of nil apart.
-    """
-
-    code: str
-    at: str
-    kind: str = ""  # its Python type, if that is certain
-    interface: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """Python source with the site of each line, -1 where none."""
-
-    source: str
-    lines: tuple[int, ...]
-    sites: tuple[Site, ...]
-
-
-@dataclass(slots=True)
-class Slot:
-    """A template variable's Python name, and whether its value is an `any`."""
-
-    code: str
-    interface: bool = False
-
 
 def compile_body(body: Body, functions: Mapping[str, Function], *, strict: bool) -> Compiled:
     """The Python source of a template; TooDeep if Python cannot nest as deeply as it does."""
@@ -119,11 +75,16 @@ def compile_body(body: Body, functions: Mapping[str, Function], *, strict: bool)
         return _Compiler(functions, strict=strict, outlines=True).run(body)
 
 
-def literal(value: complex | str | bool | None) -> str:
-    """A constant as source; nothing else may bring one in."""
-    if value is not None and type(value) not in (str, int, float, bool, complex):
-        raise TypeError(f"{type(value).__name__} is no constant")
-    return repr(value)
+def _miscount(function: Function, arguments: int, piped: bool) -> str:
+    """What Go says of a call with too many or too few arguments; nothing if they fit."""
+    count, wanted = arguments + piped, len(function.params)
+    if function.variadic is None:
+        if count != wanted:
+            return f"wrong number of args for {function.name}: want {wanted} got {count}"
+    elif count < wanted:
+        # Go forgets the piped argument here.
+        return f"wrong number of args for {function.name}: want at least {wanted} got {arguments}"
+    return ""
 
 
 class _Compiler:
@@ -217,7 +178,7 @@ class _Compiler:
 
     def inner(self, body: Body) -> None:
         """A body within another: in place, or as a function of its own where it is too deep."""
-        if self.depth < OUTLINE_INDENT and self.loops < OUTLINE_LOOPS or not self.outlines:
+        if (self.depth < OUTLINE_INDENT and self.loops < OUTLINE_LOOPS) or not self.outlines:
             self.body(body)
             return
         outer = self.lines, self.origin, self.depth, self.loops
@@ -404,18 +365,15 @@ class _Compiler:
 
     def operand(self, node: Node) -> Value:
         """The value of an operand where any type will do."""
-        at = str(self.site(node))
         match node:
             case Dot():
+                at = str(self.site(node))
                 return Value(self.dot.code, at, interface=self.dot.interface)
-            case Bool():
-                return Value(literal(node.value), at, "bool")
-            case String():
-                return Value(literal(node.text), at, "str")
+            case Bool() | String() | Nil():
+                code, kind = constant_of(node)
+                return Value(code, str(self.site(node)), kind)
             case Number():
                 return self.number(node)
-            case Nil():
-                return Value("None", at)
             case Pipe():
                 return self.pipe(node)
             case Variable() if len(node.names) == 1:
@@ -521,16 +479,9 @@ class _Compiler:
     ) -> Value:
         name = node.name
         function = self.functions[name]
-        count = len(arguments) + (final is not None)
-        wanted = len(function.params)
-        if function.variadic is not None:
-            if count < wanted:
-                return self.reject(
-                    f"wrong number of args for {name}: want at least {wanted} got {len(arguments)}",
-                    node,
-                )
-        elif count != wanted:
-            return self.reject(f"wrong number of args for {name}: want {wanted} got {count}", node)
+        problem = _miscount(function, len(arguments), final is not None)
+        if problem:
+            return self.reject(problem, node)
         if name in {"and", "or"}:
             return self.short_circuit(node, arguments, final)
         at = str(self.site(node))
@@ -557,7 +508,7 @@ class _Compiler:
         values: Sequence[Value],
         at: str,
     ) -> Value:
-        special = self.inline(function, arguments, values)
+        special = inline(function, arguments, values, self.simple)
         if special is not None:
             result = self.name("t")
             self.emit(f"{result} = {special.code}", self.site(place, function.name))
@@ -624,31 +575,10 @@ class _Compiler:
 
     def constant(self, node: Bool | Number | String, param: GoType) -> Value:
         """A constant where the parameter has a type of its own."""
-        at = str(self.site(node))
-        match param, node:
-            case GoType.STRING, String():
-                return Value(literal(node.text), at, "str")
-            case GoType.BOOL, Bool():
-                return Value(literal(node.value), at, "bool")
-            case GoType.INT, Number() if node.as_int is not None:
-                return Value(literal(node.as_int), at, "int")
-            case GoType.INT32 | GoType.INT64 | GoType.DURATION, Number() if node.as_int is not None:
-                wide = "Int32" if param is GoType.INT32 else "Int64"
-                return Value(f"{wide}({literal(node.as_int)})", at)
-            case GoType.FLOAT64, Number() if node.as_float is not None:
-                return Value(literal(node.as_float), at, "float")
-        words = {
-            GoType.STRING: "string",
-            GoType.BOOL: "bool",
-            GoType.INT: "integer",
-            GoType.INT32: "integer",
-            GoType.INT64: "integer",
-            GoType.DURATION: "integer",
-            GoType.FLOAT64: "float",
-        }
-        if param in words:
-            return self.reject(f"expected {words[param]}; found {node}", node)
-        return self.reject(f"can't handle {node} for arg of type {param.value}", node)
+        found = typed_constant(node, param)
+        if isinstance(found, str):
+            return self.reject(found, node)
+        return Value(found[0], str(self.site(node)), found[1])
 
     def converted(self, value: Value, param: GoType) -> Value:
         """The value checked, and if need be converted, for a parameter of this type."""
@@ -665,57 +595,3 @@ class _Compiler:
         else:
             self.emit(f"{result} = {code} if type({code}) is {plain} else {convert}")
         return Value(result, value.at)
-
-    # -- functions that are faster in place ----------------------------------------------------
-
-    def inline(
-        self, function: Function, arguments: Sequence[Node], values: Sequence[Value]
-    ) -> Value | None:
-        """The call as an expression, where that is the same; None where it is not."""
-        codes = [value.code for value in values]
-        match function.name, codes:
-            case "not" | "empty", [one]:
-                return Value(f"not {one}", "", "bool")
-            case "default", [fallback, given]:
-                return Value(f"{given} or {fallback}", "")
-            case "eq" | "ne", [_, _]:
-                return self.equality(function.name, values)
-            case "printf", [_, *_] if arguments and isinstance(arguments[0], String):
-                return self.formatted(arguments[0].text, values[1:])
-            case _:
-                return None
-
-    def equality(self, name: str, values: Sequence[Value]) -> Value:
-        one, two = (self.simple(value.code) if not value.kind else value.code for value in values)
-        operator = "==" if name == "eq" else "!="
-        dynamic = [
-            code for code, value in zip((one, two), values, strict=True) if value.kind != "str"
-        ]
-        if not dynamic:
-            return Value(f"{one} {operator} {two}", "", "bool")
-        check = " is ".join(f"type({code})" for code in dynamic) + " is str"
-        return Value(f"{one} {operator} {two} if {check} else f_{name}({one}, {two})", "", "bool")
-
-    def formatted(self, template: str, values: Sequence[Value]) -> Value | None:
-        pieces = _PLAIN_VERBS.split(template)
-        texts, verbs = pieces[0::2], pieces[1::2]
-        if "%" in "".join(texts) or len(verbs) != len(values) or not verbs:
-            return None
-        parts = [literal(texts[0])] if texts[0] else []
-        for verb, value, text in zip(verbs, values, texts[1:], strict=True):
-            parts.append(self.verb(verb, value))
-            if text:
-                parts.append(literal(text))
-        return Value(" + ".join(parts), "", "str")
-
-    def verb(self, verb: str, value: Value) -> str:
-        if verb == "d":
-            if value.kind == "int":
-                return f"str({value.code})"
-            code = self.simple(value.code)
-            return f"(str({code}) if type({code}) is int else format_d({code}))"
-        if value.kind == "str":
-            return value.code
-        code = self.simple(value.code)
-        slow = "format_s" if verb == "s" else "f_print"
-        return f"({code} if type({code}) is str else {slow}({code}))"

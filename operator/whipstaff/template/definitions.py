@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
 
-from whipstaff.template.compiler import TooDeep, compile_body
+from whipstaff.template.code import TooDeep
+from whipstaff.template.compiler import compile_body
 from whipstaff.template.errors import LimitExceeded
 from whipstaff.template.nodes import is_empty
 from whipstaff.template.parser import MAX_NESTING, parse
@@ -17,7 +18,7 @@ from whipstaff.template.runtime import COMPILED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from whipstaff.template.compiler import Compiled
+    from whipstaff.template.code import Compiled
     from whipstaff.template.functions.registry import Function
     from whipstaff.template.nodes import Body, Node
     from whipstaff.template.runtime import Run

@@ -11,7 +11,8 @@ from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
 
-from whipstaff.golang.printf import is_print, quote
+from whipstaff.golang.quoting import is_print
+from whipstaff.golang.strconv import quote
 
 
 class Kind(IntEnum):
@@ -76,6 +77,7 @@ WORDS: dict[str, int] = {
     "false": int(Kind.BOOL),
 }
 
+SHOWN = 10  # characters of a token in an error message
 SPACES = " \t\r\n"
 BLANKS = frozenset(SPACES)
 
@@ -109,6 +111,12 @@ RIGHT_DELIM = int(Kind.RIGHT_DELIM)
 LEFT_PAREN = int(Kind.LEFT_PAREN)
 RIGHT_PAREN = int(Kind.RIGHT_PAREN)
 
+_UNTERMINATED = {
+    '"': "quoted string",
+    "`": "raw quoted string",
+    "'": "character constant",
+}
+
 _new_token = partial(tuple.__new__, Token)
 
 
@@ -128,8 +136,8 @@ def describe(token: Token) -> str:
         return f"<{text}>"
     if kind == Kind.FIELD:
         text = "." + text.split(".", 2)[1]
-    if len(text.encode("utf-8", "surrogateescape")) > 10:
-        return quote(text[:10]) + "..."
+    if len(text.encode("utf-8", "surrogateescape")) > SHOWN:
+        return quote(text[:SHOWN]) + "..."
     return quote(text)
 
 
@@ -224,12 +232,8 @@ class _Lexer:
         first = source[position : position + 1]
         if not first:
             return self.fail(position, "unclosed action")
-        if first == '"':
-            return self.fail(position, "unterminated quoted string")
-        if first == "`":
-            return self.fail(position, "unterminated raw quoted string")
-        if first == "'":
-            return self.fail(position, "unterminated character constant")
+        if first in _UNTERMINATED:
+            return self.fail(position, f"unterminated {_UNTERMINATED[first]}")
         if first == ":":
             return self.fail(position, "expected :=")
         following = source[position + 1 : position + 2]
@@ -284,7 +288,7 @@ def unicode_form(character: str) -> str:
     if not character:
         return "U+FFFFFFFFFFFFFFFF"
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
+    if "\udc80" <= character <= "\udcff":
         code = 0xFFFD
     shown = f" '{chr(code)}'" if is_print(code) else ""
     return f"U+{code:04X}{shown}"

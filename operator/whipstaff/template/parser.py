@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from whipstaff.golang.strconv import NumberError, parse_float, parse_int, quote
+from whipstaff.golang.strconv import quote
 from whipstaff.template.lexer import Kind, Token, describe, tokens_of
+from whipstaff.template.literals import number_of, unquote
 from whipstaff.template.nodes import (
     Action,
     Body,
@@ -38,23 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 MAX_NESTING = 500  # parentheses, and control actions in each other; Go allows 10,000
-
-_ESCAPE = re.compile(
-    r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|.)",
-    re.DOTALL,
-)
-_SIMPLE = {
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-}
 
 # Local names: the parser compares kinds some ten times per token.
 ERROR = int(Kind.ERROR)
@@ -121,44 +104,6 @@ def parse(name: str, source: str, functions: Container[str]) -> dict[str, Body]:
     return _Parser(name, source, functions).run()
 
 
-def unquote(literal: str) -> str | None:
-    """The text of a quoted or raw Go string literal; None if it is malformed."""
-    if literal[0] == "`":
-        return literal[1:-1].replace("\r", "")
-    inside = literal[1:-1]
-    if "\\" not in inside:
-        return inside
-    return unescape(inside, literal[0])
-
-
-def unescape(text: str, delimiter: str) -> str | None:
-    """Resolve Go's escapes; None if one is unknown or unfit for this delimiter."""
-    parts: list[bytes] = []
-    position = 0
-    for found in _ESCAPE.finditer(text):
-        parts.append(text[position : found.start()].encode("utf-8", "surrogateescape"))
-        position = found.end()
-        simple, byte, short, wide, octal = found.groups()
-        if simple is not None:
-            if simple in "'\"" and simple != delimiter:
-                return None
-            parts.append(_SIMPLE[simple].encode())
-        elif byte is not None or octal is not None:
-            value = int(byte, 16) if byte is not None else int(octal, 8)
-            if value > 0xFF:
-                return None
-            parts.append(bytes((value,)))
-        elif short is not None or wide is not None:
-            code = int(short or wide, 16)
-            if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-                return None
-            parts.append(chr(code).encode())
-        else:
-            return None
-    parts.append(text[position:].encode("utf-8", "surrogateescape"))
-    return b"".join(parts).decode("utf-8", "surrogateescape")
-
-
 class _Parser:
     def __init__(self, name: str, source: str, functions: Container[str]) -> None:
         self.name = name
@@ -177,14 +122,14 @@ class _Parser:
     def line_of(self, token: Token) -> int:
         return 1 + self.source.count("\n", 0, token.pos)
 
-    def fail(self, text: str, token: Token | None = None) -> NoReturn:
+    def fail(self, text: str, token: Token | None = None) -> ParseError:
         # Go names the line of the token that was cut last: the one after those consumed, if peeked.
         if token is None:
             token = self.tokens[max(self.at - 1, 0)]
         line = self.line_of(token)
-        raise ParseError(f"template: {self.name}:{line}: {text}", line)
+        return ParseError(f"template: {self.name}:{line}: {text}", line)
 
-    def unexpected(self, token: Token, context: str) -> NoReturn:
+    def unexpected(self, token: Token, context: str) -> ParseError:
         if token.kind == ERROR:
             text = token.text
             if self.action_line and self.action_line != self.line_of(token):
@@ -192,8 +137,8 @@ class _Parser:
                 if text.endswith(" action"):
                     where = where.removeprefix(" in action")
                 text += where
-            self.fail(text, token)
-        self.fail(f"unexpected {describe(token)} in {context}", token)
+            return self.fail(text, token)
+        return self.fail(f"unexpected {describe(token)} in {context}", token)
 
     def next(self) -> Token:
         token = self.tokens[self.at]
@@ -204,7 +149,7 @@ class _Parser:
     def expect(self, kind: int, context: str) -> Token:
         token = self.next()
         if token.kind != kind:
-            self.unexpected(token, context)
+            raise self.unexpected(token, context)
         return token
 
     # -- structure -----------------------------------------------------------------------------
@@ -219,7 +164,7 @@ class _Parser:
                 continue
             node = self.text_or_action()
             if isinstance(node, End | Else):
-                self.fail(f"unexpected {node}")
+                raise self.fail(f"unexpected {node}")
             root.nodes.append(node)
         self.add(self.name, root)
         return self.trees
@@ -228,7 +173,7 @@ class _Parser:
         context = "define clause"
         token = self.next()
         if token.kind not in {STRING, RAW_STRING}:
-            self.unexpected(token, context)
+            raise self.unexpected(token, context)
         name = self.unquoted(token)
         self.expect(RIGHT_DELIM, context)
         self.add(name, self.apart(context))
@@ -239,7 +184,7 @@ class _Parser:
         self.variables, self.ranges, self.action_line = ["$"], 0, 0
         body, end = self.body()
         if not isinstance(end, End):
-            self.fail(f"unexpected {end} in {context}")
+            raise self.fail(f"unexpected {end} in {context}")
         self.variables, self.ranges, self.action_line = outer
         return body
 
@@ -248,7 +193,7 @@ class _Parser:
         if known is None or is_empty(known):
             self.trees[name] = root
         elif not is_empty(root):
-            self.fail(f"template: multiple definition of template {quote(name)}")
+            raise self.fail(f"template: multiple definition of template {quote(name)}")
 
     def body(self) -> tuple[Body, Node]:
         """Nodes up to an end or else, and that node."""
@@ -256,7 +201,7 @@ class _Parser:
         body = Body(tokens[self.at].pos)
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            self.fail("max expression depth exceeded")
+            raise self.fail("max expression depth exceeded")
         append = body.nodes.append
         while tokens[self.at].kind != EOF:
             node = self.text_or_action()
@@ -264,7 +209,7 @@ class _Parser:
                 self.nesting -= 1
                 return body, node
             append(node)
-        self.fail("unexpected EOF", tokens[self.at])
+        raise self.fail("unexpected EOF", tokens[self.at])
 
     def text_or_action(self) -> Node:
         kind, position, text = token = self.next()
@@ -275,7 +220,7 @@ class _Parser:
             node = self.action()
             self.action_line = outer if not isinstance(node, End | Else) else 0
             return node
-        self.unexpected(token, "input")
+        raise self.unexpected(token, "input")
 
     def line_of_action(self, position: int) -> int:
         # Only an error that runs past its line needs it: an unclosed action, at the very end.
@@ -311,9 +256,9 @@ class _Parser:
         word = f"{{{{{token.text}}}}}"
         after = self.next()
         if after.kind != RIGHT_DELIM:
-            self.unexpected(after, word)
+            raise self.unexpected(after, word)
         if not self.ranges:
-            self.fail(f"{word} outside {{{{range}}}}")
+            raise self.fail(f"{word} outside {{{{range}}}}")
         return Break(token.pos) if token.kind == BREAK else Continue(token.pos)
 
     def otherwise(self) -> Node:
@@ -336,13 +281,13 @@ class _Parser:
                 self.at += 1
                 self.nesting += 1
                 if self.nesting > MAX_NESTING:
-                    self.fail("max expression depth exceeded")
+                    raise self.fail("max expression depth exceeded")
                 otherwise = Body(end.position, [self.control(kind)])
                 self.nesting -= 1
             else:
                 otherwise, end = self.body()
                 if not isinstance(end, End):
-                    self.fail(f"expected end; found {end}")
+                    raise self.fail(f"expected end; found {end}")
         del self.variables[known:]
         make = If if kind == IF else With if kind == WITH else Range
         return make(pipe.position, pipe, body, otherwise)
@@ -368,13 +313,13 @@ class _Parser:
 
     def template_name(self, token: Token, context: str) -> str:
         if token.kind not in {STRING, RAW_STRING}:
-            self.unexpected(token, context)
+            raise self.unexpected(token, context)
         return self.unquoted(token)
 
     def unquoted(self, token: Token) -> str:
         text = unquote(token.text)
         if text is None:
-            self.fail("invalid syntax", token)
+            raise self.fail("invalid syntax", token)
         return text
 
     # -- pipelines -----------------------------------------------------------------------------
@@ -394,7 +339,7 @@ class _Parser:
                 return pipe
             if kind not in _OPERANDS:
                 self.at += 1
-                self.unexpected(token, context)
+                raise self.unexpected(token, context)
             pipe.commands.append(self.command())
 
     def declaration(self, pipe: Pipe, context: str) -> bool:
@@ -409,19 +354,19 @@ class _Parser:
         if declares:
             pipe.assigns = mark.kind == ASSIGN
             return False
-        if context == "range" and len(pipe.variables) < 2:
+        if context == "range" and len(pipe.variables) == 1:
             following = self.tokens[self.at]
             if following.kind in {VARIABLE, RIGHT_DELIM, RIGHT_PAREN}:
                 return True
-            self.fail("range can only initialize variables", following)
-        self.fail(f"too many declarations in {context}", self.tokens[self.at - 1])
+            raise self.fail("range can only initialize variables", following)
+        raise self.fail(f"too many declarations in {context}", self.tokens[self.at - 1])
 
     def check(self, pipe: Pipe, context: str) -> None:
         if not pipe.commands:
-            self.fail(f"missing value for {context}")
+            raise self.fail(f"missing value for {context}")
         for stage, command in enumerate(pipe.commands[1:], 2):
             if isinstance(command.operands[0], Bool | Dot | Nil | Number | String):
-                self.fail(f"non executable command in pipeline stage {stage}")
+                raise self.fail(f"non executable command in pipeline stage {stage}")
 
     def command(self) -> Command:
         tokens = self.tokens
@@ -441,9 +386,9 @@ class _Parser:
             last = tokens[self.at - 1]
             if self.at == before or last.pos + len(last.text) == token.pos:
                 self.at += 1
-                self.unexpected(token, "operand")
+                raise self.unexpected(token, "operand")
         if not command.operands:
-            self.fail("empty command")
+            raise self.fail("empty command")
         return command
 
     def operand(self) -> Node | None:
@@ -461,7 +406,7 @@ class _Parser:
             case Variable():
                 return Variable(token.pos, (*node.names, *names))
             case Bool() | String() | Number() | Nil() | Dot():
-                self.fail(f"unexpected . after term {quote(str(node))}")
+                raise self.fail(f"unexpected . after term {quote(str(node))}")
             case _:
                 return Chain(token.pos, node, names)
 
@@ -474,18 +419,18 @@ class _Parser:
             return Field(position + len(names[0]) + 1 if len(names) > 1 else position, names)
         if kind == IDENTIFIER:
             if text not in self.functions:
-                self.fail(f"function {quote(text)} not defined")
+                raise self.fail(f"function {quote(text)} not defined")
             return Identifier(position, text)
         if kind in (STRING, RAW_STRING):
             return String(position, text, self.unquoted(token))
         if kind == VARIABLE:
             if text not in self.variables:
-                self.fail(f"undefined variable {quote(text)}")
+                raise self.fail(f"undefined variable {quote(text)}")
             return Variable(position, (text,))
         if kind == LEFT_PAREN:
             self.nesting += 1
             if self.nesting > MAX_NESTING:
-                self.fail("max expression depth exceeded")
+                raise self.fail("max expression depth exceeded")
             pipe = self.pipeline("parenthesized pipeline", RIGHT_PAREN)
             self.nesting -= 1
             return pipe
@@ -502,98 +447,7 @@ class _Parser:
         if kind in (NUMBER, COMPLEX, CHAR_CONSTANT):
             number, problem = number_of(position, text, kind)
             if problem:
-                self.fail(problem)
+                raise self.fail(problem)
             return number
         self.at -= 1
         return None
-
-
-def number_of(position: int, text: str, kind: int) -> tuple[Number, str]:
-    """The constant under every type that can hold it, and what is wrong with it, if anything."""
-    node = Number(position, text)
-    if kind == CHAR_CONSTANT:
-        return node, _character(node)
-    if kind == COMPLEX:
-        cut = max(text.rfind("+"), text.rfind("-"))
-        real, imaginary = _float(text[:cut]), _float(text[cut:-1])
-        if real is None or imaginary is None:
-            return node, "syntax error scanning complex number"
-        node.as_complex = complex(real, imaginary)
-        _simplify(node, node.as_complex)
-        return node, ""
-    if text.endswith("i"):
-        imaginary = _float(text[:-1])
-        if imaginary is not None:
-            node.as_complex = complex(0, imaginary)
-            _simplify(node, node.as_complex)
-            return node, ""
-    return node, _real(node)
-
-
-def _character(node: Number) -> str:
-    inside = node.text[1:-1]
-    resolved = unescape(inside, "'") if inside.startswith("\\") else inside
-    if not resolved:
-        return "invalid syntax"
-    if len(resolved) != 1:
-        return f"malformed character constant: {node.text}"
-    code = ord(resolved)
-    if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00
-    node.as_int = node.as_uint = code
-    node.as_float = float(code)
-    return ""
-
-
-def _real(node: Number) -> str:
-    text = node.text
-    try:
-        number = parse_int(text, 0)
-        node.as_int = number
-        if number >= 0 and text[0] not in "+-":
-            node.as_uint = number
-        elif number == 0:
-            node.as_uint = 0
-        node.as_float = float(number)
-    except NumberError:
-        wide = _wide(text)
-        if wide is not None:
-            node.as_uint, node.as_float = wide, float(wide)
-            return ""
-        value = _float(text)
-        if value is None:
-            return f"illegal number syntax: {quote(text)}"
-        if not any(c in text for c in ".eEpP"):
-            return f"integer overflow: {quote(text)}"
-        _from_float(node, value)
-    return ""
-
-
-def _wide(text: str) -> int | None:
-    """An unsigned integer beyond int64."""
-    try:
-        number = int(text.replace("_", ""), 0)
-    except ValueError:
-        return None
-    return number if 1 << 63 <= number < 1 << 64 and text[0] not in "+-" else None
-
-
-def _float(text: str) -> float | None:
-    try:
-        return parse_float(text)
-    except NumberError:
-        return None
-
-
-def _from_float(node: Number, value: float) -> None:
-    node.as_float = value
-    if value.is_integer():
-        if -(1 << 63) <= value < 1 << 63:
-            node.as_int = int(value)
-        if 0 <= value < 1 << 64:
-            node.as_uint = int(value)
-
-
-def _simplify(node: Number, value: complex) -> None:
-    if value.imag == 0:
-        _from_float(node, value.real)

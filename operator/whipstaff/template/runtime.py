@@ -110,7 +110,7 @@ class Run:
 
     def __init__(
         self,
-        templates: dict[str, Definition],
+        templates: Mapping[str, Definition],
         scope: RenderScope,
         parse_text: Callable[[str], Mapping[str, Definition]],
     ) -> None:
