@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from whipstaff.template.functions import (
+    builtin,
+    crypto,
+    dates,
+    defaults,
+    dicts,
+    encoding,
+    helm,
+    lists,
+    math,
+    paths,
+    reflection,
+    regex,
+    semver,
+    serialization,
+    strings,
+    urls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from whipstaff.template.functions.registry import Function
 
+# In order: sprig's replace text/template's of the same name, and Helm's replace sprig's.
 FAMILIES = (
-    "builtin",
-    "defaults",
-    "strings",
-    "lists",
-    "dicts",
-    "math",
-    "dates",
-    "encoding",
-    "crypto",
-    "regex",
-    "semver",
-    "network",
-    "reflection",
-    "paths",
-    "urls",
-    "serialization",
-    "helm",  # last: Helm's own replace sprig's of the same name
+    builtin,
+    defaults,
+    strings,
+    lists,
+    dicts,
+    math,
+    dates,
+    encoding,
+    crypto,
+    regex,
+    semver,
+    reflection,
+    paths,
+    urls,
+    serialization,
+    helm,
 )
 
-
-def join() -> dict[str, Function]:
-    """All families in order; a later one replaces functions of an earlier one."""
-    joined: dict[str, Function] = {}
-    for family in FAMILIES:
-        module = f"whipstaff.template.functions.{family}"
-        if find_spec(module) is not None:
-            joined.update(import_module(module).FAMILY)
-    return joined
-
-
-REGISTRY: Mapping[str, Function] = MappingProxyType(join())
+REGISTRY: Mapping[str, Function] = MappingProxyType(
+    {name: function for family in FAMILIES for name, function in family.FAMILY.items()}
+)
