@@ -44,6 +44,9 @@ class NoFiles(GoObject):
         return {}
 
 
+FILES = NoFiles()
+
+
 class FixedRandom:
     def randbytes(self, n):
         return bytes(n)
@@ -80,7 +83,7 @@ def data_of(values):
         {
             "Capabilities": None,
             "Chart": dict(CHART),
-            "Files": NoFiles(),
+            "Files": FILES,
             "Release": {
                 "Name": "rel",
                 "Namespace": "ns",

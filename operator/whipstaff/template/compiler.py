@@ -458,7 +458,7 @@ class _Compiler:
         for argument in arguments:
             value = self.operand(argument)
             at = value.at
-            spelled = str(argument) if isinstance(argument, String | Number | Bool) else None
+            spelled = str(argument) if isinstance(argument, String | Number | Bool | Nil) else None
             values.append(value.code)
             facts.append(f"({value.at}, {value.interface}, {literal(spelled)})")
         if final is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from whipstaff.template.code import TooDeep
 from whipstaff.template.compiler import compile_body
 from whipstaff.template.errors import LimitExceeded
 from whipstaff.template.nodes import is_empty
-from whipstaff.template.parser import MAX_NESTING, parse
+from whipstaff.template.parser import parse
 from whipstaff.template.runtime import COMPILED
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from whipstaff.template.functions.registry import Function
     from whipstaff.template.nodes import Body, Node
     from whipstaff.template.runtime import Run
-
-FRAMES_PER_NODE = 8
 
 # What is kept of a definition on disk: its name, whether it is empty, its codes, its line map.
 Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
@@ -63,7 +60,6 @@ class Source:
     def trees(self) -> dict[str, Body]:
         """The syntax trees by name."""
         if self._trees is None:
-            allow_frames(MAX_NESTING * FRAMES_PER_NODE)
             with collector_paused():
                 self._trees = parse(self.file, self.text, self.functions)
         return self._trees
@@ -161,13 +157,6 @@ class Definition:
 def _codes_of(made: Compiled) -> tuple[CodeType, ...]:
     module = compile(made.source, COMPILED, "exec", dont_inherit=True)
     return tuple(constant for constant in module.co_consts if isinstance(constant, CodeType))
-
-
-def allow_frames(count: int) -> None:
-    """Let Python recurse as deeply as our own limits do, so that they are what is met."""
-    needed = count + 2_000
-    if sys.getrecursionlimit() < needed:
-        sys.setrecursionlimit(needed)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
-from whipstaff.template.definitions import Source, allow_frames
+from whipstaff.template.definitions import Source
 from whipstaff.template.errors import FunctionError, TemplateError
-from whipstaff.template.parser import ParseError
+from whipstaff.template.parser import ParseError, allow_frames
 from whipstaff.template.runtime import ABI, MAIN, ExecError, Run, helm_text
 
 if TYPE_CHECKING:

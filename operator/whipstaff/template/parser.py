@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.strconv import quote
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 MAX_NESTING = 500  # parentheses, and control actions in each other; Go allows 10,000
+FRAMES_PER_NODE = 8  # of Python, in the parser and the compiler
 
 # Local names: the parser compares kinds some ten times per token.
 ERROR = int(Kind.ERROR)
@@ -101,7 +103,15 @@ class ParseError(Exception):
 
 def parse(name: str, source: str, functions: Container[str]) -> dict[str, Body]:
     """The trees that `source` defines, its own under `name`."""
+    allow_frames(MAX_NESTING * FRAMES_PER_NODE)
     return _Parser(name, source, functions).run()
+
+
+def allow_frames(count: int) -> None:
+    """Let Python recurse as deeply as our own limits do, so that they are what is met."""
+    needed = count + 2_000
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
 
 
 class _Parser:

@@ -332,6 +332,8 @@ def checked(
         raise EvalError(f"wrong number of args for {name}: want {len(params)} got {len(values)}")
     result: list[object] = []
     for value, param, (site, interface, literal) in zip(values, params, arguments, strict=True):
+        if literal == "nil" and param not in NILLABLE:
+            raise EvalError(f"cannot assign nil to {param.value}", site)
         if literal is not None and param not in NILLABLE and type_name(value) != param.value:
             word = {GoType.INT: "integer", GoType.INT64: "integer", GoType.FLOAT64: "float"}
             expected = word.get(param, param.value)
