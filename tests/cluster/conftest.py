@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.builders.live_releases import LiveReleases
 from tools.chartrepo import ChartRepository
 from tools.controlplane import programs
 from tools.controlplane.cluster import Cluster
@@ -61,3 +62,9 @@ def namespace(control_plane):
     control_plane.kubectl("create", "namespace", name)
     yield name
     control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def releases(operator, namespace, repository):
+    """HelmReleases in a new namespace, their charts from a repository of the test's own."""
+    return LiveReleases(operator.cluster, namespace, repository.url)

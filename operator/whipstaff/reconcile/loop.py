@@ -76,7 +76,8 @@ class Pass:
         self._narrator = Narrator(world.reporter, release, release.status)
         self._story = Story()
         self._revisions: dict[int, Revision] = {}
-        self._same_inputs = ""
+        self._began = world.clock.monotonic()
+        self._same_inputs = ""  # that were found in this pass to render to what runs
         self._seen: Observation | None = None
 
     @property
@@ -105,7 +106,7 @@ class Pass:
     async def _laps(self) -> Outcome:
         done: set[Action] = set()
         while True:
-            seen, chart = await observe(self._world, self._release)
+            seen, chart = await observe(self._world, self._release, self._began)
             self._seen = seen
             if self._release.spec.suspend:
                 await self._report(Findings(suspended=True))
@@ -240,13 +241,14 @@ class Pass:
 
     def _status(self, findings: Findings) -> JsonObject:
         assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed
-        known = self._seen.remembered
+        known, deployed = self._seen.remembered, self._seen.deployed
+        still_known = deployed is not None and deployed.number == known.same_revision
         return status_for(
             StatusFacts(
                 seen=self._seen,
                 findings=findings,
                 revisions=self._revisions,
-                same_inputs=self._same_inputs or known.same_inputs,
+                same_inputs=self._same_inputs or (known.same_inputs if still_known else ""),
                 now=self._world.clock.now(),
             )
         )

@@ -17,11 +17,15 @@ FRESH_SECONDS = 1.0  # an index older than this is asked for again before a char
 
 
 async def observe(
-    world: World, release: HelmRelease
+    world: World, release: HelmRelease, began: float
 ) -> tuple[Observation, ResolvedChart | OperatorError]:
-    """Read stored revisions and inputs; the chart comes back beside them."""
+    """Read stored revisions and inputs; the chart comes back beside them.
+
+    `began`: the clock's monotonic seconds at which the pass did.
+    """
     headers, chart = await asyncio.gather(
-        world.store.history(release.release_key, identity_of(release)), _resolve(world, release)
+        world.store.history(release.release_key, identity_of(release)),
+        _resolve(world, release, began),
     )
     seen = Observation(
         release=release,
@@ -33,13 +37,16 @@ async def observe(
     return seen, chart
 
 
-async def _resolve(world: World, release: HelmRelease) -> ResolvedChart | OperatorError:
+async def _resolve(
+    world: World, release: HelmRelease, began: float
+) -> ResolvedChart | OperatorError:
     spec, known = release.spec, remembered(release.status)
     if spec.suspend:
         return OperatorError("suspended")
     reference = ChartReference(spec.chart.name, spec.chart.version, spec.chart.repository)
     asked = bool(release.requested_at) and release.requested_at != known.handled_request
-    max_age = FRESH_SECONDS if asked else spec.interval_seconds
+    # Who asks for a pass has published something just now: what was fetched before is too old.
+    max_age = world.clock.monotonic() - began if asked else spec.interval_seconds
     try:
         try:
             return await world.charts.resolve(reference, max_age_seconds=max_age)
