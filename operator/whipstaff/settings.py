@@ -23,6 +23,7 @@ class Settings:
     identity: str = ""  # in the Lease; empty: the pod's name, with the process's number outside
     lease_seconds: float = 15.0  # how long a lost leader blocks the next one
     liveness_seconds: float = 90.0  # a watch silent for longer fails the liveness probe
+    watch_silence_seconds: float = 75.0  # a watch silent for longer is opened anew
     http_timeout_seconds: float = 30.0  # one request to a chart repository, its body included
     chart_bytes_limit: int = 20 << 20  # larger archives are refused before unpacking
     index_bytes_limit: int = 50 << 20  # larger repository indexes are refused

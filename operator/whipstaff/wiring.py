@@ -111,7 +111,11 @@ async def assemble(settings: Settings, target: Target) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
     clock = SystemClock()
     connection = await target.connect()
-    client = Client(connection, user_agent=f"whipstaff/{VERSION}")
+    client = Client(
+        connection,
+        user_agent=f"whipstaff/{VERSION}",
+        silence_seconds=settings.watch_silence_seconds,
+    )
     cluster = ApiServerCluster(client)
     workers = WorkerPool(settings)
     repositories = HTTPRepositories(settings, workers, clock.monotonic)
