@@ -4,7 +4,14 @@ import json
 import random
 
 import pytest
-from tests.builders.releases import CONFIG_MAP, CONFIG_MAP_TEXT, HOOK_BODY, a_chart, a_hook, a_revision
+from tests.builders.releases import (
+    CONFIG_MAP,
+    CONFIG_MAP_TEXT,
+    HOOK_BODY,
+    a_chart,
+    a_hook,
+    a_revision,
+)
 
 from whipstaff.errors import StorageCorrupt, StorageTooLarge
 from whipstaff.release import codec
