@@ -1,4 +1,5 @@
-"""Go's behaviours that Helm's templates depend on: values, printf, YAML and JSON, regular expressions, time, versions.
+"""Go behaviours that templates depend on, in Python.
 
-Nothing here knows templates, charts or Kubernetes, and nothing reads a clock, a file or the network.
+Values and kinds, printf, YAML, JSON, TOML, RE2, time layouts, SemVer. Nothing here knows charts or
+templates, and nothing does any I/O.
 """

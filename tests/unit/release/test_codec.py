@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+
 from tests.builders.releases import (
     CONFIG_MAP,
     CONFIG_MAP_TEXT,
@@ -12,7 +13,6 @@ from tests.builders.releases import (
     a_hook,
     a_revision,
 )
-
 from whipstaff.errors import StorageCorrupt, StorageTooLarge
 from whipstaff.release import codec
 from whipstaff.release.revision import HookEvent, HookPhase, ReleaseStatus

@@ -1,8 +1,8 @@
 import re
 
 import pytest
-from tests.builders.releases import CONFIG_MAP, a_hook
 
+from tests.builders.releases import CONFIG_MAP, a_hook
 from whipstaff.release import manifests
 from whipstaff.release.revision import HookPhase
 
