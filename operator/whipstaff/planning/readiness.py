@@ -479,14 +479,6 @@ def _definition(live: JsonObject) -> Readiness:
             return _progressing("the kind is not served yet")
 
 
-def _api_service(live: JsonObject) -> Readiness:
-    # kstatus has no rule; but all that needs the API would fail until it answers.
-    available = _condition(live, "Available")
-    if available.get("status") == "True":
-        return _ready("the API answers")
-    return _progressing(_said(available, "the API does not answer yet"))
-
-
 def _namespace(live: JsonObject) -> Readiness:
     if _table(live, "status").get("phase") == "Terminating":
         return _progressing("the namespace is being deleted")
@@ -502,7 +494,6 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("", "Secret"): _always,
     ("", "Service"): _service,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
-    ("apiregistration.k8s.io", "APIService"): _api_service,
     ("apps", "DaemonSet"): _daemon_set,
     ("apps", "Deployment"): _deployment,
     ("apps", "ReplicaSet"): _replica_set,
