@@ -13,8 +13,6 @@ from whipstaff.reconcile.world import World, identity_of
 from whipstaff.release.manifests import inputs_digest
 from whipstaff.release.revision import JsonObject
 
-FRESH_SECONDS = 1.0  # an index older than this is asked for again before a chart is called unknown
-
 
 async def observe(
     world: World, release: HelmRelease, began: float
@@ -45,13 +43,14 @@ async def _resolve(
         return OperatorError("suspended")
     reference = ChartReference(spec.chart.name, spec.chart.version, spec.chart.repository)
     asked = bool(release.requested_at) and release.requested_at != known.handled_request
-    # Who asks for a pass has published something just now: what was fetched before is too old.
-    max_age = world.clock.monotonic() - began if asked else spec.interval_seconds
+    # Who asks for a pass, or for a version that is not known, may have published it just now.
+    since_began = world.clock.monotonic() - began
+    max_age = since_began if asked else spec.interval_seconds
     try:
         try:
             return await world.charts.resolve(reference, max_age_seconds=max_age)
         except ChartUnavailable:
-            return await world.charts.resolve(reference, max_age_seconds=FRESH_SECONDS)
+            return await world.charts.resolve(reference, max_age_seconds=since_began)
     except OperatorError as error:
         return error
 

@@ -44,7 +44,8 @@ def _constraint(wanted: str) -> Constraint:
         return Constraint.parse(wanted)
     except SemverError as error:
         raise InvalidSpec(
-            f"{wanted!r} is no version and no range of versions: {error}", "spec.chart.version"
+            f"spec.chart.version: {wanted!r} is no version and no range of versions: {error}",
+            "spec.chart.version",
         ) from error
 
 

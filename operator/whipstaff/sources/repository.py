@@ -198,7 +198,13 @@ class HTTPRepositories:
 
     async def _check_identity(self, digest: str, path: Path, name: str, version: str) -> None:
         if digest not in self._inspected:
-            self._inspected[digest] = await self._shared(digest, lambda: self._reader.inspect(path))
+            try:
+                found = await self._shared(digest, lambda: self._reader.inspect(path))
+            except ChartInvalid as error:
+                # What cannot be read cannot say which chart it is.
+                text = f"the archive of {name} {version}: {error.text}"
+                raise type(error)(text, error.where) from error
+            self._inspected[digest] = found
         found_name, found_version = self._inspected[digest]
         if found_name != name:
             raise ChartInvalid(
