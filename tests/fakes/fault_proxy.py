@@ -247,8 +247,8 @@ class FaultProxy:
         try:
             async for chunk in reply.content.iter_any():
                 await watch.pass_on(chunk)
-            while watch.frozen:  # a frozen peer does not hang up either
-                await asyncio.sleep(0.1)
+            if watch.frozen:
+                await asyncio.Event().wait()  # a frozen peer does not hang up either
         except (aiohttp.ClientError, ConnectionError):
             watch.cut()
         finally:
