@@ -35,14 +35,19 @@ def in_run_order(hooks: Sequence[Hook], event: HookEvent) -> tuple[Hook, ...]:
 
 async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds: float) -> None:
     """Run what has not succeeded yet; HookFailed ends the event."""
+    begun = work.revision.labels.get(EVENT, "")
+    if (begun, str(event)) in _FOLLOWS:
+        return  # resumed: the action is further on already
+    if begun != event:
+        _begin(work, event)
     hooks = in_run_order(work.revision.hooks, event)
     for position, hook in enumerate(hooks):
         work.intent.check()
-        if _done(work, hook, event):
+        if _current(work, hook).phase is HookPhase.SUCCEEDED:
             continue
         work.story.sentence = f"{event} hook {hook.kind} {hook.name}"
         try:
-            await _run(world, work, hook, event, timeout_seconds)
+            await _run(world, work, hook, timeout_seconds)
         except OperatorError as error:
             if isinstance(error, ClusterRefused) and error.retryable:
                 raise
@@ -55,16 +60,20 @@ async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds:
         await _clean(world, work, [hook], HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
 
 
-def _done(work: Work, hook: Hook, event: HookEvent) -> bool:
-    """Whether the hook succeeded at this event before a kill.
+def _begin(work: Work, event: HookEvent) -> None:
+    """Forget how the event's hooks ended at another event.
 
     A hook of several events runs at each, and the record has one phase for it: the revision's
-    label says which event that phase is about.
+    label says which event its phases are about. Both are stored with the first hook that runs.
     """
-    if _current(work, hook).phase is not HookPhase.SUCCEEDED:
-        return False
-    begun = work.revision.labels.get(EVENT, "")
-    return begun == event or (begun, str(event)) in _FOLLOWS
+    hooks = tuple(
+        replace(hook, phase=HookPhase.NEVER, started_at="", completed_at="")
+        if event in hook.events
+        else hook
+        for hook in work.revision.hooks
+    )
+    labels = {**work.revision.labels, EVENT: str(event)}
+    work.keep(replace(work.revision, hooks=hooks, labels=labels))
 
 
 _FOLLOWS = frozenset(
@@ -72,19 +81,14 @@ _FOLLOWS = frozenset(
 )
 
 
-async def _run(
-    world: World, work: Work, hook: Hook, event: HookEvent, timeout_seconds: float
-) -> None:
+async def _run(world: World, work: Work, hook: Hook, timeout_seconds: float) -> None:
     namespace = work.revision.namespace
     reference = await world.cluster.refer(hook.body, namespace, work.identity)
-    begun = work.revision.labels.get(EVENT) == event
-    resumed = begun and _current(work, hook).phase is HookPhase.RUNNING
+    resumed = _current(work, hook).phase is HookPhase.RUNNING
     if not (resumed and await world.cluster.read(reference, work.identity)):
         policies = hook.delete_policies or (HookDeletePolicy.BEFORE_HOOK_CREATION,)
         if HookDeletePolicy.BEFORE_HOOK_CREATION in policies:
             await _delete(world, work, reference, timeout_seconds)
-        labels = {**work.revision.labels, EVENT: str(event)}
-        work.keep(replace(work.revision, labels=labels))
         await _record(world, work, hook, HookPhase.RUNNING)
         await world.cluster.apply(reference, _placed(hook, reference), work.identity)
     await _await_end(world, work, reference, timeout_seconds)
