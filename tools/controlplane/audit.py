@@ -52,6 +52,22 @@ def read(log: Path, start: int = 0) -> Iterator[Request]:
                 yield _request(json.loads(line))
 
 
+class Tail:
+    """What was added to an audit log since the last look."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = log.stat().st_size
+
+    def new(self) -> list[Request]:
+        """Read the requests that were answered since the last call, or since this was made."""
+        with self._log.open("rb") as lines:
+            lines.seek(self._offset)
+            whole, newline, _ = lines.read().rpartition(b"\n")
+        self._offset += len(whole) + len(newline)
+        return [_request(json.loads(line)) for line in whole.splitlines()]
+
+
 def writes(log: Path, start: int = 0, *, user: str = "", user_agent: str = "") -> list[Request]:
     """List the writes since an offset: of one authenticated user, of user agents that begin so."""
     return [
