@@ -33,6 +33,7 @@ class FakeReporter:
         if found is not None and FINALIZER not in found.finalizers:
             found.finalizers.append(FINALIZER)
             self.writes += 1
+        return found is not None
 
     async def remove_finalizer(self, namespace, name, uid):
         found = self._find(namespace, name, uid)

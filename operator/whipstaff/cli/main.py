@@ -69,8 +69,8 @@ def run(
             given.setdefault("cache_folder", Path.home() / ".cache" / "whipstaff" / "charts")
         settings = replace(settings, **given)  # type: ignore[arg-type]  # click checked the types
         _run(settings, kubeconfig, context, namespaces)
-    except OperatorError as error:
-        raise click.ClickException(error.text) from error
+    except (OperatorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _run(settings: object, kubeconfig: Path | None, context: str, names: tuple[str, ...]) -> None:

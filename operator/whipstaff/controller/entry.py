@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from whipstaff.controller.patience import Patience
 from whipstaff.helmrelease.types import Head, HelmRelease
 from whipstaff.reconcile.world import Interrupted
 from whipstaff.release.revision import JsonObject
@@ -19,8 +20,10 @@ class Entry:
     key: Key
     body: JsonObject
     head: Head
+    present: bool = True  # False: it is gone, and a pass on it has not ended yet
     dirty: bool = True  # something is wanted that no pass has looked at yet
     moved: asyncio.Event = field(default_factory=asyncio.Event)  # since the running pass began
+    patience: Patience = field(default_factory=Patience)
     passing: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     refusals: int = 0  # one after another, for the back-off
@@ -30,8 +33,12 @@ class Entry:
     @property
     def wish(self) -> tuple[object, ...]:
         """What a pass answers to: an event that leaves it as it was wakes nobody."""
-        head = self.head
-        return (head.uid, head.generation, head.deletion_requested, head.requested_at)
+        return wish_of(self.head)
+
+
+def wish_of(head: Head) -> tuple[object, ...]:
+    """Return what a pass on a HelmRelease would answer to."""
+    return (head.uid, head.generation, head.deletion_requested, head.requested_at)
 
 
 class Passing:

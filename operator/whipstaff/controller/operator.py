@@ -22,6 +22,7 @@ import kopf  # noqa: E402 - after the lines above
 
 from whipstaff.controller.probes import Probes  # noqa: E402
 from whipstaff.controller.queue import Queue  # noqa: E402
+from whipstaff.errors import OperatorError  # noqa: E402
 from whipstaff.wiring import Parts  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Operator:
         try:
             await self._lease.acquire()
             self._leading = True
+            self._parts.client.write_only_while(lambda: self._lease.held)
             self._keep(self._lease.hold(self._lost), "lease")
             self._keep(self._watch.run(), "watch")
             while not self._watch.synced:  # noqa: ASYNC110 - the watch has no event to await
@@ -120,16 +122,25 @@ def _exit(code: int) -> NoReturn:
 
 
 def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
-    """Run until a signal comes; `assemble` is called inside the event loop."""
+    """Run until a signal comes; `assemble` is called inside the event loop.
+
+    What keeps it from starting is raised: an OperatorError, or the OSError of a port that is taken.
+    """
     registry = kopf.OperatorRegistry()
     running: list[Operator] = []
+    failures: list[Exception] = []
 
     @kopf.on.startup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
     async def start(settings: kopf.OperatorSettings, **_: object) -> None:
         settings.scanning.disabled = True  # nothing is watched by kopf
-        operator = Operator(await assemble())
+        try:
+            operator = Operator(await assemble())
+            await operator.start()
+        except (OperatorError, OSError) as error:
+            # kopf would try the same again each minute; who started us should hear of it.
+            failures.append(error)
+            raise kopf.PermanentError(str(error)) from error
         running.append(operator)
-        await operator.start()
 
     @kopf.on.cleanup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
     async def stop(**_: object) -> None:
@@ -141,4 +152,9 @@ def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
         # kopf asks the server once which kinds there are, whether it watches any or not.
         return await running[0].kopf_session()
 
-    kopf.run(registry=registry, standalone=True, clusterwide=True)
+    try:
+        kopf.run(registry=registry, standalone=True, clusterwide=True)
+    except Exception as error:
+        if failures:
+            raise failures[0] from error
+        raise

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from whipstaff.controller.entry import Entry, Key, Passing
+from whipstaff.controller.entry import Entry, Key, Passing, wish_of
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.parsing import parse, parse_for_uninstall, parse_head
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 JITTER = 0.05  # of every pause, so that releases made together do not come back together
 CRASH_SECONDS = 60.0  # after a fault of ours
 STOP_SECONDS = 8.0  # for running steps when the operator ends
-
-_RETRIED = (Ending.REFUSED, Ending.UNREACHABLE)
 
 
 class Queue:
@@ -57,26 +55,34 @@ class Queue:
         head = parse_head(body)
         key = (head.namespace, head.name)
         entry = self._entries.get(key)
-        if entry is None or entry.head.uid != head.uid:
-            if entry is not None:
-                self._forget(entry)
+        if entry is None:
             entry = self._entries[key] = Entry(key, body, head)
-            self._claim(entry)
-            self._wake(entry)
+        elif entry.present and entry.wish == wish_of(head):
+            entry.body, entry.head = body, head
             return
-        before = entry.wish
-        entry.body, entry.head = body, head
-        if entry.wish != before:
-            self._claim(entry)
-            entry.refusals = 0
+        fresh = entry.head.uid != head.uid
+        if fresh:
+            entry.written = None  # what was written is another object's status
+        entry.body, entry.head, entry.present = body, head, True
+        entry.refusals = 0
+        self._claim(entry)
+        if entry.passing is not None and not fresh and not _urgent(entry):
+            entry.dirty = True
+            entry.patience.edited(entry.moved.set)
+        else:
             self._wake(entry)
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
         """Forget a HelmRelease that is no more."""
         entry = self._entries.get((namespace, name))
-        if entry is not None and entry.head.uid == uid:
-            del self._entries[entry.key]
-            self._forget(entry)
+        if entry is None or entry.head.uid != uid:
+            return
+        if entry.timer is not None:
+            entry.timer.cancel()
+        entry.present = False
+        entry.moved.set()
+        self._give_up_claims(entry)
+        self._bury(entry)
 
     def poison(self, namespace: str, name: str, text: str) -> None:
         """Take note of a HelmRelease that cannot be read: what runs of it is left alone."""
@@ -101,12 +107,10 @@ class Queue:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _forget(self, entry: Entry) -> None:
-        if entry.timer is not None:
-            entry.timer.cancel()
-        entry.dirty = False
-        entry.moved.set()
-        self._give_up_claims(entry)
+    def _bury(self, entry: Entry) -> None:
+        """Forget an entry whose HelmRelease is gone, once no pass works on it any more."""
+        if not entry.present and entry.passing is None:
+            del self._entries[entry.key]
 
     def _wake(self, entry: Entry) -> None:
         entry.dirty = True
@@ -120,36 +124,46 @@ class Queue:
     async def _drive(self, entry: Entry) -> None:
         """Make passes until nothing newer is wanted, then set the alarm for the next."""
         try:
-            outcome, pause = Outcome(Ending.INTERRUPTED), 0.0
-            while entry.dirty and self._open:
+            pause: float | None = None
+            while self._wanted(entry):
                 async with self._room:
+                    if not self._wanted(entry):
+                        break  # gone, or the operator ends: while this waited for its turn
                     entry.dirty = False
+                    entry.patience.pass_begins()
                     entry.moved = asyncio.Event()
-                    outcome, pause = await self._pass(entry)
-            current = self._entries.get(entry.key) is entry
-            if current and self._open and outcome.ending is not Ending.DELETED:
+                    pause = await self._pass(entry)
+            if pause is not None and entry.present and self._open:
                 loop = asyncio.get_running_loop()
                 entry.timer = loop.call_later(pause, self._wake, entry)
         finally:
             entry.passing = None
-            if entry.dirty and self._open:
-                self._wake(entry)
+            self._bury(entry)
 
-    async def _pass(self, entry: Entry) -> tuple[Outcome, float]:
-        release, refusal = self._read(entry)
-        if release.deletion_requested and FINALIZER not in release.finalizers:
-            return Outcome(Ending.DELETED), 0.0
-        work = Pass(self._world, Passing(release, entry, self._room), entry.written)
+    def _wanted(self, entry: Entry) -> bool:
+        return entry.dirty and entry.present and self._open
+
+    async def _pass(self, entry: Entry) -> float | None:
+        """Make one pass; return the seconds until the next, None if there is none."""
+        uid = entry.head.uid
         try:
+            release, refusal = self._read(entry)
+            if release.deletion_requested and FINALIZER not in release.finalizers:
+                return None
+            work = Pass(self._world, Passing(release, entry, self._room), entry.written)
             outcome = await (work.refuse(refusal) if refusal else work.run())
         except Exception:
             log.exception("pass crashed", extra={"helmrelease": "/".join(entry.key)})
-            return Outcome(Ending.REFUSED), CRASH_SECONDS
-        entry.written = work.status
-        return outcome, self._pause(entry, outcome, release.spec.interval_seconds)
+            return CRASH_SECONDS
+        entry.patience.pass_ended(interrupted=outcome.ending is Ending.INTERRUPTED)
+        if entry.head.uid == uid:
+            entry.written = work.status
+        if outcome.ending is Ending.DELETED:
+            return None
+        return self._pause(entry, outcome, release.spec.interval_seconds)
 
     def _pause(self, entry: Entry, outcome: Outcome, interval_seconds: float) -> float:
-        if outcome.ending in _RETRIED:
+        if outcome.ending is Ending.REFUSED:
             entry.refusals += 1
             pause = backoff_seconds(entry.refusals)
         else:
@@ -179,15 +193,19 @@ class Queue:
 
     def _claim(self, entry: Entry) -> None:
         """Note which release the entry is about, by both of its names."""
-        self._give_up_claims(entry)
         try:
             spec = parse_for_uninstall(entry.body).spec
         except InvalidSpec:
+            claims: tuple[tuple[str, str, str], ...] = ()
+        else:
+            claims = (
+                ("stored", spec.storage_namespace, spec.release_name),
+                ("runs", spec.target_namespace, spec.release_name),
+            )
+        if claims == entry.claims:
             return
-        entry.claims = (
-            ("stored", spec.storage_namespace, spec.release_name),
-            ("runs", spec.target_namespace, spec.release_name),
-        )
+        self._give_up_claims(entry)
+        entry.claims = claims
         for claim in entry.claims:
             self._claims[claim].add(entry.key)
 
@@ -205,6 +223,13 @@ class Queue:
         rivals = {key for claim in entry.claims for key in self._claims[claim]}
         candidates = [self._entries[key] for key in rivals if key in self._entries] or [entry]
         return min(candidates, key=lambda rival: (rival.head.created_at, rival.key))
+
+
+def _urgent(entry: Entry) -> bool:
+    """Whether what is wanted now must not wait for the end of a row of edits."""
+    spec = entry.body.get("spec")
+    suspended = isinstance(spec, dict) and bool(spec.get("suspend"))
+    return entry.head.deletion_requested or suspended
 
 
 def _without_spec(head: Head) -> HelmRelease:

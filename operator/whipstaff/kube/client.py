@@ -122,6 +122,7 @@ class Client:
         self._user_agent = user_agent
         self._jitter = jitter
         self._silence_seconds = silence_seconds
+        self._may_write: Callable[[], bool] = lambda: True
         self._calls: aiohttp.ClientSession | None = None
         self._watches: aiohttp.ClientSession | None = None
 
@@ -142,8 +143,17 @@ class Client:
             if session is not None:
                 await session.close()
 
+    def write_only_while(self, allowed: Callable[[], bool]) -> None:
+        """Refuse every request but reads and leases from the moment on that `allowed` says no.
+
+        A process that was paused for longer than its Lease learns so before it writes.
+        """
+        self._may_write = allowed
+
     async def send(self, request: Request) -> JsonObject:
         """Return the answer; ClusterRefused for every other ending."""
+        if request.method != "GET" and "/leases" not in request.path and not self._may_write():
+            raise ClusterRefused("the Lease is not held any more", api_reason="LeaseLost")
         text = await self._text(request)
         try:
             answer = scanner.decode(text) if text else {}

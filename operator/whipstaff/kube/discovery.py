@@ -20,6 +20,7 @@ FRESH_SECONDS = 60.0
 # A kind that is missing may have come a moment ago with its CRD: ask again, but not all the time.
 MISSING_SECONDS = 1.0
 
+_UNAVAILABLE = 503
 _AGGREGATED = f"{JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{JSON}"
 _AGGREGATED_LIST = "APIGroupDiscoveryList"
 
@@ -49,6 +50,7 @@ class _Kinds:
     read_at: float
     resources: Mapping[tuple[str, str], Resource]
     capabilities: ClusterCapabilities
+    away: frozenset[str]  # group versions whose own server does not answer
 
     def has_group_version(self, api_version: str) -> bool:
         return api_version in self.capabilities.api_versions
@@ -81,12 +83,19 @@ class Discovery:
         return (await self._at_most(self._fresh_seconds)).capabilities
 
     async def find(self, api_version: str, kind: str) -> Resource | None:
-        """Return how a kind is reached, None if the cluster does not serve it."""
+        """Return how a kind is reached, None if the cluster does not serve it.
+
+        A group whose server is away is no group without kinds: ClusterRefused(503).
+        """
         kinds = await self._at_most(self._fresh_seconds)
         found = kinds.resources.get((api_version, kind))
         if found is None:
             kinds = await self._at_most(MISSING_SECONDS)
             found = kinds.resources.get((api_version, kind))
+        if found is None and api_version in kinds.away:
+            raise ClusterRefused(
+                f"the server of {api_version} is away", _UNAVAILABLE, "ServiceUnavailable"
+            )
         return found
 
     async def serves(self, api_version: str) -> bool:
@@ -114,8 +123,9 @@ class Discovery:
         )
         if core.get("kind") == groups.get("kind") == _AGGREGATED_LIST:
             found = [*_aggregated(core), *_aggregated(groups)]
+            away = _stale(groups)
         else:
-            found = await self._read_each(core, groups)
+            found, away = await self._read_each(core, groups)
         resources = {
             (resource.api_version, resource.kind): resource
             for group_version in found
@@ -123,15 +133,18 @@ class Discovery:
         }
         names = _names(found)
         capabilities = ClusterCapabilities(str(version.get("gitVersion", "")), names)
-        return _Kinds(read_at, resources, capabilities)
+        return _Kinds(read_at, resources, capabilities, away)
 
-    async def _read_each(self, core: JsonObject, groups: JsonObject) -> list[_Found]:
+    async def _read_each(
+        self, core: JsonObject, groups: JsonObject
+    ) -> tuple[list[_Found], frozenset[str]]:
         """Ask each group version by itself, as before Kubernetes 1.26."""
         names = [str(version) for version in core.get("versions") or ()]
         for group in groups.get("groups") or ():
             names += [str(version["groupVersion"]) for version in group.get("versions") or ()]
         found = await asyncio.gather(*(self._read_one(name) for name in names))
-        return [one for one in found if one is not None]
+        away = frozenset(name for name, one in zip(names, found, strict=True) if one is None)
+        return [one for one in found if one is not None], away
 
     async def _read_one(self, api_version: str) -> _Found | None:
         root = "/api" if "/" not in api_version else "/apis"
@@ -184,6 +197,15 @@ def _aggregated(answer: JsonObject) -> Iterator[_Found]:
                 ),
                 frozenset(_kinds_of(entries)),
             )
+
+
+def _stale(answer: JsonObject) -> frozenset[str]:
+    return frozenset(
+        f"{(group.get('metadata') or {}).get('name', '')}/{version['version']}"
+        for group in answer.get("items") or ()
+        for version in group.get("versions") or ()
+        if version.get("freshness") == "Stale"
+    )
 
 
 def _kinds_of(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -14,6 +14,7 @@ TEXT_LIMIT = 2000  # characters; conditions and events cut further
 
 _INTERNAL, _BAD_REQUEST = 500, 400
 _UNFIT_FOR_APPLY = re.compile(r"failed to (create typed|convert)\b")
+_GOT = re.compile(r", got .*", re.DOTALL)  # of server-side apply: Go's form of what was sent
 _BAD_VALUE = re.compile(r"\b((Invalid|Unsupported|Duplicate) value|Not found|Too many|Too few): ")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`')
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|[\[\]{}()]')
@@ -48,7 +49,7 @@ def scrub(text: str, names: frozenset[str] | None = None) -> str:
 
     With `names`, as for Secrets, each quoted string goes that is not one of them.
     """
-    text = "".join(_without_bad_values(text))
+    text = _GOT.sub("", "".join(_without_bad_values(text)))
     if names is not None:
         text = _STRING.sub(lambda m: m[0] if m[0][1:-1] in names else '"…"', text)
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"

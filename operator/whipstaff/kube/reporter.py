@@ -32,8 +32,8 @@ class ApiServerReporter:
         self._clock = clock
         self._instance = instance
 
-    async def add_finalizer(self, namespace: str, name: str, uid: str) -> None:
-        await self._change_finalizers(namespace, name, uid, present=True)
+    async def add_finalizer(self, namespace: str, name: str, uid: str) -> bool:
+        return await self._change_finalizers(namespace, name, uid, present=True)
 
     async def remove_finalizer(self, namespace: str, name: str, uid: str) -> None:
         await self._change_finalizers(namespace, name, uid, present=False)
@@ -101,16 +101,18 @@ class ApiServerReporter:
 
     async def _change_finalizers(
         self, namespace: str, name: str, uid: str, *, present: bool
-    ) -> None:
+    ) -> bool:
+        """Return whether the object now has, or has not, our finalizer as wanted."""
         for attempt in range(_RACE_ATTEMPTS):
             metadata = await self._metadata(namespace, name)
             if metadata.get("uid") != uid:
-                return
+                return False
             if present and metadata.get("deletionTimestamp"):
-                return  # the API server takes none any more
+                # The API server takes none any more.
+                return FINALIZER in (metadata.get("finalizers") or ())
             before = metadata.get("finalizers") or []
             if (FINALIZER in before) == present:
-                return
+                return True
             after = [word for word in before if word != FINALIZER] + [FINALIZER] * present
             facts = {
                 "uid": uid,
@@ -130,11 +132,12 @@ class ApiServerReporter:
                 await self._client.send(request)
             except ClusterRefused as error:
                 if error.code == _NOT_FOUND:
-                    return
+                    return False
                 if error.code != _CONFLICT or attempt == _RACE_ATTEMPTS - 1:
                     raise
             else:
-                return
+                return True
+        return False
 
     async def _is(self, namespace: str, name: str, uid: str) -> bool:
         return (await self._metadata(namespace, name)).get("uid") == uid

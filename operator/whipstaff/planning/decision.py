@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 
 from whipstaff.errors import OperatorError, RevisionNotFound, RevisionNotUsable
@@ -41,7 +42,8 @@ class Decision:
 
 def backoff_seconds(attempt: int) -> float:
     """Return how long to wait after the failed `attempt`, counted from 1, without jitter."""
-    return float(min(BACKOFF_FIRST_SECONDS * 2 ** (attempt - 1), BACKOFF_LAST_SECONDS))
+    doublings = min(attempt - 1, 10)  # by then it is the last pause; no number overflows
+    return float(min(BACKOFF_FIRST_SECONDS * 2**doublings, BACKOFF_LAST_SECONDS))
 
 
 def decide(state: SyncState, seen: Observation) -> Decision:
@@ -81,17 +83,14 @@ def _release(seen: Observation, *, attempt: int, trigger: str, why: str) -> Deci
         return Decision(Action.ROLLBACK, source, attempt=attempt, trigger=trigger, why=why)
     if isinstance(seen.inputs, OperatorError):
         raise seen.inputs
-    ran_once = any(header.status.ran for header in seen.headers) and not _uninstalled(seen)
+    ran_once = any(header.status.ran for header in _since_uninstalled(seen))
     action = Action.UPGRADE if ran_once else Action.INSTALL
     return Decision(action, attempt=attempt, trigger=trigger, why=why)
 
 
-def _uninstalled(seen: Observation) -> bool:
-    newest = seen.newest
-    return newest is not None and newest.status in (
-        ReleaseStatus.UNINSTALLED,
-        ReleaseStatus.UNINSTALLING,
-    )
+def _since_uninstalled(seen: Observation) -> list[RevisionHeader]:
+    gone = {ReleaseStatus.UNINSTALLED, ReleaseStatus.UNINSTALLING}
+    return list(takewhile(lambda header: header.status not in gone, seen.headers))
 
 
 def _pinned(seen: Observation, pin: int) -> RevisionHeader:

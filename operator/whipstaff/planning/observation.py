@@ -22,7 +22,7 @@ class Inputs:
 class Remembered:
     """What status keeps between laps; all of it may be lost without harm."""
 
-    observed_generation: int = 0
+    settled_generation: int = 0  # the last one at which the release was in sync
     same_inputs: str = ""  # inputs that are known to render to `same_revision`
     same_revision: int = 0
     pinned_revision: int = 0  # the pin that was reached

@@ -64,14 +64,19 @@ def _never_installed(seen: Observation) -> SyncState | None:
     newest = seen.newest
     if newest is None:
         return SyncState(Sync.ABSENT, "no revision is stored")
-    if newest.status in (ReleaseStatus.UNINSTALLED, ReleaseStatus.UNINSTALLING):
+    if newest.status is ReleaseStatus.UNINSTALLED:
         return SyncState(Sync.ABSENT, f"revision {newest.number} is {newest.status}", newest)
     return None
 
 
 def _interrupted(seen: Observation) -> SyncState | None:
     newest = seen.newest
-    if newest is None or not newest.status.pending:
+    if newest is None:
+        return None
+    if newest.status is ReleaseStatus.UNINSTALLING:
+        # Not ours: we uninstall only what is being deleted. `helm uninstall` may be at work.
+        return SyncState(Sync.LOCKED, f"revision {newest.number} is {newest.status}", newest)
+    if not newest.status.pending:
         return None
     if not marks.is_ours(newest):
         return SyncState(Sync.LOCKED, f"revision {newest.number} is {newest.status}", newest)
@@ -187,4 +192,4 @@ def _matches(seen: Observation, header: RevisionHeader, digest: str) -> bool:
         return stored == digest
     # A digest of another algorithm says nothing: only an edit counts as a change, or an update
     # of the operator would release everything again.
-    return seen.remembered.observed_generation == seen.release.generation
+    return seen.remembered.settled_generation == seen.release.generation

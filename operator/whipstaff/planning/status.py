@@ -16,6 +16,7 @@ from whipstaff.release.marks import Marks, is_ours
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionHeader
 
+HISTORY_LIMIT = 100  # entries of status.history, newest first
 MESSAGE_LIMIT = 2048  # characters of a condition's message; the rest is in the release's record
 
 
@@ -28,14 +29,12 @@ class Reason(StrEnum):
     INSTALL_FAILED = "InstallFailed"
     UPGRADE_FAILED = "UpgradeFailed"
     ROLLBACK_FAILED = "RollbackFailed"
-    UNINSTALL_FAILED = "UninstallFailed"
     RETRIES_EXHAUSTED = "RetriesExhausted"
     PROGRESSING = "Progressing"
     PENDING_ELSEWHERE = "PendingElsewhere"
     SUSPENDED = "Suspended"
     CHANGED_OUTSIDE = "ChangedOutside"
     HELD = "Held"
-    RELEASE_NAME_TAKEN = "ReleaseNameTaken"
 
 
 _FROM_HISTORY = (
@@ -83,7 +82,7 @@ class StatusFacts:
 def remembered(status: JsonObject) -> Remembered:
     """Read back what status keeps between laps; anything odd counts as forgotten."""
     return Remembered(
-        observed_generation=_int(status, "observedGeneration"),
+        settled_generation=_int(status, "settledGeneration"),
         same_inputs=_text(status, "observedInputs"),
         same_revision=_int(status, "revision"),
         pinned_revision=_int(status, "pinnedRevision"),
@@ -98,8 +97,12 @@ def status_for(facts: StatusFacts) -> JsonObject:
     history = _history(facts)
     deployed = seen.deployed
     newest = seen.newest
+    settled = not (findings.refusal or findings.waiting or findings.exhausted)
     status: JsonObject = {
         "observedGeneration": seen.release.generation,
+        "settledGeneration": seen.release.generation
+        if settled
+        else old.get("settledGeneration", 0),
         "conditions": _conditions(facts, history),
         "history": history,
         "lastHandledReconcileAt": seen.release.requested_at,
@@ -112,12 +115,20 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
         "unready": [_unready(item) for item in findings.unready],
     }
-    if findings.progressing:  # only an ended pass has handled a generation or a request
+    if findings.progressing or findings.suspended:  # nobody has acted on the spec yet
         status["observedGeneration"] = old.get("observedGeneration", 0)
+        status["settledGeneration"] = old.get("settledGeneration", 0)
+    if not _answered(findings):
         status["lastHandledReconcileAt"] = old.get("lastHandledReconcileAt", "")
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [])}
+
+
+def _answered(findings: Findings) -> bool:
+    """Whether a request for a pass was acted on; what is only delayed is still asked for."""
+    delayed = findings.progressing or findings.waiting or findings.suspended
+    return not delayed and (findings.refusal is None or not findings.refusal.retryable)
 
 
 def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonObject]:
@@ -188,9 +199,8 @@ def _released(newest: RevisionHeader, history: Sequence[JsonObject]) -> tuple[st
 
 def _pinned(seen: Observation, findings: Findings) -> tuple[str, str, str]:
     pin, deployed = seen.release.spec.revision, seen.deployed
-    if not _reached_pin(seen, findings):
+    if not _reached_pin(seen, findings) or deployed is None:
         return "False", Reason.HELD, f"spec.revision asks for revision {pin}, which does not run"
-    assert deployed is not None  # noqa: S101 - a reached pin has something that runs
     if not is_ours(deployed) and deployed.number != pin:
         text = f"revision {deployed.number}, made outside Whipstaff, runs instead of {pin}"
         return "False", Reason.CHANGED_OUTSIDE, text
@@ -203,7 +213,11 @@ def _pinned(seen: Observation, findings: Findings) -> tuple[str, str, str]:
 
 def _reached_pin(seen: Observation, findings: Findings) -> int:
     pin, deployed = seen.release.spec.revision, seen.deployed
-    if pin is None or deployed is None or findings.refusal is not None:
+    if pin is None:
+        return 0
+    if findings.refusal is not None:  # says nothing about what runs
+        return seen.remembered.pinned_revision if seen.remembered.pinned_revision == pin else 0
+    if deployed is None:
         return 0
     reached = deployed is seen.newest and (
         deployed.number == pin
@@ -225,8 +239,15 @@ def _condition(kind: str, value: str, reason: str, message: str, facts: StatusFa
         "reason": str(reason),
         "message": message[:MESSAGE_LIMIT],
         "lastTransitionTime": old.get("lastTransitionTime") if unmoved else _to_second(facts.now),
-        "observedGeneration": release.generation,
+        "observedGeneration": _acted_on(facts),
     }
+
+
+def _acted_on(facts: StatusFacts) -> int:
+    release = facts.seen.release
+    if facts.findings.suspended:
+        return _int(release.status, "observedGeneration")
+    return release.generation
 
 
 def _history(facts: StatusFacts) -> list[JsonObject]:
@@ -237,23 +258,28 @@ def _history(facts: StatusFacts) -> list[JsonObject]:
     }
     return [
         _entry(header, old.get(header.number, {}), facts.revisions.get(header.number), facts)
-        for header in facts.seen.headers
+        for header in facts.seen.headers[:HISTORY_LIMIT]
     ]
 
 
 def unknown_revisions(seen: Observation) -> tuple[RevisionHeader, ...]:
     """Return those whose entry in status.history has to be read from the store first."""
     known = {
-        entry.get("revision"): entry.get("status")
+        entry.get("revision"): entry.get("status", "")
         for entry in seen.release.status.get("history") or ()
-        if isinstance(entry, dict)
+        if isinstance(entry, dict) and "chart" in entry
     }
     return tuple(
         header
-        for header in seen.headers
-        if header.number not in known
-        or (known[header.number] != header.status and header.status is ReleaseStatus.FAILED)
+        for header in seen.headers[:HISTORY_LIMIT]
+        if header.number not in known or _described_anew(known[header.number], header.status)
     )
+
+
+def _described_anew(known: str, status: ReleaseStatus) -> bool:
+    """Whether a revision got another description: a superseded one keeps its own."""
+    ended = known.startswith("pending-") and not status.pending
+    return known != status and (ended or status is ReleaseStatus.FAILED)
 
 
 def _entry(
@@ -279,7 +305,10 @@ def _entry(
         entry["chartDigest"] = inputs.chart_digest
         entry["valuesDigest"] = inputs.values_digest
     entry["started"] = _moment(header.created_at)
-    entry["finished"] = "" if header.status.pending else _moment(header.modified_at)
+    if header.status.pending:
+        entry["finished"] = ""
+    elif header.status is not ReleaseStatus.SUPERSEDED or "finished" not in entry:
+        entry["finished"] = _moment(header.modified_at)
     return {name: value for name, value in entry.items() if value not in ("", 0)}
 
 

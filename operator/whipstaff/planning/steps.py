@@ -120,9 +120,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class MarkUninstalled:
-    """Keep the history, its newest revision saying `uninstalled`."""
-
-    superseded: tuple[RevisionNumber, ...]
+    """Keep the history, its newest revision saying `uninstalled`: the last word."""
 
 
 Step = (
@@ -144,6 +142,7 @@ Step = (
 )
 Plan = tuple[Step, ...]
 
+# The hook events before and after the objects, and the description of a success.
 _HOOKS = {
     "install": (HookEvent.PRE_INSTALL, HookEvent.POST_INSTALL, "Install complete"),
     "upgrade": (HookEvent.PRE_UPGRADE, HookEvent.POST_UPGRADE, "Upgrade complete"),
@@ -164,6 +163,12 @@ class Change:
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()
+
+
+def events_of(kind: str) -> tuple[HookEvent, HookEvent]:
+    """Return the hook events of an install, upgrade or rollback."""
+    before, after, _ = _HOOKS[kind]
+    return before, after
 
 
 def steps_for(change: Change) -> Plan:
@@ -207,11 +212,13 @@ def steps_to_uninstall(
     numbers: Sequence[RevisionNumber],
     options: UninstallOptions,
     *,
+    deployed: Sequence[RevisionNumber] = (),
     hooks_can_run: bool,
 ) -> Plan:
     """Lay out an uninstallation.
 
-    `revisions`: the newest first, all whose objects may live; `numbers`: all that are stored.
+    `revisions`: the newest first, all whose objects may live; `numbers`: all that are stored;
+    `deployed`: those that say so.
     Where hooks cannot run, the namespace is going: nothing can be created or recorded in it.
     """
     newest = revisions[0]
@@ -225,7 +232,9 @@ def steps_to_uninstall(
     if hooks_can_run:
         plan += _hooks(newest, HookEvent.POST_DELETE, options)
     if options.keep_history and hooks_can_run:
-        plan.append(MarkUninstalled(tuple(n for n in numbers if n != newest.number)))
+        older = tuple(number for number in deployed if number != newest.number)
+        plan += [Supersede(older)] if older else []
+        plan.append(MarkUninstalled())
     else:
         plan.append(Purge(tuple(sorted(numbers))))
     return tuple(plan)

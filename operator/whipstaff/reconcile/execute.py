@@ -57,6 +57,7 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
         case Store():
             await world.store.create(work.key, work.revision, work.identity)
             work.keep(work.revision)
+            work.stored = True
         case InstallCRDs():
             await _install_crds(world, work, step)
         case RunHooks():
@@ -93,9 +94,6 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
                 description="Uninstallation complete",
             )
             await _record(world, work, gone)
-            for number in step.superseded:
-                if (await _read(world, work, number)).status is ReleaseStatus.DEPLOYED:
-                    await _restate(world, work, number, ReleaseStatus.SUPERSEDED, None)
         case _:
             assert_never(step)
 

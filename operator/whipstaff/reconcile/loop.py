@@ -15,7 +15,13 @@ from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.decision import Action, Decision, decide
 from whipstaff.planning.observation import Observation
 from whipstaff.planning.state import classify
-from whipstaff.planning.status import Findings, StatusFacts, status_for, unknown_revisions
+from whipstaff.planning.status import (
+    Findings,
+    StatusFacts,
+    remembered,
+    status_for,
+    unknown_revisions,
+)
 from whipstaff.planning.steps import (
     Change,
     MarkFailed,
@@ -31,23 +37,29 @@ from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
 from whipstaff.reconcile.uninstall import Uninstallation
 from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
-from whipstaff.release.marks import is_ours
+from whipstaff.release.marks import MANIFEST, Marks, is_ours
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseStatus,
     Revision,
     RevisionHeader,
+    RevisionNumber,
 )
 
 log = logging.getLogger(__name__)
+
+
+INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
+
+
+_RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
 
 
 class Ending(StrEnum):
     """How a pass ended."""
 
     IN_SYNC = "in-sync"
-    REFUSED = "refused"  # before anything was written; tried again with back-off
-    UNREACHABLE = "unreachable"  # the cluster stopped answering half-way; resumed with back-off
+    REFUSED = "refused"  # tried again with back-off
     WAITING = "waiting"
     STALLED = "stalled"
     INTERRUPTED = "interrupted"
@@ -92,7 +104,7 @@ class Pass:
                 return await self._delete()
             return await self._laps()
         except Interrupted:
-            return Outcome(Ending.INTERRUPTED, 0.0)
+            return Outcome(Ending.INTERRUPTED, INTERRUPTED_SECONDS)
         except OperatorError as refusal:
             return await self._refused(refusal)
         finally:
@@ -106,11 +118,16 @@ class Pass:
     async def _laps(self) -> Outcome:
         done: set[Action] = set()
         while True:
-            seen, chart = await observe(self._world, self._release, self._began)
+            seen, chart = await observe(self._world, self._intent, self._release, self._began)
+            if done & _RELEASING:  # which answers a request: the next attempt is not asked for
+                answered = replace(seen.remembered, handled_request=self._release.requested_at)
+                seen = replace(seen, remembered=answered)
             self._seen = seen
             if self._release.spec.suspend:
                 await self._report(Findings(suspended=True))
                 return Outcome(Ending.SUSPENDED)
+            if any(is_ours(header) for header in seen.headers):
+                await self._ensure_finalizer()
             decision = decide(classify(seen), seen)
             if decision.action is None:
                 return await self._rest(decision)
@@ -167,13 +184,11 @@ class Pass:
         return False
 
     async def _carry_out(self, change: Change) -> None:
-        release = self._release
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
-        if FINALIZER not in release.finalizers:
-            await self._world.reporter.add_finalizer(release.namespace, release.name, release.uid)
-            self._release = replace(release, finalizers=(*release.finalizers, FINALIZER))
+        await self._ensure_finalizer()
         self._narrator.begin(self._progress)
         work = self._work(change.revision)
+        work.stored = change.stored
         work.known.update({old.number: old for old in change.earlier})
         try:
             await execute(self._world, work, steps_for(change))
@@ -182,16 +197,45 @@ class Pass:
                 raise
             if isinstance(error, ClusterRefused) and error.retryable:
                 raise
+            if not work.stored:
+                raise
             if work.revision.status.pending:
                 description = gave_up(change.kind, change.revision.name, error)
                 await self._mark_failed_in(work, description)
         finally:
             self._revisions.update(work.known)
 
+    async def _ensure_finalizer(self) -> None:
+        """Make deletion wait for us before there is anything that it would leave behind."""
+        release = self._release
+        if FINALIZER in release.finalizers:
+            return
+        facts = (release.namespace, release.name, release.uid)
+        if not await self._world.reporter.add_finalizer(*facts):
+            raise Interrupted
+        self._release = replace(release, finalizers=(*release.finalizers, FINALIZER))
+
     async def _mark_failed_in(self, work: Work, description: str) -> None:
         step = MarkFailed(work.revision.number, description)
-        await execute(self._world, _uninterrupted(work), (step,))
+        again = PruneHistory(self._failed_alike(work.revision))
+        await execute(self._world, _uninterrupted(work), (step, again))
         log.info("revision failed", extra={"revision": work.revision.number})
+
+    def _failed_alike(self, failed: Revision) -> tuple[RevisionNumber, ...]:
+        """Return older failed revisions of the same content: they have nothing more to tell.
+
+        Others are kept until a revision succeeds, since it has to prune what they left.
+        """
+        assert self._seen is not None  # noqa: S101 - what fails was observed
+        content = failed.labels.get(MANIFEST)
+        return tuple(
+            header.number
+            for header in self._seen.headers
+            if header.number != failed.number
+            and header.status is ReleaseStatus.FAILED
+            and content
+            and Marks.of(header).manifest == content
+        )
 
     async def _mark_failed(self, header: RevisionHeader | None, description: str) -> None:
         assert header is not None  # noqa: S101 - what is given up is stored
@@ -241,11 +285,13 @@ class Pass:
 
     def _status(self, findings: Findings) -> JsonObject:
         assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed
+        # Progress was written meanwhile: what it moved has not moved again.
+        release = replace(self._seen.release, status=self._narrator.written)
         known, deployed = self._seen.remembered, self._seen.deployed
         still_known = deployed is not None and deployed.number == known.same_revision
         return status_for(
             StatusFacts(
-                seen=self._seen,
+                seen=replace(self._seen, release=release),
                 findings=findings,
                 revisions=self._revisions,
                 same_inputs=self._same_inputs or (known.same_inputs if still_known else ""),
@@ -274,12 +320,11 @@ class Pass:
     async def _refused(self, refusal: OperatorError) -> Outcome:
         if self._seen is None:
             self._seen = await self._without_inputs(refusal)
-        half_way = any(h.status.pending and is_ours(h) for h in self._seen.headers[:1])
         try:
             await self._report(Findings(refusal=refusal))
         except OperatorError as error:
             log.warning("status not written", extra={"why": error.reason})
-        return Outcome(Ending.UNREACHABLE if half_way else Ending.REFUSED)
+        return Outcome(Ending.REFUSED)
 
     async def _without_inputs(self, refusal: OperatorError) -> Observation:
         """Observe the history alone, or nothing where even that cannot be had."""
@@ -288,7 +333,7 @@ class Pass:
             headers = await self._world.store.history(release.release_key, identity_of(release))
         except OperatorError:
             return _blind(release, refusal)
-        return Observation(release, headers, refusal)
+        return Observation(release, headers, refusal, remembered=remembered(release.status))
 
     async def _delete(self) -> Outcome:
         self._seen = _blind(self._release, OperatorError("being deleted"))
@@ -303,7 +348,8 @@ class Pass:
 
 def _blind(release: HelmRelease, why: OperatorError) -> Observation:
     """Return an observation that knows the HelmRelease and nothing of its history."""
-    return Observation(release, (), why, history_known=False)
+    known = remembered(release.status)
+    return Observation(release, (), why, history_known=False, remembered=known)
 
 
 def _uninterrupted(work: Work) -> Work:

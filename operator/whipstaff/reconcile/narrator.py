@@ -1,11 +1,15 @@
 """Tell in status how a pass goes on, as long as it lasts; and never write the same twice."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
+from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.reconcile.ports import Event, Reporter
 from whipstaff.release.revision import JsonObject
+
+log = logging.getLogger(__name__)
 
 FIRST_WORD_SECONDS = 1.0  # a pass that is over sooner writes only its end
 NEXT_WORD_SECONDS = 3.0
@@ -18,19 +22,21 @@ class Narrator:
         self._reporter = reporter
         self._release = release
         self._telling: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
         self.written = written
 
     def begin(self, status: Callable[[], JsonObject]) -> None:
         """Write what `status` returns after a moment, and again whenever it changes."""
         if self._telling is None:
+            self._over.clear()
             self._telling = asyncio.ensure_future(self._tell(status))
 
     async def end(self) -> None:
-        """Stop telling; the last word is `write`'s."""
+        """Stop telling, a write under way ended: the last word is `write`'s."""
         telling, self._telling = self._telling, None
         if telling is not None:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            self._over.set()
+            await telling
 
     async def write(self, status: JsonObject, events: Sequence[Event] = ()) -> None:
         """Write status unless it is written already; events go with a status that is new."""
@@ -45,10 +51,22 @@ class Narrator:
 
     async def _tell(self, status: Callable[[], JsonObject]) -> None:
         release = self._release
-        await asyncio.sleep(FIRST_WORD_SECONDS)
-        while True:
+        pause = FIRST_WORD_SECONDS
+        while not await self._ends_within(pause):
+            pause = NEXT_WORD_SECONDS
             now = status()
-            if now != self.written:
+            if now == self.written:
+                continue
+            try:
                 await self._reporter.write_status(release.namespace, release.name, release.uid, now)
                 self.written = now
-            await asyncio.sleep(NEXT_WORD_SECONDS)
+            except OperatorError as error:
+                log.info("progress not written", extra={"why": error.reason})
+
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        except TimeoutError:
+            return False
+        return True

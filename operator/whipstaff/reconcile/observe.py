@@ -4,18 +4,18 @@ import asyncio
 import hashlib
 import json
 
-from whipstaff.errors import ChartUnavailable, OperatorError
+from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.status import remembered
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
-from whipstaff.reconcile.world import World, identity_of
+from whipstaff.reconcile.world import Intent, World, identity_of
 from whipstaff.release.manifests import inputs_digest
 from whipstaff.release.revision import JsonObject
 
 
 async def observe(
-    world: World, release: HelmRelease, began: float
+    world: World, intent: Intent, release: HelmRelease, began: float
 ) -> tuple[Observation, ResolvedChart | OperatorError]:
     """Read stored revisions and inputs; the chart comes back beside them.
 
@@ -23,7 +23,7 @@ async def observe(
     """
     headers, chart = await asyncio.gather(
         world.store.history(release.release_key, identity_of(release)),
-        _resolve(world, release, began),
+        _resolve(world, intent, release, began),
     )
     seen = Observation(
         release=release,
@@ -36,7 +36,7 @@ async def observe(
 
 
 async def _resolve(
-    world: World, release: HelmRelease, began: float
+    world: World, intent: Intent, release: HelmRelease, began: float
 ) -> ResolvedChart | OperatorError:
     spec, known = release.spec, remembered(release.status)
     if spec.suspend:
@@ -47,10 +47,8 @@ async def _resolve(
     since_began = world.clock.monotonic() - began
     max_age = since_began if asked else spec.interval_seconds
     try:
-        try:
+        async with intent.waiting():  # a repository that hangs must not hold a worker
             return await world.charts.resolve(reference, max_age_seconds=max_age)
-        except ChartUnavailable:
-            return await world.charts.resolve(reference, max_age_seconds=since_began)
     except OperatorError as error:
         return error
 

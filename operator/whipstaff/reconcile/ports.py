@@ -259,8 +259,8 @@ class Event:
 class Reporter(Protocol):
     """Writes what people read: status, finalizers and events of a HelmRelease."""
 
-    async def add_finalizer(self, namespace: str, name: str, uid: str) -> None:
-        """Make deletion wait for us."""
+    async def add_finalizer(self, namespace: str, name: str, uid: str) -> bool:
+        """Make deletion wait for us; False if it cannot: deletion began, or it is another one."""
         ...
 
     async def remove_finalizer(self, namespace: str, name: str, uid: str) -> None:

@@ -10,8 +10,8 @@ from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict
 from whipstaff.helmrelease.types import CRDPolicy
 from whipstaff.planning.decision import Action, Decision
 from whipstaff.planning.observation import Observation
-from whipstaff.planning.steps import Change, history_to_forget
-from whipstaff.reconcile.execute import for_each, prepared_for_apply
+from whipstaff.planning.steps import Change, events_of, history_to_forget
+from whipstaff.reconcile.execute import for_each, placed, prepared_for_apply
 from whipstaff.reconcile.ports import (
     Identity,
     ObjectReference,
@@ -20,10 +20,12 @@ from whipstaff.reconcile.ports import (
     ResolvedChart,
 )
 from whipstaff.reconcile.world import World, identity_of
+from whipstaff.release.history import living
 from whipstaff.release.manifests import ownership_refusal
 from whipstaff.release.marks import Marks, is_ours
 from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
 from whipstaff.release.revision import (
+    Hook,
     HookPhase,
     JsonObject,
     ReleaseStatus,
@@ -204,14 +206,7 @@ class Preparation:
 
     async def _earlier(self, others: Sequence[RevisionHeader]) -> tuple[Revision, ...]:
         """Read every revision whose objects may still live: since the last deployed one."""
-        found = []
-        for header in others:
-            if header.status in (ReleaseStatus.UNINSTALLED, ReleaseStatus.SUPERSEDED):
-                continue
-            found.append(await self._read(header.number))
-            if header.status is ReleaseStatus.DEPLOYED:
-                break
-        return tuple(found)
+        return tuple([await self._read(header.number) for header in living(others)])
 
     async def _read(self, number: RevisionNumber) -> Revision:
         return await self._world.store.read(self._release.release_key, number, self._identity)
@@ -244,7 +239,7 @@ class Preparation:
     async def _check(self, change: Change) -> None:
         """Ask the server about every object before the first one is written."""
         bodies = (*change.crds, *change.revision.objects)
-        namespaces = namespaces_created_by(bodies) | set(change.namespaces)
+        namespaces = await self._coming_namespaces(bodies) | set(change.namespaces)
         coming = _Coming(kinds_defined_by(bodies), namespaces)
         owned = await self._owned(change.earlier)
 
@@ -252,6 +247,21 @@ class Preparation:
             await self._check_one(change.revision, body, coming, owned)
 
         await for_each(change.revision.objects, check)
+        if not change.options.disable_hooks:
+            await for_each(hooks_of(change), lambda hook: self._check_hook(hook, coming))
+
+    async def _check_hook(self, hook: Hook, coming: "_Coming") -> None:
+        """Ask the server about a hook that is not there yet; one that is gets deleted first."""
+        reference = await self._refer(hook.body, coming)
+        if reference is None or reference.namespace in coming.namespaces:
+            return
+        if await self._world.cluster.read(reference, self._identity) is None:
+            body = placed(hook.body, reference)
+            await self._world.cluster.apply(reference, body, self._identity, dry_run=True)
+
+    async def _coming_namespaces(self, bodies: Sequence[JsonObject]) -> frozenset[str]:
+        names = sorted(namespaces_created_by(bodies))
+        return frozenset([name for name in names if not await self._namespace_exists(name)])
 
     async def _owned(self, earlier: Sequence[Revision]) -> frozenset[tuple[str, str, str, str]]:
         """Name what earlier revisions brought: those objects need no check of their owner."""
@@ -306,6 +316,12 @@ class _Coming:
 
     kinds: frozenset[tuple[str, str]]
     namespaces: frozenset[str]
+
+
+def hooks_of(change: Change) -> tuple[Hook, ...]:
+    """Return the hooks that the change will run."""
+    events = events_of(change.kind)
+    return tuple(hook for hook in change.revision.hooks if set(events) & set(hook.events))
 
 
 def _named(revision: RevisionNumber | None) -> tuple[RevisionNumber, ...]:

@@ -13,12 +13,11 @@ from whipstaff.planning.steps import steps_to_uninstall
 from whipstaff.reconcile.execute import execute
 from whipstaff.reconcile.ports import OPERATOR, ObjectReference
 from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
+from whipstaff.release.history import living
 from whipstaff.release.marks import is_ours
 from whipstaff.release.revision import ReleaseStatus, Revision, RevisionHeader
 
 log = logging.getLogger(__name__)
-
-_ALREADY_GONE = (ReleaseStatus.UNINSTALLED, ReleaseStatus.SUPERSEDED)
 
 
 class Uninstallation:
@@ -40,7 +39,7 @@ class Uninstallation:
         try:
             await self._uninstall(hooks_can_run=not going)
         except OperatorError as error:
-            if not going:
+            if not going or error.retryable:
                 raise
             # What is in the namespace goes with it, ServiceAccounts and rights first: a refusal
             # must not keep the finalizer, or the namespace would never end.
@@ -76,18 +75,13 @@ class Uninstallation:
             revisions,
             [header.number for header in headers],
             self._release.spec.uninstall,
+            deployed=[h.number for h in headers if h.status is ReleaseStatus.DEPLOYED],
             hooks_can_run=hooks_can_run,
         )
         await execute(self._world, work, plan)
 
     async def _living(self, headers: tuple[RevisionHeader, ...]) -> list[Revision]:
         """Read the newest revision and all whose objects may live still."""
-        found: list[Revision] = []
-        for position, header in enumerate(headers):
-            if position and header.status in _ALREADY_GONE:
-                continue
-            key, number = self._release.release_key, header.number
-            found.append(await self._world.store.read(key, number, self._identity))
-            if header.status is ReleaseStatus.DEPLOYED:
-                break
-        return found
+        chosen = {header.number: header for header in (headers[0], *living(headers))}
+        key = self._release.release_key
+        return [await self._world.store.read(key, number, self._identity) for number in chosen]

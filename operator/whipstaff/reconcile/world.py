@@ -96,6 +96,7 @@ class Work:
     identity: Identity
     revision: Revision
     story: Story = field(default_factory=Story)
+    stored: bool = False  # the revision is in the store, so that a failure can be recorded
     known: dict[int, Revision] = field(default_factory=dict)  # read or written in this pass
 
     def keep(self, revision: Revision) -> None:

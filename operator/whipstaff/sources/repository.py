@@ -86,8 +86,16 @@ class HTTPRepositories:
         does not answer or has no such chart, ChartInvalid and its kin for a wrong archive.
         """
         repository = parse_url(reference.repository, _REPOSITORY_FIELD)
+        began = self._monotonic()
         index = await self._fresh_index(repository, max_age_seconds)
-        entry = await self._choose(index, repository, reference)
+        try:
+            entry = await self._choose(index, repository, reference)
+        except ChartUnavailable:
+            if index.fetched_at >= began:
+                raise
+            # The index may be from before the chart was published.
+            index = await self._fresh_index(repository, self._monotonic() - began)
+            entry = await self._choose(index, repository, reference)
         promised = _promised_digest(entry)
         digest, path = await self._archive(repository, entry, promised)
         await self._check_identity(digest, path, reference.name, entry.version)

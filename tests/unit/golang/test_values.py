@@ -95,7 +95,7 @@ def test_what_is_no_go_value_is_refused():
         (Version(), True),
         (Files(), True),
     ],
-    ids=repr,
+    ids=lambda value: repr(value) if not isinstance(value, GoObject) else type(value).__name__,
 )
 def test_truth_is_that_of_text_template(value, expected):
     assert truth(value) is expected

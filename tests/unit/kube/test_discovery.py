@@ -88,7 +88,9 @@ async def test_capabilities_are_those_that_helm_gives_to_charts():
 
 async def test_a_dead_api_service_costs_only_its_own_group():
     async with a_server() as (_, discovery):
-        assert await discovery.find("dead.dev/v1", "Ghost") is None
+        with pytest.raises(ClusterRefused, match=r"dead.dev/v1 is away") as refused_for:
+            await discovery.find("dead.dev/v1", "Ghost")
+        assert refused_for.value.retryable
         assert not await discovery.serves("dead.dev/v1")
         assert await discovery.find("apps/v1", "Deployment") is not None
 

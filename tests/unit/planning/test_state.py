@@ -141,7 +141,7 @@ def test_inputs_that_are_known_to_render_alike_are_no_change():
 )
 def test_a_digest_of_another_algorithm_is_no_change_by_itself(observed, expected):
     seen = an_observation(
-        a_header(1, inputs="v0.zzzz"), remembered=Remembered(observed_generation=observed)
+        a_header(1, inputs="v0.zzzz"), remembered=Remembered(settled_generation=observed)
     )
     assert classify(seen).sync is expected
 
