@@ -22,10 +22,13 @@ POLL_SECONDS = 0.05
 class RunningOperator:
     """`whipstaff run` against a control plane; start it, kill it, start it again."""
 
-    def __init__(self, cluster: Cluster, name: str = "whipstaff", *flags: str) -> None:
+    def __init__(
+        self, cluster: Cluster, name: str = "whipstaff", *flags: str, account: str = ACCOUNT
+    ) -> None:
         self.cluster = cluster
         self.name = name
         self.flags = flags
+        self.account = account  # of NAMESPACE: whose token it works with
         self.probe_port = free_ports(1)[0]
 
     @property
@@ -46,7 +49,7 @@ class RunningOperator:
 
     def launch(self) -> Process:
         """Start it without waiting; `prepare` must have been called for the control plane."""
-        token = self.cluster.service_account_token(NAMESPACE, ACCOUNT)
+        token = self.cluster.service_account_token(NAMESPACE, self.account)
         kubeconfig = self.cluster.kubeconfig_for(token, self.name)
         command = [
             *(sys.executable, "-m", "whipstaff", "run"),
