@@ -119,7 +119,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         status["observedGeneration"] = old.get("observedGeneration", 0)
         status["settledGeneration"] = old.get("settledGeneration", 0)
     if not _answered(findings):
-        status["lastHandledReconcileAt"] = old.get("lastHandledReconcileAt", "")
+        status["lastHandledReconcileAt"] = seen.remembered.handled_request
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [])}
@@ -179,6 +179,9 @@ def _ready(
         return "False", _FAILED[_action(newest, entry)], f"{text} ({more})" if more else text
     if findings.waiting:
         return "False", Reason.PENDING_ELSEWHERE, findings.waiting
+    if findings.suspended and newest is not None and newest.status.pending:
+        text = f"revision {newest.number} was begun, and the HelmRelease is suspended"
+        return "False", Reason.SUSPENDED, text
     if deployed is None:
         return "False", Reason.SUSPENDED, "nothing runs, and the HelmRelease is suspended"
     entry = _entry_of(history, deployed)

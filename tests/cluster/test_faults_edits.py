@@ -1,0 +1,120 @@
+"""People change their minds while the operator works: the last wish wins, nothing is left over."""
+
+import time
+
+import pytest
+
+from tests.builders.live_releases import condition, eventually
+from tests.builders.releases_under_fault import ReleasesUnderFault
+from tools.chartrepo import ChartRepository
+
+
+@pytest.fixture
+def releases(control_plane, operator):
+    with ChartRepository() as repository:
+        yield ReleasesUnderFault(control_plane, repository)
+
+
+@pytest.fixture
+def running(releases, request):
+    """Give the name of a release that runs, and the gate that its next revisions can wait at."""
+    name = request.node.name.replace("_", "-")[5:45].strip("-")
+    releases.gated(name, "", "first")
+    eventually(lambda: releases.ready(name), "the first revision is not ready")
+    return name
+
+
+@pytest.mark.parametrize("pause_seconds", [0.0, 0.1])
+def test_fifty_edits_during_an_upgrade(releases, pause_seconds):
+    name = f"edits-{int(pause_seconds * 10)}"
+    releases.gated(name, "", "first")
+    eventually(lambda: releases.ready(name), "the first revision is not ready")
+    releases.edit(name, values={"word": "waits", "gate": name})
+    eventually(lambda: releases.word(name) == "waits", "the upgrade does not begin")
+    for number in range(50):
+        releases.edit(name, values={"word": str(number)})
+        time.sleep(pause_seconds)
+    releases.open(name)
+    eventually(lambda: releases.ready(name), "the last edit is not ready")
+    assert releases.word(name) == "49"
+    stored = releases.stored(name)
+    assert list(stored.values()).count("deployed") == 1
+    assert stored[max(stored)] == "deployed"
+    assert len(stored) - 1 <= 3, stored
+
+
+def test_a_deletion_during_an_install_completes(releases):
+    releases.gated("mine", "never-opened")
+    eventually(lambda: releases.has_deployment("mine"), "the install does not begin")
+    releases.delete("mine")
+    releases.gone("mine")
+    assert releases.stored("mine") == {}
+    assert releases.word("mine") is None
+    assert not releases.has_deployment("mine")
+
+
+def test_a_deletion_during_an_upgrade_completes(releases, running):
+    releases.edit(running, values={"word": "waits", "gate": "never-opened"})
+    eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
+    releases.delete(running)
+    releases.gone(running)
+    assert releases.stored(running) == {}
+    assert not releases.has_deployment(running)
+
+
+def test_a_deletion_before_anything_was_installed_completes(releases):
+    releases.create("mine", "unknown-chart")
+    eventually(lambda: releases.said("mine"), "nothing is said of the unknown chart")
+    releases.delete("mine")
+    releases.gone("mine")
+
+
+def test_a_deleted_name_can_be_used_again_at_once(releases):
+    for word in ("one", "two", "three"):
+        releases.note("mine", word)
+        eventually(lambda word=word: releases.word("mine") == word, f"{word} does not come")
+        releases.delete("mine")
+        releases.gone("mine")
+
+
+def test_suspended_during_a_wait_no_other_step_begins(releases, running):
+    releases.edit(running, values={"word": "waits", "gate": "suspended"})
+    eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
+    releases.edit(running, suspend=True)
+    eventually(lambda: suspended(releases, running), "nothing is said of it")
+    stored = releases.stored(running)
+    releases.edit(running, values={"word": "not-yet"})
+    releases.ask(running)
+    time.sleep(1.5)
+    assert releases.word(running) == "waits"
+    assert releases.stored(running) == stored
+    assert suspended(releases, running)
+    releases.open("suspended")
+    releases.edit(running, suspend=None)
+    eventually(lambda: releases.ready(running), "it does not go on")
+    assert releases.word(running) == "not-yet"
+    assert list(releases.stored(running).values()).count("deployed") == 1
+
+
+def test_suspended_and_let_go_during_a_wait_it_ends_the_same_revision(releases, running):
+    releases.edit(running, values={"word": "waits", "gate": "let-go"})
+    eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
+    releases.edit(running, suspend=True)
+    eventually(lambda: suspended(releases, running), "nothing is said of it")
+    releases.edit(running, suspend=None)
+    releases.open("let-go")
+    eventually(lambda: releases.ready(running), "it does not go on")
+    assert releases.stored(running) == {1: "superseded", 2: "deployed"}
+
+
+def test_a_suspended_release_that_was_never_begun_is_left_alone(releases):
+    releases.note("mine", suspend=True)
+    eventually(lambda: "suspended" in releases.said("mine"), "nothing is said of it")
+    assert releases.stored("mine") == {}
+    releases.edit("mine", suspend=None)
+    eventually(lambda: releases.ready("mine"), "it does not begin")
+
+
+def suspended(releases, name):
+    ready = condition(releases.look(name), "Ready")
+    return (ready["status"], ready["reason"]) == ("False", "Suspended")
