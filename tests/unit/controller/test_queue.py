@@ -1,0 +1,271 @@
+"""Many events make one pass, which sees the newest state; nobody waits for anybody."""
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.builders.helmreleases import a_body
+from whipstaff.controller import patience, queue
+from whipstaff.controller.queue import Queue
+from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.reconcile.loop import Ending, Outcome
+from whipstaff.reconcile.world import Interrupted
+
+PATIENCE_SECONDS = 5.0
+
+
+class Passes:
+    """Stands in for Pass: notes who comes, and lets a test say how it goes on."""
+
+    def __init__(self):
+        self.begun = []  # (name, word) of each pass, in order
+        self.running = 0
+        self.most_running = 0
+        self.waits = set()  # names whose passes wait without a worker until something changes
+        self.holds = asyncio.Event()  # passes keep their worker until it is set
+        self.holds.set()
+        self.outcomes = {}  # name -> Outcome or exception
+        self.refused = []
+
+    def __call__(self, _world, intent, written):
+        return _Pass(self, intent, written)
+
+
+class _Pass:
+    def __init__(self, passes, intent, written):
+        self._passes = passes
+        self._intent = intent
+        self.status = written or {}
+
+    async def refuse(self, refusal):
+        release = self._intent.release
+        self._passes.refused.append((release.name, type(refusal).__name__))
+        return Outcome(Ending.REFUSED)
+
+    async def run(self):
+        passes, release = self._passes, self._intent.release
+        passes.begun.append((release.name, release.spec.values.get("word")))
+        passes.running += 1
+        passes.most_running = max(passes.most_running, passes.running)
+        try:
+            await passes.holds.wait()
+        finally:
+            passes.running -= 1
+        if release.name in passes.waits and not release.deletion_requested:
+            async with self._intent.waiting():
+                await self._intent.changed()
+        try:
+            self._intent.check()
+        except Interrupted:
+            return Outcome(Ending.INTERRUPTED, 0.0)
+        outcome = passes.outcomes.get(release.name, Outcome(Ending.IN_SYNC))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    passes = Passes()
+    monkeypatch.setattr(queue, "Pass", passes)
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.02)
+    return passes
+
+
+@asynccontextmanager
+async def a_queue(concurrency=2):
+    made = Queue(None, concurrency, lambda: 0.5)
+    yield made
+    await made.close()
+
+
+def a_release(name="mine", word="one", generation=1, deleted=False, uid=None, **spec):
+    metadata = {"generation": generation, "uid": uid or f"uid-{name}", "finalizers": [FINALIZER]}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-01-03T00:00:00Z"
+    return a_body(name, metadata=metadata, values={"word": word}, **spec)
+
+
+async def until(holds):
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110 - what holds has no event to await
+            await asyncio.sleep(0.005)
+
+
+async def test_nothing_begins_before_the_queue_is_opened(passes):
+    async with a_queue() as made:
+        made.changed(a_release())
+        await asyncio.sleep(0.02)
+        assert passes.begun == []
+        made.open()
+        await until(lambda: passes.begun == [("mine", "one")])
+
+
+async def test_an_event_without_a_new_wish_makes_no_pass(passes):
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        made.changed(a_release() | {"status": {"revision": 1}})
+        await asyncio.sleep(0.05)
+        assert len(passes.begun) == 1
+
+
+async def test_many_edits_during_a_pass_make_one_more_which_sees_the_last(passes):
+    async with a_queue() as made:
+        made.open()
+        passes.holds.clear()
+        made.changed(a_release())
+        await until(lambda: passes.running == 1)
+        for number in range(2, 50):
+            made.changed(a_release(word=str(number), generation=number))
+        passes.holds.set()
+        await until(lambda: len(passes.begun) == 2)
+        await asyncio.sleep(0.05)
+        assert passes.begun == [("mine", "one"), ("mine", "49")]
+
+
+async def test_an_edit_ends_a_wait(passes):
+    async with a_queue() as made:
+        made.open()
+        passes.waits.add("mine")
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        made.changed(a_release(word="two", generation=2))
+        await until(lambda: passes.begun == [("mine", "one"), ("mine", "two")])
+
+
+@pytest.mark.parametrize(
+    "urgent",
+    [
+        pytest.param({"deleted": True}, id="deletion"),
+        pytest.param({"generation": 2, "suspend": True}, id="suspend"),
+    ],
+)
+async def test_what_is_urgent_needs_no_quiet(passes, monkeypatch, urgent):
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 3600)
+    async with a_queue() as made:
+        made.open()
+        passes.waits.add("mine")
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        made.changed(a_release(**urgent))
+        await until(lambda: len(passes.begun) == 2)
+
+
+async def test_as_many_passes_run_at_once_as_there_are_workers(passes):
+    async with a_queue(concurrency=3) as made:
+        made.open()
+        passes.holds.clear()
+        for number in range(10):
+            made.changed(a_release(f"mine-{number}"))
+        await until(lambda: passes.running == 3)
+        passes.holds.set()
+        await until(lambda: len(passes.begun) == 10)
+        assert passes.most_running == 3
+
+
+async def test_a_pass_that_waits_holds_no_worker(passes):
+    async with a_queue(concurrency=1) as made:
+        made.open()
+        passes.waits.update(f"waits-{number}" for number in range(20))
+        for number in range(20):
+            made.changed(a_release(f"waits-{number}"))
+        made.changed(a_release("quick"))
+        await until(lambda: ("quick", "one") in passes.begun)
+
+
+async def test_a_pass_that_crashes_harms_no_other_and_its_release_is_not_lost(passes, caplog):
+    async with a_queue() as made:
+        made.open()
+        passes.outcomes["broken"] = ZeroDivisionError("a fault of ours")
+        made.changed(a_release("broken"))
+        made.changed(a_release("sound"))
+        await until(lambda: len(passes.begun) == 2)
+        await until(lambda: "pass crashed" in caplog.text)
+        passes.outcomes.clear()
+        made.changed(a_release("broken", word="two", generation=2))
+        await until(lambda: ("broken", "two") in passes.begun)
+
+
+async def test_a_refusal_is_tried_again_later_and_later(passes, monkeypatch):
+    monkeypatch.setattr(queue, "backoff_seconds", lambda refusals: 0.01 * refusals)
+    async with a_queue() as made:
+        made.open()
+        passes.outcomes["mine"] = Outcome(Ending.REFUSED)
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 4)
+
+
+async def test_a_release_that_is_gone_gets_no_pass_any_more(passes):
+    async with a_queue() as made:
+        made.open()
+        passes.outcomes["mine"] = Outcome(Ending.WAITING, 0.03)
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        made.gone("web", "mine", "uid-mine")
+        await asyncio.sleep(0.1)
+        assert len(passes.begun) == 1
+        assert made.depth == 0
+
+
+async def test_that_an_older_object_of_the_name_is_gone_is_no_matter(passes):
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release(uid="new"))
+        await until(lambda: len(passes.begun) == 1)
+        made.gone("web", "mine", "old")
+        made.changed(a_release(uid="new", word="two", generation=2))
+        await until(lambda: len(passes.begun) == 2)
+
+
+async def test_what_cannot_be_read_is_said_and_what_runs_is_left_alone(passes, caplog):
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        with caplog.at_level(logging.ERROR):
+            made.poison("web", "mine", "nested too deeply to be read")
+        assert "HelmRelease cannot be read" in caplog.text
+        await asyncio.sleep(0.03)
+        assert len(passes.begun) == 1
+        made.changed(a_release(word="healed", generation=3))
+        await until(lambda: passes.begun[-1] == ("mine", "healed"))
+
+
+async def test_of_two_for_one_release_the_second_is_refused_until_the_first_is_gone(passes):
+    async with a_queue() as made:
+        made.open()
+        first = a_release("first", releaseName="shared")
+        second = a_release("second", releaseName="shared")
+        second["metadata"]["creationTimestamp"] = "2026-02-02T00:00:00Z"
+        made.changed(first)
+        made.changed(second)
+        await until(lambda: passes.refused == [("second", "ReleaseNameTaken")])
+        made.gone("web", "first", "uid-first")
+        await until(lambda: ("second", "one") in passes.begun)
+
+
+async def test_the_end_of_the_operator_ends_waits(passes):
+    async with a_queue() as made:
+        made.open()
+        passes.waits.add("mine")
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await made.close()
+        assert made.depth == 0
+
+
+async def test_the_end_of_the_operator_cuts_off_what_takes_too_long(passes, monkeypatch):
+    monkeypatch.setattr(queue, "STOP_SECONDS", 0.05)
+    async with a_queue() as made:
+        made.open()
+        passes.holds.clear()
+        made.changed(a_release())
+        await until(lambda: passes.running == 1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await made.close()
+        assert passes.running == 0
