@@ -67,6 +67,7 @@ class Request:
     repeatable: bool = False
     timeout_seconds: float = REQUEST_SECONDS
     attempts: int = ATTEMPTS
+    needs_lead: bool = True  # a write for the leader only; false for the Lease itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class Client:
                 await session.close()
 
     def write_only_while(self, allowed: Callable[[], bool]) -> None:
-        """Refuse every request but reads and leases from the moment on that `allowed` says no.
+        """Refuse the leader's writes from the moment on that `allowed` says no, repeats too.
 
         A process that was paused for longer than its Lease learns so before it writes.
         """
@@ -152,8 +153,6 @@ class Client:
 
     async def send(self, request: Request) -> JsonObject:
         """Return the answer; ClusterRefused for every other ending."""
-        if request.method != "GET" and "/leases" not in request.path and not self._may_write():
-            raise ClusterRefused("the Lease is not held any more", api_reason="LeaseLost")
         text = await self._text(request)
         try:
             answer = scanner.decode(text) if text else {}
@@ -228,6 +227,7 @@ class Client:
     async def _text(self, request: Request) -> str:
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(1, request.attempts + 1):
+            self._check_lead(request)  # each time: the pause before a repeat may have been long
             try:
                 return await self._exchange(request)
             except _Again as error:
@@ -237,6 +237,10 @@ class Client:
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         raise AssertionError("a request has at least one attempt")
+
+    def _check_lead(self, request: Request) -> None:
+        if request.method != "GET" and request.needs_lead and not self._may_write():
+            raise ClusterRefused("the Lease is not held any more", api_reason="LeaseLost")
 
     async def _exchange(self, request: Request) -> str:
         """Send once; _Again if it may be sent again, ClusterRefused if not."""

@@ -136,6 +136,7 @@ class Lease:
             subject=f"Lease {self._name}",
             timeout_seconds=self._deadline_seconds / 2,
             attempts=1,
+            needs_lead=False,
         )
         self._lease = await self._client.send(request)
         self._renewed_at = before
@@ -191,6 +192,7 @@ class Lease:
             # One request that hangs must leave time for another before the deadline.
             timeout_seconds=self._deadline_seconds / 2,
             attempts=1,
+            needs_lead=False,
         )
         self._lease = await self._client.send(request)
 

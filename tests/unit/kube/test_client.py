@@ -113,6 +113,32 @@ async def test_a_refusal_is_not_repeated():
         assert len(stub.requests) == 1
 
 
+async def test_who_leads_no_more_reads_and_writes_its_lease_and_nothing_else():
+    leases = "/apis/coordination.k8s.io/v1/namespaces/web/leases/a-chart-s-own"
+    async with a_stub() as (stub, client):
+        stub.on("GET", PATH, {})
+        stub.on("PUT", leases, {})
+        client.write_only_while(lambda: False)
+        await client.send(Request("GET", PATH))
+        await client.send(Request("PUT", leases, needs_lead=False))
+        for method, path in (("POST", PATH), ("PUT", leases)):
+            with pytest.raises(ClusterRefused) as caught:
+                await client.send(Request(method, path))
+            assert caught.value.api_reason == "LeaseLost"
+        assert [seen["method"] for seen in stub.requests] == ["GET", "PUT"]
+
+
+async def test_a_write_is_not_repeated_once_the_lead_is_lost():
+    leads = iter([True, False])
+    async with a_stub() as (stub, client):
+        stub.on("PUT", PATH, lambda: refused(503, "ServiceUnavailable"))
+        client.write_only_while(lambda: next(leads))
+        with pytest.raises(ClusterRefused) as caught:
+            await client.send(Request("PUT", PATH))
+        assert caught.value.api_reason == "LeaseLost"
+        assert len(stub.requests) == 1
+
+
 async def test_a_server_that_does_not_answer_is_given_up():
     async with a_stub() as (stub, client):
         stub.on("GET", PATH, NEVER)
