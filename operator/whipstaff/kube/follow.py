@@ -86,6 +86,8 @@ class Followers:
             await self._join(view, identity, joined)
             while True:
                 await view.wait(polling=any(feed.refused for feed in joined.values()))
+                if view.dirty:  # what is gone by now has a last state: a Job's end, for one
+                    yield view.take()
                 view.stale.update(r for r, feed in joined.items() if feed.refused)
                 await self._refresh(view, identity)
                 if view.dirty:
@@ -311,10 +313,9 @@ class _Feed:
         views = self._views.get((metadata.get("namespace", ""), metadata.get("name", "")), ())
         for reference, view in views:
             match event.type:
-                case "DELETED" if self._scope.labelled:
-                    view.mark_stale(reference)  # it may only have lost its label
                 case "DELETED":
-                    view.put(reference, None)
+                    # It may only have lost its label; and its last state is to be seen first.
+                    view.mark_stale(reference)
                 case _:
                     metadata.pop("managedFields", None)
                     view.put(reference, event.object)

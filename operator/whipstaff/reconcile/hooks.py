@@ -104,8 +104,8 @@ async def _await_end(
         nonlocal cause
         async for live in world.cluster.follow([reference], work.identity):
             body = live.get(reference)
-            if body is None:
-                continue
+            if body is None:  # nothing brings it back: there is no use in waiting
+                raise HookFailed(f"{reference} is gone, and nobody saw how it ended")
             verdict = hook_outcome(body)
             cause = verdict.cause
             if verdict.outcome is HookOutcome.SUCCEEDED:

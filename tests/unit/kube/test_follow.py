@@ -153,6 +153,19 @@ async def test_an_object_that_lost_its_label_is_not_taken_for_gone():
         assert (await soon(following))[reference()] == without
 
 
+@pytest.mark.parametrize("labels", [HELMS, {}], ids=["with Helm's label", "without"])
+async def test_the_last_state_of_an_object_is_seen_however_soon_it_is_gone(labels):
+    async with a_cluster() as (stub, cluster):
+        first, last = (a_map(version=version, labels=labels) for version in ("6", "8"))
+        stub.on("GET", f"{IN_WEB}/a", first, first, lambda: refused(404, "NotFound"))
+        at_once = event("MODIFIED", last) + event("DELETED", last)
+        stub.watches(MAPS if labels else IN_WEB, [at_once, NEVER])
+        following = cluster.follow([reference()], OPERATOR)
+        assert (await soon(following))[reference()] == first
+        assert (await soon(following))[reference()] == last
+        assert (await soon(following))[reference()] is None
+
+
 @pytest.mark.parametrize("line", [event("ERROR", status(410, "Expired")), "garbage\n"])
 async def test_a_watch_that_fails_reads_again_what_it_may_have_missed(line):
     async with a_cluster() as (stub, cluster):
