@@ -173,7 +173,9 @@ def _execute(
                 continue
             template = templates[path]
             template.data["Template"] = ChartValues(Name=path, BasePath=template.base_path)
+            scope.begin(path)
             texts[path] = parsed.render(path, template.data, scope)
+        scope.begin("")
     except LimitExceeded as error:
         raise RenderLimit(str(error), chart.name, error.template, error.line) from error
     except TemplateError as error:

@@ -61,9 +61,32 @@ def _unicode_escape(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
 
-def cycle(value: object) -> JSONError:
-    """Name the refusal of a value that holds itself, or nests beyond all reason."""
-    return JSONError(f"json: unsupported value: encountered a cycle via {type_name(value)}")
+def refuse_cycle(value: object) -> None:
+    """Raise JSONError if a value holds itself; call it when a value turns out to be very deep."""
+    if _holds_itself(value):
+        raise JSONError(f"json: unsupported value: encountered a cycle via {type_name(value)}")
+
+
+def _holds_itself(value: object) -> bool:
+    """Walk a value without recursion, each part of it once."""
+    above: set[int] = set()  # the parts around the one at hand
+    seen: set[int] = set()
+    ahead: list[tuple[object, bool]] = [(value, False)]
+    while ahead:
+        part, left = ahead.pop()
+        if left:
+            above.discard(id(part))
+            continue
+        if id(part) in above:
+            return True
+        inner = part.underlying() if isinstance(part, GoObject) else part
+        if id(part) in seen or not isinstance(inner, (dict, list)):
+            continue
+        seen.add(id(part))
+        above.add(id(part))
+        ahead.append((part, True))
+        ahead += [(one, False) for one in (inner.values() if isinstance(inner, dict) else inner)]
+    return False
 
 
 def _number(number: JSONNumber) -> int | float:

@@ -3,10 +3,18 @@
 from typing import Any, Final
 
 from whipstaff.golang.floats import format_json
-from whipstaff.golang.json_values import JSONError, cycle, finite, plain_value, quoted
+from whipstaff.golang.json_values import (
+    JSONError,
+    finite,
+    plain_value,
+    quoted,
+    refuse_cycle,
+)
 from whipstaff.golang.values import sorted_keys
 
 _INDENT: Final = "  "
+# Indentation of a deep value takes the square of its depth: it would fill the memory.
+_DEEPEST_INDENT: Final = 2_000
 
 
 def dump(value: object) -> str:
@@ -29,7 +37,8 @@ def _written(value: object, *, html: bool, newline: str) -> str:
     try:
         _write(value, out, newline, html=html)
     except RecursionError:
-        raise cycle(value) from None
+        refuse_cycle(value)
+        raise
     return "".join(out)
 
 
@@ -50,7 +59,7 @@ def _write_object(members: dict[str, Any], out: list[str], newline: str, *, html
     if not members:
         out.append("{}")
         return
-    inner = newline and newline + _INDENT
+    inner = _deeper(newline)
     lead = "{" + inner
     colon = ": " if newline else ":"
     for key in sorted_keys(members):
@@ -64,13 +73,19 @@ def _write_array(items: list[Any], out: list[str], newline: str, *, html: bool) 
     if not items:
         out.append("[]")
         return
-    inner = newline and newline + _INDENT
+    inner = _deeper(newline)
     lead = "[" + inner
     for item in items:
         out.append(lead)
         _write(item, out, inner, html=html)
         lead = "," + inner
     out.append(newline + "]")
+
+
+def _deeper(newline: str) -> str:
+    if len(newline) > _DEEPEST_INDENT:
+        raise RecursionError
+    return newline and newline + _INDENT
 
 
 def _word(value: object) -> str:

@@ -19,6 +19,8 @@ _LAYOUTS: Final = {
     "date-local": "2006-01-02",
     "time-local": "15:04:05.999999999",
 }
+# A deep table repeats the keys above it: all in all they take the square of its depth.
+_DEEPEST_KEY: Final = 1_000
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 _ESCAPES: Final = {
     '"': '\\"',
@@ -48,10 +50,7 @@ def dump(value: object) -> str:
     writer = _Writer()
     if value is None:
         raise TOMLPanic("reflect: call of reflect.Value.Type on zero Value")
-    try:
-        writer.encode([], value)
-    except RecursionError:
-        raise TOMLError("toml: value nests too deeply") from None
+    writer.encode([], value)
     return "".join(writer.out)
 
 
@@ -63,6 +62,8 @@ class _Writer:
 
     def encode(self, key: list[str], value: object) -> None:
         """Write a value under its key; nil is not written."""
+        if len(key) > _DEEPEST_KEY:
+            raise RecursionError
         value = _reflected(value)
         if value is None:
             return

@@ -12,25 +12,23 @@ from whipstaff.golang.floats import format_g
 from whipstaff.golang.timefmt import GoTime
 from whipstaff.golang.values import Duration, Float32, GoObject
 from whipstaff.golang.yaml_keys import natural_order
-from whipstaff.golang.yaml_reader import YAMLError
 from whipstaff.golang.yaml_style import is_simple_key, one_line, unfolded
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BASE64_LINE: Final = 70
+# Indentation of a deep value takes the square of its depth: it would fill the memory.
+_DEEPEST_INDENT: Final = 2_000
 _NOT_FINITE: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
 
 
 def dump_pretty(value: object) -> str:
-    """Write a value, its last line end included; raise `YAMLError` for one that holds itself."""
+    """Write a value, its last line end included; one that holds itself is too deep."""
     out: list[str] = []
     value = _plain(value)
-    try:
-        if _is_block(value):
-            _block(value, 0, out, "")
-        else:
-            out.append(_scalar(value, 0))
-    except RecursionError:
-        raise YAMLError("yaml: value nests too deeply") from None
+    if _is_block(value):
+        _block(value, 0, out, "")
+    else:
+        out.append(_scalar(value, 0))
     return "".join(out)
 
 
@@ -40,6 +38,8 @@ def _is_block(value: object) -> bool:
 
 def _block(value: Any, indent: int, out: list[str], lead: str) -> None:  # noqa: ANN401 - see _is_block
     """Write a collection that holds something; its first member follows `lead`."""
+    if indent > _DEEPEST_INDENT:
+        raise RecursionError
     if isinstance(value, dict):
         _mapping(value, indent, out, lead)
         return

@@ -6,7 +6,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from whipstaff.golang.floats import format_g, format_json
-from whipstaff.golang.json_values import JSONError, cycle, finite, plain_value, quoted
+from whipstaff.golang.json_values import (
+    JSONError,
+    finite,
+    plain_value,
+    quoted,
+    refuse_cycle,
+)
 from whipstaff.golang.yaml_keys import natural_order
 from whipstaff.golang.yaml_reader import YAMLError
 from whipstaff.golang.yaml_scalars import INT64_MIN, UINT64_MAX
@@ -16,6 +22,8 @@ from whipstaff.golang.yaml_style import WIDTH, is_simple_key, one_line, remember
 _LONGEST_JSON_KEY: Final = 1024
 _LONGEST_ESCAPE: Final = 6
 _SHORT_KEY: Final = 40
+# Indentation of a deep value takes the square of its depth: it would fill the memory.
+_DEEPEST_INDENT: Final = 2_000
 _FEW_KEYS: Final = 64
 _ALTERED_BY_JSON = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REFUSED_BY_YAML = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -27,9 +35,11 @@ def dump(value: object) -> str:
     """Write a value, its last line end included; raise `YAMLError` where Go refuses it."""
     out: list[str] = []
     try:
-        _root(plain_value(value), out)
-    except RecursionError:
-        raise YAMLError(f"error marshaling into JSON: {cycle(value).text}") from None
+        try:
+            _root(plain_value(value), out)
+        except RecursionError:
+            refuse_cycle(value)
+            raise
     except JSONError as error:
         raise YAMLError(f"error marshaling into JSON: {error.text}") from error
     return "".join(out)
@@ -51,6 +61,8 @@ def _mapping(mapping: dict[str, Any], indent: int, out: list[str], lead: str) ->
 
     Values are `Any` for speed: this is where rendering spends its time, and a cast is a call.
     """
+    if indent > _DEEPEST_INDENT:
+        raise RecursionError
     padding = " " * indent
     for key in _ordered(mapping):
         value = mapping[key]
@@ -89,6 +101,8 @@ def _mapping(mapping: dict[str, Any], indent: int, out: list[str], lead: str) ->
 
 def _sequence(items: list[Any], indent: int, out: list[str], lead: str) -> None:
     """Write a sequence: its first dash follows `lead`, the others start at `indent`."""
+    if indent > _DEEPEST_INDENT:
+        raise RecursionError
     padding = " " * indent
     for item in items:
         value = plain_value(item)

@@ -137,6 +137,11 @@ class Definition:
                 f"template {self.name} nests its control actions too deeply", self.source.file
             ) from None
 
+    @property
+    def file(self) -> str:
+        """The file that it stands in, `gotpl` for a text given to tpl."""
+        return self.source.file
+
     def site_of(self, line: int, *, strict: bool) -> int:
         """The site of a line of the compiled code."""
         lines = self._strict_lines if strict else self.lines

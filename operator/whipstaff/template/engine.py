@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
 from whipstaff.template.definitions import Source
-from whipstaff.template.errors import FunctionError, TemplateError
+from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.parser import ParseError, allow_frames
-from whipstaff.template.runtime import ABI, MAIN, ExecError, Run, helm_text
+from whipstaff.template.runtime import ABI, COMPILED, MAIN, ExecError, Run, helm_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,6 +135,8 @@ class TemplateSet:
         allow_frames(scope.limits.depth * FRAMES_PER_TEMPLATE)
         try:
             return run.execute(self.definitions[name], data).replace("<no value>", "")
+        except LimitExceeded as error:
+            raise _placed(error, name, strict=scope.strict) from error
         except ExecError as error:
             template, line, column = error.location.rsplit(":", 2)
             raise TemplateError(helm_text(error), template, int(line), int(column)) from error
@@ -142,6 +144,21 @@ class TemplateSet:
     def compiled(self) -> bytes:
         """The code compiled so far, for `Engine.load` after a restart."""
         return self.engine.dump(self._keys)
+
+
+def _placed(error: LimitExceeded, name: str, *, strict: bool) -> LimitExceeded:
+    """The error with the place of the innermost call in a file; texts given to tpl have none."""
+    template, line, column = error.template or name, error.line, error.column
+    trace = (error.__cause__ or error).__traceback__
+    while trace is not None and not error.template:
+        frame = trace.tb_frame
+        if frame.f_code.co_filename == COMPILED and (me := frame.f_locals["me"]).file != MAIN:
+            location, _, _ = me.place(me.site_of(trace.tb_lineno, strict=strict))
+            template, line_text, column_text = location.rsplit(":", 2)
+            line, column = int(line_text), int(column_text)
+        trace = trace.tb_next
+    place = f"{template}:{line}:{column}" if line else template
+    return LimitExceeded(f"{place}: {error}", template, line, column)
 
 
 def _digest(text: str) -> bytes:

@@ -139,10 +139,10 @@ class Run:
         self.deepen()
         try:
             (definition.strict_call if self.strict else definition.call)(self, data, out)
-        except LimitExceeded:
-            raise
-        except (RecursionError, MemoryError) as error:
-            raise LimitExceeded(f"rendering ran out of resources: {error}") from error
+        except (LimitExceeded, MemoryError):
+            raise  # only who set the limit of memory can say how much it was
+        except RecursionError as error:
+            raise LimitExceeded("templates or values are nested too deeply") from error
         except Exception as error:
             raise located(error, strict=self.strict) from error
         finally:

@@ -51,6 +51,10 @@ class Limits:
     seconds: float = 0.0  # wall time; 0 is no limit
 
 
+def _nobody(_template: str) -> None:
+    """Listen to what a render begins, when nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderScope:
     """The effects and limits of one render."""
@@ -59,3 +63,6 @@ class RenderScope:
     strict: bool = False  # a missing key is an error
     lint: bool = False  # `required` and `fail` do not fail
     limits: Limits = field(default_factory=Limits)
+    # Told the path of each template before it is rendered, and "" at the end: when time or memory
+    # run out, nothing else says where.
+    begin: Callable[[str], None] = _nobody

@@ -25,12 +25,16 @@ from whipstaff.errors import (
 from whipstaff.workers import jobs, protocol
 from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
 
-# Helm allows a thousand nested includes, each of which takes a few Python frames of ours. The
-# kernel grows the main thread's stack up to the limit of the moment, and leaves room for 128 MiB.
-STACK_BYTES = 120 << 20
+# Helm allows a thousand nested includes, each of which takes a few Python frames of ours.
 RECURSION_LIMIT = 24_000
+# Python 3.11 takes up to 1.7 KB of stack a frame where C calls Python. The kernel grows the main
+# thread's stack up to the limit of the moment, and leaves room for 128 MiB.
+STACK_BYTES = 72 << 20
+_CODE_BYTES = 40 << 20  # of the interpreter and its libraries, cryptography's being the largest
+_LEAST_DATA_BYTES = 32 << 20
+_RESERVE_BYTES = 8 << 20  # data that a job may not use: it is for the error that says so
 # A regular expression or a key pair cannot be interrupted: then the kernel ends the process.
-_CPU_GRACE_SECONDS = 3
+_CPU_GRACE_SECONDS = 2
 _REPEAT_SECONDS = 0.25  # the timer rings on, in case a template's error handling ate its exception
 
 
@@ -61,21 +65,36 @@ class Child:
                 result = workshop.run(kind, arguments)
                 fat = _resident_bytes() > self._limits.recycle_bytes
                 return protocol.pack({FrameKind.RESULT: result, "recycle": fat})
-        except OperatorError as error:
-            return _packed_error(error)
-        except MemoryError:
-            mib = self._limits.memory_bytes >> 20
-            return _packed_error(RenderLimit(f"{kind} needs more than {mib} MiB of memory"))
-        except RecursionError:
-            return _packed_error(RenderLimit(f"{kind} goes too deep"))
-        except protocol.BrokenFrameError as error:
-            return _packed_error(RenderLimit(f"{kind} gives too much: {error}"))
-        except _CPUSpent:
+        except (Exception, _CPUSpent) as error:  # noqa: BLE001 - nor may a fault of ours end a worker
             signal.setitimer(signal.ITIMER_PROF, 0)
-            seconds = self._limits.cpu_seconds
-            return _packed_error(RenderTimeout(f"{kind} takes more than {seconds:g} s of CPU time"))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a lost worker
-            return _packed_error(_fault(kind, error))
+            _use_reserve()
+            failure = self._told(kind, workshop.template, error)
+        # The error held the frames of the job and all their data; now there is room for words.
+        # Whoever failed for want of time, depth or memory may have left something half done.
+        spent = isinstance(failure, RenderLimit | RenderTimeout)
+        frame = protocol.pack({FrameKind.ERROR: to_record(failure), "recycle": spent})
+        _keep_reserve()
+        return frame
+
+    def _told(self, kind: JobKind, template: str, error: BaseException) -> OperatorError:
+        """Say what ended a job, in an error that holds nothing else."""
+        job = f"{template}: {kind}" if template else kind.value
+        match error:
+            case OperatorError():
+                return from_record(to_record(error))
+            case _CPUSpent():
+                seconds = self._limits.cpu_seconds
+                text = f"{job} takes more than {seconds:g} s of CPU time"
+                return RenderTimeout(text, template=template)
+            case MemoryError():
+                mib = self._limits.memory_bytes >> 20
+                return RenderLimit(f"{job} needs more than {mib} MiB of memory", template=template)
+            case RecursionError():
+                return RenderLimit(f"{job} goes too deep", template=template)
+            case protocol.BrokenFrameError():
+                return RenderLimit(f"{job} gives too much: {error}", template=template)
+            case _:
+                return _fault(kind, error)
 
     def _lookup(self, *question: str) -> JsonObject:
         self._questions += 1
@@ -101,13 +120,7 @@ class Child:
         self._sink.flush()
 
 
-def _packed_error(error: OperatorError) -> bytes:
-    # Whoever failed for want of time, depth or memory may have left something half done.
-    spent = isinstance(error, RenderLimit | RenderTimeout)
-    return protocol.pack({FrameKind.ERROR: to_record(error), "recycle": spent})
-
-
-def _fault(kind: JobKind, error: Exception) -> OperatorError:
+def _fault(kind: JobKind, error: BaseException) -> OperatorError:
     """Say where, not what: the text of an unforeseen error may hold values."""
     *_, frame = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -141,11 +154,24 @@ def _limit_process(limits: Limits) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     stack = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
-    memory = limits.memory_bytes + stack
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    # A stack that cannot grow ends the process without a word, so data must not take its room.
+    data = max(limits.memory_bytes - stack - _CODE_BYTES, _LEAST_DATA_BYTES)
+    resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+    _keep_reserve()
     sys.setrecursionlimit(RECURSION_LIMIT)
     signal.signal(signal.SIGPROF, _ring)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pool, which then stops us
+
+
+def _keep_reserve() -> None:
+    _, data = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (data - _RESERVE_BYTES, data))
+
+
+def _use_reserve() -> None:
+    _, data = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (data, data))
 
 
 def _take_pipes() -> tuple[io.BufferedReader, io.BufferedWriter]:

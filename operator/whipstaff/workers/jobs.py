@@ -22,6 +22,7 @@ class Workshop:
     def __init__(self, limits: Limits, lookup: "Lookup") -> None:
         self._limits = limits
         self._lookup = lookup
+        self.template = ""  # that is being rendered
 
     @cached_property
     def _charts(self) -> "Charts":
@@ -31,6 +32,7 @@ class Workshop:
 
     def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
         """Do one job."""
+        self._begin("")
         match kind:
             case JobKind.DECODE:
                 return decode(**arguments)
@@ -45,9 +47,13 @@ class Workshop:
             case JobKind.RENDER:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
-                return rendering.render(self._charts, self._limits, self._lookup, arguments)
+                scope = rendering.scope(self._limits, self._lookup, self._begin)
+                return rendering.render(self._charts, scope, arguments)
             case _:
                 assert_never(kind)
+
+    def _begin(self, template: str) -> None:
+        self.template = template
 
 
 def decode(data: str, name: str) -> JsonObject:

@@ -47,7 +47,7 @@ class BrokenFrameError(ValueError):
 class Limits:
     """What one child may use."""
 
-    memory_bytes: int = 512 << 20  # address space, the stack apart
+    memory_bytes: int = 512 << 20  # address space, code and stack included
     recycle_bytes: int = 192 << 20  # a child that holds more after a job asks to be replaced
     cpu_seconds: float = 10.0  # of one job
     output_bytes: int = 10 << 20  # rendered text of one job

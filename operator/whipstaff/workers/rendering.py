@@ -142,13 +142,22 @@ def inspect(charts: Charts, path: str) -> JsonObject:
     return {"name": chart.name, "version": chart.metadata.version}
 
 
-def render(charts: Charts, limits: Limits, lookup: Lookup, order: JsonObject) -> JsonObject:
+def scope(limits: Limits, lookup: Lookup, begin: Callable[[str], None]) -> RenderScope:
+    """Give templates the time, randomness and the cluster; `begin` hears of each of them."""
+    return RenderScope(
+        _Effects(_now, _SystemRandom(), _in_template(lookup)),
+        limits=ScopeLimits(output_bytes=limits.output_bytes),
+        begin=begin,
+    )
+
+
+def render(charts: Charts, scope: RenderScope, order: JsonObject) -> JsonObject:
     """Do what a RenderRequest asks, in JSON; `same_as_current` comes alone."""
     chart = charts.load(order["path"], order["digest"])
     info = ReleaseInfo(
         order["release_name"], order["namespace"], order["revision"], order["is_upgrade"]
     )
-    press = _Press(chart, order, limits, lookup)
+    press = _Press(chart, order, scope)
     if current := order["current"]:
         running = replace(info, revision=current["revision"], is_upgrade=current["is_upgrade"])
         _, output = press.render(running)
@@ -172,21 +181,17 @@ def render(charts: Charts, limits: Limits, lookup: Lookup, order: JsonObject) ->
 class _Press:
     """One chart with its values, rendered for one release and another."""
 
-    def __init__(self, chart: Chart, order: JsonObject, limits: Limits, lookup: Lookup) -> None:
+    def __init__(self, chart: Chart, order: JsonObject, scope: RenderScope) -> None:
         self._chart = chart
+        self._scope = scope
         self._values = order["values"]
         self._namespace = order["namespace"] if order["namespace_in_manifest"] else ""
-        self._output_bytes = limits.output_bytes
         try:
             self._capabilities = Capabilities(
                 KubeVersion.parse(order["kube_version"]), APIVersions(tuple(order["api_versions"]))
             )
         except KubeVersionInvalid as error:
             raise ClusterRefused(f"the cluster's version cannot be read: {error}") from error
-        self._scope = RenderScope(
-            _Effects(_now, _SystemRandom(), _in_template(lookup)),
-            limits=ScopeLimits(output_bytes=limits.output_bytes),
-        )
 
     def render(self, info: ReleaseInfo) -> tuple[Rendered, _Output]:
         """Render once; templates may change the values, so each time gets its own."""
@@ -203,9 +208,10 @@ class _Press:
             parts.append(f"---\n# Source: {one.path}\n{self._placed(one.text, one.body, opened)}\n")
             objects += opened
         manifest = "".join(parts)
-        if len(manifest) > self._output_bytes:
+        limit = self._scope.limits.output_bytes
+        if len(manifest) > limit:
             raise RenderLimit(
-                f"the rendered manifest is larger than {self._output_bytes} bytes", self._chart.name
+                f"the rendered manifest is larger than {limit} bytes", self._chart.name
             )
         return _Output(manifest, tuple(objects), tuple(map(self._hook, rendered.hooks)))
 

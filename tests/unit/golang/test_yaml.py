@@ -174,7 +174,7 @@ def test_a_map_that_holds_itself_is_refused():
     value["a"] = value
     with pytest.raises(yaml.YAMLError, match=r"encountered a cycle via map\[string\]interface {}"):
         yaml.dump(value)
-    with pytest.raises(yaml.YAMLError):
+    with pytest.raises(RecursionError):  # no error of Go's: it would end the process
         yaml.dump_pretty(value)
 
 
@@ -182,3 +182,12 @@ def test_what_is_pretty_elsewhere_does_not_leak_into_plain_output():
     yaml.dump_pretty(["\x7f"])
     with pytest.raises(yaml.YAMLError, match="control characters are not allowed"):
         yaml.dump(["\x7f"])
+
+
+@pytest.mark.parametrize("write", [yaml.dump, yaml.dump_pretty], ids=["plain", "pretty"])
+def test_a_value_deeper_than_any_is_not_written(write):
+    value = {}
+    for _ in range(5_000):
+        value = {"a": [value]}
+    with pytest.raises(RecursionError):
+        write(value)

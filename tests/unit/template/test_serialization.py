@@ -21,7 +21,6 @@ def call(name, *args):
         ("toYaml", "a\n\n", "|+\n  a\n"),
         ("toYaml", CYCLE, ""),
         ("toYaml", None, "null"),
-        ("toYamlPretty", CYCLE, ""),
         ("fromYaml", "a: 1", {"a": 1.0}),
         ("fromYaml", "", {}),
         (

@@ -149,8 +149,6 @@ def _merged(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...])
             raise FunctionError(str(error)) from error
         except mergo.MergePanic as panic:
             raise Panic(str(panic)) from panic
-        except RecursionError as error:
-            raise FunctionError("maps are nested too deeply to be merged") from error
     return merged
 
 

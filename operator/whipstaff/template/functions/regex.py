@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from whipstaff.golang import regexp
 from whipstaff.golang.nil_slices import NilStrings
 from whipstaff.golang.values import Strings
-from whipstaff.template.errors import FunctionError
+from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.functions.bounds import MAX_ELEMENTS
 from whipstaff.template.functions.registry import Function, GoType, function
 
@@ -121,7 +121,7 @@ def _bounded(replace: Callable[[str, str, int], str], text: str, replacement: st
     try:
         return replace(text, replacement, MAX_ELEMENTS)
     except regexp.TooLong as error:
-        raise FunctionError(str(error)) from error
+        raise LimitExceeded(str(error)) from error
 
 
 @function("regexQuoteMeta", S)

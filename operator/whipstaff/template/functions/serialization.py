@@ -34,11 +34,8 @@ def must_to_yaml(value: object) -> str:
 
 @function("toYamlPretty", GoType.ANY)
 def to_yaml_pretty(value: object) -> str:
-    """Write YAML with indented sequences; what cannot be written gives an empty text."""
-    try:
-        return yaml.dump_pretty(value).removesuffix("\n")
-    except yaml.YAMLError:
-        return ""
+    """Write YAML with indented sequences."""
+    return yaml.dump_pretty(value).removesuffix("\n")
 
 
 @function("fromYaml", GoType.STRING)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders.language import a_scope
-from whipstaff.template.errors import FunctionError
+from whipstaff.template.errors import LimitExceeded
 from whipstaff.template.functions.catalogue import REGISTRY
 
 HUGE = 1_000_000_000
@@ -35,5 +35,5 @@ HUGE = 1_000_000_000
 def test_a_huge_result_is_refused_before_it_is_made(name, arguments):
     found = REGISTRY[name]
     scope = (a_scope(),) if found.scoped else ()
-    with pytest.raises(FunctionError, match="larger than the limit"):
+    with pytest.raises(LimitExceeded, match="larger than the limit"):
         found.call(*scope, *arguments)
