@@ -96,7 +96,8 @@ def test_what_the_helm_command_does_to_a_suspended_release_is_recorded_and_stays
     releases.helm(
         *("upgrade", "blog", "settings", "--repo", repository.url, "--set", "text=outside")
     )
-    release = releases.answered("blog")
+    releases.ask("blog")
+    release = releases.until("blog", lambda release: release["status"]["revision"] == 2)
     assert release["status"]["history"][0]["trigger"] == "outside"
     assert condition(release, "Ready")["reason"] == "ChangedOutside"
     assert list(releases.stored("blog")) == [1, 2]

@@ -1,9 +1,13 @@
 """A release's life by its HelmRelease: installed, upgraded, rolled back, forward, uninstalled."""
 
+import time
+
 import pytest
 
 from tests.builders.live_releases import condition, is_true
 from tests.builders.small_charts import HANGS, app_chart, settings_chart
+
+QUIET_SECONDS = 1.0  # long enough for a pass that should not have begun
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +152,7 @@ def test_events_come_with_transitions_only(releases):
     releases.settled("blog", revision=2)
     releases.choose("blog", "9.9.9")
     releases.refused("blog", "ChartUnavailable")
-    releases.answered("blog")
+    releases.ask("blog")  # it is refused again, which is no news
     releases.choose("blog", "1.1.0")
     releases.settled("blog", revision=2)
     assert releases.events("blog") == [
@@ -197,12 +201,16 @@ def test_asking_by_annotation_looks_for_a_newer_chart_now(releases, repository):
 
 def test_a_suspended_release_is_left_alone_until_it_is_resumed(releases):
     releases.create("blog", suspend=True)
-    assert releases.refused("blog", "Suspended")["message"]
+    ready = condition(releases.until("blog", lambda release: True), "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Suspended")
     assert releases.left_over() == []
     releases.edit("blog", suspend=False)
     releases.settled("blog", revision=1)
     releases.edit("blog", suspend=True, values={"text": "later"})
-    releases.answered("blog")
+    time.sleep(QUIET_SECONDS)
+    release = releases.get("blog")
+    # What is kept waiting has not been acted on, and status does not say that it was.
+    assert release["status"]["observedGeneration"] < release["metadata"]["generation"]
     assert releases.stored("blog") == {1: "deployed"}
     releases.edit("blog", suspend=None)
     releases.settled("blog", revision=2)
