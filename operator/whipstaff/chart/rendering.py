@@ -110,7 +110,7 @@ def render(
     if not options.skip_schema_validation:
         schema.validate(chart, own_values)
     check_kube_version(chart, capabilities)
-    texts = _execute(chart, own_values, release, capabilities, scope)
+    texts = execute(chart, own_values, release, capabilities, scope)
     notes = _take_notes(chart, texts, subcharts=options.subchart_notes)
     hooks, documents = manifests.sort(texts)
     return Rendered(chart, documents, hooks, notes, tuple(chart.crds()), tuple(warnings))
@@ -153,7 +153,7 @@ def parse_order(paths: Mapping[str, object]) -> list[str]:
     return sorted(paths, key=lambda path: (path.count("/"), path), reverse=True)
 
 
-def _execute(
+def execute(
     chart: Chart,
     values: JsonObject,
     release: ReleaseInfo,
