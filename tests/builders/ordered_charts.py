@@ -19,7 +19,7 @@ TEMPLATE = f"{{metadata: {{labels: {{app: x}}}}, spec: {POD}}}"
 JOB = f"{{backoffLimit: 0, template: {{spec: {ENDING_POD}}}}}"
 SELECTOR = "{matchLabels: {app: x}}"
 
-# (apiVersion, kind, further fields) in no order; cluster-scoped kinds are named after the namespace.
+# (apiVersion, kind, further fields), in no order.
 OBJECTS = (
     ("apps/v1", "Deployment", f"spec: {{selector: {SELECTOR}, template: {TEMPLATE}}}"),
     ("coordination.k8s.io/v1", "Lease", "spec: {holderIdentity: nobody}"),
@@ -47,10 +47,10 @@ OBJECTS = (
      "spec: {maxReplicas: 1, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: none}}"),
     ("v1", "Pod", f"spec: {POD}"),
     ("apps/v1", "ReplicaSet",
-     "spec: {selector: {matchLabels: {app: other}}, template: "
-     f"{TEMPLATE.replace('app: x', 'app: other')}}}"),
+     f"spec: {{selector: {SELECTOR}, template: {TEMPLATE}}}".replace("app: x", "app: other")),
     ("apps/v1", "DaemonSet", f"spec: {{selector: {SELECTOR}, template: {TEMPLATE}}}"),
 )  # fmt: skip
+# Named after the namespace, for two may be there at once.
 CLUSTER_OBJECTS = (
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "webhooks: []"),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding",
@@ -61,8 +61,7 @@ CLUSTER_OBJECTS = (
     ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "webhooks: []"),
     ("networking.k8s.io/v1", "IngressClass", "spec: {controller: nobody.test/none}"),
     ("v1", "PersistentVolume",
-     "spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: none, "
-     "hostPath: {path: /none}}"),
+     "spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], hostPath: {path: /none}}"),
 )  # fmt: skip
 
 DEFINITION = """\
@@ -153,3 +152,26 @@ HOOKS = (
     a_definition("hooks", "Hooked", annotations="{helm.sh/hook: 'pre-install,pre-upgrade', "
                  "helm.sh/hook-delete-policy: 'before-hook-creation,hook-succeeded'}"),
 )  # fmt: skip
+
+FAILING_JOB = JOB.replace(
+    "{spec:", "{metadata: {annotations: {pods.whipstaff.dev/outcome: fails}}, spec:"
+)
+HANGING_JOB = FAILING_JOB.replace("fails", "hangs")
+
+
+def failing_chart(version, job=FAILING_JOB):
+    """Pack `failing`: an object, and hooks at `.Values.event` of which the third one fails."""
+    at = "{{ .Values.event }}"
+    return a_packed_chart(
+        "failing",
+        version,
+        "event: test\n",
+        object=an_object("v1", "ConfigMap", "data: {version: {{ .Chart.Version }}}"),
+        hooks=documents(
+            a_hook("a", at, hook_weight="1", hook_delete_policy="hook-succeeded"),
+            a_hook("b", at, hook_weight="2"),
+            a_hook("c", at, "batch/v1", "Job", f"spec: {job}", hook_weight="3",
+                   hook_delete_policy="{{ .Values.policy }}"),
+            a_hook("d", at, hook_weight="4"),
+        ),
+    )  # fmt: skip
