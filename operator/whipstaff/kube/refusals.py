@@ -12,13 +12,18 @@ from whipstaff.errors import ClusterRefused
 
 TEXT_LIMIT = 2000  # characters; conditions and events cut further
 
-_INTERNAL, _BAD_REQUEST = 500, 400
+_INTERNAL, _BAD_REQUEST, _FORBIDDEN = 500, 400, 403
 _UNFIT_FOR_APPLY = re.compile(r"failed to (create typed|convert)\b")
 _GOT = re.compile(r", got .*", re.DOTALL)  # of server-side apply: Go's form of what was sent
 _BAD_VALUE = re.compile(r"\b((Invalid|Unsupported|Duplicate) value|Not found|Too many|Too few): ")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`')
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|[\[\]{}()]')
 _PLAIN_END = re.compile(r"(?=: |,|\]|$)", re.MULTILINE)
+# RBAC's own words: they name who, what and where, and nothing that an object holds.
+_NOT_ALLOWED = re.compile(
+    r'[a-z0-9./-]+( "[^"]*")? is forbidden: User "[^"]*" cannot [a-z]+ resource "[^"]*"'
+    r' in API group "[^"]*"( in the namespace "[^"]*"| at the cluster scope)?(: RBAC: [^{}]*)?'
+)
 _OPENING, _CLOSING = frozenset("[{("), frozenset("]})")
 
 
@@ -36,6 +41,8 @@ def refusal(code: int, status: object, subject: str) -> ClusterRefused:
         # Server-side apply answers a field that does not exist with 500; asking again is useless.
         code, reason = _BAD_REQUEST, "BadRequest"
     secret = kind in ("secrets", "Secret") or subject.startswith("Secret")
+    if code == _FORBIDDEN and _NOT_ALLOWED.fullmatch(text):
+        secret = False
     return ClusterRefused(
         scrub(text, names=_names(details, subject) if secret else None),
         code=code,

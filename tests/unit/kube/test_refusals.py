@@ -69,6 +69,23 @@ def test_of_a_secret_each_quoted_text_goes_but_its_name():
     assert refused.text == 'admission of Secret "token": "…" is weak'
 
 
+RBAC = (
+    'secrets is forbidden: User "system:serviceaccount:web:tenant" cannot list resource "secrets"'
+    ' in API group "" in the namespace "web"'
+)
+
+
+def test_of_a_secret_that_may_not_be_read_it_is_said_who_may_not_do_what():
+    status = {"reason": "Forbidden", "message": RBAC, "details": {"kind": "secrets"}}
+    assert refusal(403, status, "Secrets of release web/shop").text == RBAC
+
+
+def test_others_who_forbid_a_secret_are_not_taken_for_rbac():
+    message = f'admission webhook "w" denied the request: {RBAC} "hunter2"'
+    status = {"reason": "Forbidden", "message": message, "details": {"kind": "secrets"}}
+    assert "hunter2" not in refusal(403, status, "Secret web/token").text
+
+
 def test_long_messages_are_cut():
     assert len(scrub("x" * 5000)) == TEXT_LIMIT
 
