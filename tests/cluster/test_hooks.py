@@ -15,7 +15,8 @@ from tests.builders.ordered_charts import (
     ordered_chart,
 )
 from tests.builders.two_lives import NAME, STAGES, WAIT, HelmLife, OurLife, both_lives
-from whipstaff.release.manifests import INSTALL_ORDER, UNINSTALL_ORDER
+from whipstaff.chart.install_order import INSTALL_ORDER
+from whipstaff.release.manifests import UNINSTALL_ORDER
 
 ACTIONS = {
     "install": "install",

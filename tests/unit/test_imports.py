@@ -42,7 +42,10 @@ def child():
     "package",
     [
         "whipstaff.template",
-        "whipstaff.chart",
+        "whipstaff.chart.archive",
+        "whipstaff.chart.manifests",
+        "whipstaff.chart.rendering",
+        "whipstaff.chart.values",
         "whipstaff.golang.yaml",
         "cryptography",
         "jsonschema",

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from whipstaff.chart.install_order import INSTALL_ORDER
 from whipstaff.release.revision import Hook, JsonObject
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -19,49 +20,6 @@ JsonValue = JsonObject | list[Any] | str | int | float | None
 DIGEST_VERSION = "v1."
 _DIGEST_CHARACTERS = 60  # with the version 63, the most that a label holds
 
-INSTALL_ORDER = (
-    "PriorityClass",
-    "Namespace",
-    "NetworkPolicy",
-    "ResourceQuota",
-    "LimitRange",
-    "PodSecurityPolicy",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleList",
-    "ClusterRoleBinding",
-    "ClusterRoleBindingList",
-    "Role",
-    "RoleList",
-    "RoleBinding",
-    "RoleBindingList",
-    "Service",
-    "DaemonSet",
-    "Pod",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "StatefulSet",
-    "Job",
-    "CronJob",
-    "IngressClass",
-    "Ingress",
-    "APIService",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-)
-
-# Not the mirror of the above: webhooks go first, so that none blocks the removal of the rest, and
-# Services go before what they point at.
 UNINSTALL_ORDER = (
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
