@@ -50,22 +50,26 @@ def assemble(files: Sequence[File], load_archive: LoadArchive, depth: int = 0) -
 
 def parse_values(data: bytes, where: str) -> JsonObject:
     """Read a values file: all its documents merged, later ones winning; numbers are float64."""
-    text = go_text(data)
+    documents = _documents(go_text(data), where)
     try:
-        return merge_documents(yaml.load_map(document) for document in _documents(text))
+        return merge_documents(yaml.load_map(document) for document in documents)
     except yaml.YAMLError as error:
         raise ValuesInvalid(
             f"cannot load {where}: cannot unmarshal yaml document: {error.text}", where=where
         ) from error
 
 
-def _documents(text: str) -> list[str]:
+def _documents(text: str, where: str) -> list[str]:
     if "---" not in text:
         return [text]
     for separator in _SEPARATOR.finditer(text):
         trailing = separator[1].strip()
         if trailing and not trailing.startswith("#"):
-            raise yaml.YAMLError(f"invalid Yaml document separator: {trailing}")
+            raise ValuesInvalid(
+                f"cannot load {where}: error reading yaml document: "
+                f"invalid Yaml document separator: {trailing}",
+                where=where,
+            )
     return [part for part in _SEPARATOR.split(text)[::2] if part]
 
 

@@ -1,8 +1,10 @@
 """The command and its subcommands."""
 
+import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +12,27 @@ import click
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run Helm charts on Kubernetes from HelmRelease objects."""
+
+
+class Late(click.Command):
+    """A subcommand whose module is imported when it is used: help needs none of what it needs."""
+
+    def __init__(self, name: str, help: str) -> None:  # noqa: A002 - click's own word
+        super().__init__(name, help=help)
+
+    def command(self) -> click.Command:
+        """Import and return the command itself: what its module calls as the module is called."""
+        module = importlib.import_module(f"whipstaff.cli.{self.name}")
+        command = getattr(module, str(self.name))
+        assert isinstance(command, click.Command)  # noqa: S101 - says the type
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's own
+        return self.command().make_context(*args, **kwargs)
+
+
+main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
+main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
 
 
 @main.command()

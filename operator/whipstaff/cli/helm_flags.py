@@ -1,0 +1,118 @@
+"""Commands that take Helm's flags: read as Helm's flag library reads them, refused in its words."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from whipstaff.golang.strconv import quote
+
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+_SHORT = re.compile(r"-[a-zA-Z]=")
+_BARE_QUOTE = re.compile(r'(?:(?:[^",]*|"(?:[^"]|"")*"),)*[^",]+"')
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+
+class HelmCommand(click.Command):
+    """A click command with Helm's spelling of flags and its exit code 1 for a wrong one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, list(self._respelled(args)))
+        except click.NoSuchOption as error:
+            raise click.ClickException(_unknown(error.option_name)) from error
+        except click.BadOptionUsage as error:
+            raise click.ClickException(_lacks_argument(error.option_name)) from error
+        except click.UsageError as error:
+            raise click.ClickException(error.message) from error
+
+    def _respelled(self, args: Sequence[str]) -> Iterator[str]:
+        """Turn `--flag=true` into `--flag` and `-n=x` into `-nx`; what is an argument stays."""
+        options = {
+            name: option
+            for option in self.params
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        remaining = iter(args)
+        for arg in remaining:
+            name, equals, value = arg.partition("=")
+            option = options.get(name)
+            if arg == "--":
+                yield arg
+                yield from remaining
+            elif option is None:
+                yield arg
+            elif not equals:
+                yield arg
+                if not option.is_flag:
+                    yield from _one(remaining)
+            elif option.is_flag:
+                if _truth(name, value):
+                    yield name
+            else:
+                yield name + value if _SHORT.match(arg) else arg
+
+
+def _one(remaining: Iterator[str]) -> Iterator[str]:
+    for arg in remaining:
+        yield arg
+        return
+
+
+def _truth(name: str, value: str) -> bool:
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise click.ClickException(
+        f'invalid argument {quote(value)} for "{name}" flag: '
+        f"strconv.ParseBool: parsing {quote(value)}: invalid syntax"
+    )
+
+
+def _unknown(name: str) -> str:
+    if name.startswith("--"):
+        return f"unknown flag: {name}"
+    return f"unknown shorthand flag: '{name[1:2]}' in {name}"
+
+
+def _lacks_argument(name: str) -> str:
+    if name.startswith("--"):
+        return f"flag needs an argument: {name}"
+    return f"flag needs an argument: '{name[1:2]}' in {name}"
+
+
+def listed(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Read the values of a flag that may be given often, each a line of comma-separated values."""
+    return tuple(value for text in texts for value in _comma_separated(text, option))
+
+
+def _comma_separated(text: str, option: click.Parameter) -> list[str]:
+    if '"' not in text:
+        return text.split(",") if text else []
+    bare = _BARE_QUOTE.match(text)
+    if bare is None:
+        return next(csv.reader([text]))
+    name = ", ".join(sorted(option.opts, key=len))
+    raise click.ClickException(
+        f'invalid argument {quote(text)} for "{name}" flag: '
+        f'parse error on line 1, column {bare.end()}: bare " in non-quoted-field'
+    )
+
+
+def at_least_one(usage: str) -> Callable[[click.Context, Any, tuple[str, ...]], tuple[str, ...]]:
+    """Make a callback that refuses a command without arguments as Helm does."""
+
+    def check(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not given and not ctx.resilient_parsing:
+            raise click.ClickException(
+                f'"whipstaff {ctx.info_name}" requires at least 1 argument\n\nUsage:  {usage}'
+            )
+        return given
+
+    return check
