@@ -31,7 +31,7 @@ from whipstaff.planning.steps import (
 )
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.ports import ObjectReference
-from whipstaff.reconcile.waiting import until_gone, until_ready
+from whipstaff.reconcile.waiting import until_gone, until_ready, until_served
 from whipstaff.reconcile.world import Work, World
 from whipstaff.release.manifests import keeps, owner_of, stamp
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
@@ -139,7 +139,7 @@ async def _install_crds(world: World, work: Work, step: InstallCRDs) -> None:
             await world.cluster.apply(reference, placed(body, reference), work.identity)
             references.append(reference)
     await until_ready(world.cluster, work, references, CRD_SECONDS)
-    world.cluster.forget_kinds()
+    await until_served(world.cluster, work, step.crds, CRD_SECONDS)
 
 
 async def _apply(world: World, work: Work) -> None:
@@ -155,10 +155,10 @@ async def _apply(world: World, work: Work) -> None:
     for kind, bodies in groupby(revision.objects, key=lambda body: body.get("kind", "")):
         await for_each(bodies, apply_one)
         if kind == "CustomResourceDefinition":
-            world.cluster.forget_kinds()
             crds = [body for body in revision.objects if body.get("kind") == kind]
             references = [await _refer(world, work, body) for body in crds]
             await until_ready(world.cluster, work, references, CRD_SECONDS)
+            await until_served(world.cluster, work, crds, CRD_SECONDS)
 
 
 async def _prune(world: World, work: Work, candidates: Sequence[JsonObject]) -> None:

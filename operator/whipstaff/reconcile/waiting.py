@@ -1,9 +1,10 @@
 """Waiting for the cluster: holds no worker, and ends early when something else is wanted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 
-from whipstaff.errors import OperatorError
+from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.readiness import Readiness, Verdict, readiness
 from whipstaff.planning.status import Unready
 from whipstaff.reconcile.ports import Cluster, ObjectReference
@@ -13,6 +14,8 @@ from whipstaff.release.revision import JsonObject
 Live = Mapping[ObjectReference, JsonObject | None]
 
 NAMED_LIMIT = 5  # objects that a failure message names
+SERVED_POLL_SECONDS = 0.1
+_NOT_FOUND = 404
 
 
 class NotReady(OperatorError):
@@ -61,6 +64,43 @@ async def until_ready(
                 return
 
     await within(work, timeout_seconds, watch(), lambda: _causes(found))
+
+
+async def until_served(
+    cluster: Cluster, work: Work, crds: Iterable[JsonObject], timeout_seconds: float
+) -> None:
+    """Wait until objects of the kinds can be named: discovery lags behind `Established`."""
+    missing = deque(_samples(crds))
+
+    async def ask() -> None:
+        while missing:
+            cluster.forget_kinds()
+            try:
+                await cluster.refer(missing[0], work.revision.namespace, work.identity)
+                missing.popleft()
+            except ClusterRefused as refused:
+                if refused.code != _NOT_FOUND and not refused.retryable:
+                    raise
+                await asyncio.sleep(SERVED_POLL_SECONDS)
+
+    def why() -> str:
+        return "not served yet: " + ", ".join(
+            f"{it['kind']} ({it['apiVersion']})" for it in missing
+        )
+
+    if missing:
+        await within(work, timeout_seconds, ask(), why)
+
+
+def _samples(crds: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    """Make up an object of each kind and version that the definitions serve."""
+    for crd in crds:
+        spec = crd.get("spec") or {}
+        kind = (spec.get("names") or {}).get("kind", "")
+        for version in spec.get("versions") or ():
+            if version.get("served"):
+                api_version = f"{spec.get('group', '')}/{version.get('name', '')}"
+                yield {"apiVersion": api_version, "kind": kind, "metadata": {"name": "any"}}
 
 
 async def until_gone(
