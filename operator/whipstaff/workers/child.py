@@ -13,12 +13,15 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, assert_never
 
 from whipstaff.errors import (
+    ChartTooLarge,
+    ChartUnavailable,
     OperatorError,
     RenderLimit,
     RenderTimeout,
+    StorageCorrupt,
     from_record,
     to_record,
 )
@@ -35,6 +38,7 @@ _LEAST_DATA_BYTES = 32 << 20
 _RESERVE_BYTES = 8 << 20  # data that a job may not use: it is for the error that says so
 # A regular expression or a key pair cannot be interrupted: then the kernel ends the process.
 _CPU_GRACE_SECONDS = 2
+_TEXT_CHARACTERS = 16 << 10  # of an error; a chain of a thousand includes has a hundred times that
 _REPEAT_SECONDS = 0.25  # the timer rings on, in case a template's error handling ate its exception
 
 
@@ -64,14 +68,15 @@ class Child:
             with _cpu_seconds(self._limits.cpu_seconds):
                 result = workshop.run(kind, arguments)
                 fat = _resident_bytes() > self._limits.recycle_bytes
-                return protocol.pack({FrameKind.RESULT: result, "recycle": fat})
+                return protocol.pack_result({FrameKind.RESULT: result, "recycle": fat})
         except (Exception, _CPUSpent) as error:  # noqa: BLE001 - nor may a fault of ours end a worker
             signal.setitimer(signal.ITIMER_PROF, 0)
             _use_reserve()
             failure = self._told(kind, workshop.template, error)
+            # Whoever failed for want of time, depth or memory may have left something half done.
+            exhausted = RenderLimit | RenderTimeout | MemoryError | RecursionError | _CPUSpent
+            spent = isinstance(error, exhausted)
         # The error held the frames of the job and all their data; now there is room for words.
-        # Whoever failed for want of time, depth or memory may have left something half done.
-        spent = isinstance(failure, RenderLimit | RenderTimeout)
         frame = protocol.pack({FrameKind.ERROR: to_record(failure), "recycle": spent})
         _keep_reserve()
         return frame
@@ -81,18 +86,18 @@ class Child:
         job = f"{template}: {kind}" if template else kind.value
         match error:
             case OperatorError():
-                return from_record(to_record(error))
+                return from_record({**to_record(error), "text": _shortened(error.text)})
             case _CPUSpent():
                 seconds = self._limits.cpu_seconds
                 text = f"{job} takes more than {seconds:g} s of CPU time"
                 return RenderTimeout(text, template=template)
             case MemoryError():
                 mib = self._limits.memory_bytes >> 20
-                return RenderLimit(f"{job} needs more than {mib} MiB of memory", template=template)
+                return _excess(kind, f"{job} needs more than {mib} MiB of memory")
             case RecursionError():
-                return RenderLimit(f"{job} goes too deep", template=template)
+                return _excess(kind, f"{job} goes too deep")
             case protocol.BrokenFrameError():
-                return RenderLimit(f"{job} gives too much: {error}", template=template)
+                return _excess(kind, f"{job} gives too much: {error}")
             case _:
                 return _fault(kind, error)
 
@@ -118,6 +123,29 @@ class Child:
     def _write(self, frame: bytes) -> None:
         self._sink.write(frame)
         self._sink.flush()
+
+
+def _excess(kind: JobKind, text: str) -> OperatorError:
+    """Name what was too large by what the job reads."""
+    match kind:
+        case JobKind.RENDER:
+            return RenderLimit(text)
+        case JobKind.DECODE:
+            return StorageCorrupt(text)
+        case JobKind.INDEX:
+            return ChartUnavailable(text)
+        case JobKind.INSPECT:
+            return ChartTooLarge(text)
+        case _:
+            assert_never(kind)
+
+
+def _shortened(text: str) -> str:
+    """Cut the middle out of a long text: the first words say where, the last ones why."""
+    if len(text) <= _TEXT_CHARACTERS:
+        return text
+    half = _TEXT_CHARACTERS // 2
+    return f"{text[:half]} … {text[-half:]}"
 
 
 def _fault(kind: JobKind, error: BaseException) -> OperatorError:

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Self
 
 import whipstaff
-from whipstaff.errors import OperatorError, RenderTimeout, WorkerLost, from_record, to_record
+from whipstaff.errors import (
+    OperatorError,
+    RenderLimit,
+    RenderTimeout,
+    WorkerLost,
+    from_record,
+    to_record,
+)
 from whipstaff.workers import protocol
 from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
 
@@ -110,8 +117,12 @@ class Worker:
                 await self.kill()
                 raise
             await self._send({FrameKind.REFUSAL: to_record(error)})
-        else:
+            return
+        try:
             await self._send({FrameKind.ANSWER: found})
+        except protocol.BrokenFrameError as error:
+            too_large = RenderLimit(f"lookup found too much: {error}")
+            await self._send({FrameKind.REFUSAL: to_record(too_large)})
 
     def _outcome(self, message: JsonObject) -> JsonObject:
         self.worn = bool(message.get("recycle"))

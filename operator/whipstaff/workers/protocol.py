@@ -12,7 +12,8 @@ from typing import Any, Self
 
 JsonObject = dict[str, Any]
 
-FRAME_BYTES_LIMIT = 128 << 20
+FRAME_BYTES_LIMIT = 32 << 20  # far beyond any release that fits into a Secret
+TABLES_LIMIT = 200_000  # and lists, in one result
 LOOKUPS_LIMIT = 256  # questions that one render may ask
 
 _LENGTH = struct.Struct(">I")
@@ -45,13 +46,14 @@ class BrokenFrameError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child may use."""
+    """What one child may use, and where."""
 
     memory_bytes: int = 512 << 20  # address space, code and stack included
     recycle_bytes: int = 192 << 20  # a child that holds more after a job asks to be replaced
     cpu_seconds: float = 10.0  # of one job
     output_bytes: int = 10 << 20  # rendered text of one job
     archive_bytes: int = 20 << 20  # one chart
+    compiled_folder: str = ""  # of charts ready to render; empty: none are kept
 
     def to_text(self) -> str:
         """Return the form that fits on a command line."""
@@ -69,6 +71,25 @@ def pack(message: JsonObject) -> bytes:
     if len(body) > FRAME_BYTES_LIMIT:
         raise BrokenFrameError(f"a frame of {len(body)} bytes")
     return _LENGTH.pack(len(body)) + body
+
+
+def pack_result(message: JsonObject) -> bytes:
+    """Return the frame of a message that the pool can take: a table costs it twenty times its text.
+
+    The quick count takes braces in texts for tables too; the exact one decides.
+    """
+    frame = pack(message)
+    if frame.count(b"{") + frame.count(b"[") > TABLES_LIMIT and _tables(message) > TABLES_LIMIT:
+        raise BrokenFrameError(f"more than {TABLES_LIMIT} tables and lists")
+    return frame
+
+
+def _tables(message: JsonObject) -> int:
+    found: list[dict[str, Any] | list[Any] | tuple[Any, ...]] = [message]
+    for one in found:
+        members = one.values() if isinstance(one, dict) else one
+        found += [member for member in members if isinstance(member, (dict, list, tuple))]
+    return len(found)
 
 
 def body_length(prefix: bytes) -> int:
