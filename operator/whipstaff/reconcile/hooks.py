@@ -4,6 +4,7 @@ What Helm does not: each phase is recorded before the delete policy acts, so tha
 hook that succeeded does not run again and one that ran is waited for instead of started anew.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from whipstaff.reconcile.world import Work, World
 from whipstaff.release.manifests import in_install_order
 from whipstaff.release.marks import EVENT
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, HookPhase
+
+log = logging.getLogger(__name__)
 
 
 class HookFailed(OperatorError):
@@ -52,9 +55,7 @@ async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds:
             if isinstance(error, ClusterRefused) and error.retryable:
                 raise
             await _record(world, work, hook, HookPhase.FAILED)
-            await _clean(world, work, [hook], HookDeletePolicy.HOOK_FAILED, timeout_seconds)
-            before = hooks[:position]
-            await _clean(world, work, before, HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
+            await _clean_after_failure(world, work, hooks[: position + 1], timeout_seconds)
             raise
     for hook in reversed(hooks):
         await _clean(world, work, [hook], HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
@@ -146,6 +147,18 @@ async def _clean(
         if policy in hook.delete_policies and hook.kind != "CustomResourceDefinition":
             reference = await world.cluster.refer(hook.body, work.revision.namespace, work.identity)
             await _delete(world, work, reference, timeout_seconds)
+
+
+async def _clean_after_failure(
+    world: World, work: Work, ran: Sequence[Hook], timeout_seconds: float
+) -> None:
+    """Clean up after the last of those that ran has failed."""
+    try:
+        await _clean(world, work, ran[-1:], HookDeletePolicy.HOOK_FAILED, timeout_seconds)
+        await _clean(world, work, ran[:-1], HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
+    except OperatorError as error:
+        # What is to be told is why the hook failed.
+        log.warning("failed hooks not cleaned up", extra={"why": error.reason})
 
 
 async def _delete(
