@@ -6,7 +6,7 @@ lookup) that templates may cause.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -181,6 +181,29 @@ def execute(
     except TemplateError as error:
         raise RenderFailed(str(error), chart.name, error.template, error.line) from error
     return texts
+
+
+def sources(chart: Chart) -> Iterator[tuple[str, str]]:
+    """Path and text of every template of a `Rendered.chart`, whose code can be kept."""
+    for name, source in _sources(chart):
+        yield posixpath.normpath(f"{chart.path}/{name}"), source
+    for subchart in chart.subcharts:
+        yield from sources(subchart)
+
+
+def has_new_code(templates: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of these templates was compiled since `code_of` was asked for it."""
+    return _engine().has_new_code(templates)
+
+
+def code_of(templates: Iterable[tuple[str, str]]) -> bytes:
+    """The code of these templates, for `take_code` after a restart."""
+    return _engine().dump(templates)
+
+
+def take_code(data: bytes) -> None:
+    """Use what `code_of` gave; it is executed as it is, so nobody else may have had it in hand."""
+    _engine().load(data)
 
 
 @cache

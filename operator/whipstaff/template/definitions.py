@@ -29,7 +29,7 @@ Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
 class Source:
     """One file, or one text given to tpl, and the templates that it defines."""
 
-    __slots__ = ("_trees", "definitions", "file", "functions", "namespace", "text")
+    __slots__ = ("_trees", "definitions", "file", "functions", "is_new", "namespace", "text")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Source:
         self.text = text
         self.functions = functions
         self.namespace = namespace
+        self.is_new = False  # code was made since it was last kept
         self._trees: dict[str, Body] | None = None
         self.definitions: dict[str, Definition]
         if kept is None:
@@ -66,6 +67,7 @@ class Source:
 
     def kept(self) -> list[Kept]:
         """What to keep of the definitions; those never executed have no code."""
+        self.is_new = False
         return [(d.name, d.empty, d.codes, d.lines) for d in self.definitions.values()]
 
 
@@ -109,6 +111,7 @@ class Definition:
             with collector_paused():
                 made = self.compiled(strict=False)
                 self.codes, self.lines = _codes_of(made), made.lines
+                self.source.is_new = True
         self.call = self._function(self.codes)
         return self.call(run, dot, out)
 

@@ -91,6 +91,10 @@ class Engine:
         ]
         return marshal.dumps((self._version(), entries))
 
+    def has_new_code(self, keys: Iterable[tuple[str, str]]) -> bool:
+        """Whether any of these (name, text) pairs was compiled since it was last dumped."""
+        return any(self._sources[key].is_new for key in keys if key in self._sources)
+
     def load(self, data: bytes) -> bool:
         """Take code that `dump` gave; False, and nothing is taken, if another version gave it.
 
@@ -104,6 +108,8 @@ class Engine:
             return False
         for name, digest, kept in cast("list[tuple[str, bytes, list[Kept]]]", entries):
             self._kept[name, digest] = kept
+        while len(self._kept) > CACHED_SOURCES:
+            del self._kept[next(iter(self._kept))]
         return True
 
     def _version(self) -> bytes:
@@ -149,7 +155,8 @@ class TemplateSet:
 def _placed(error: LimitExceeded, name: str, *, strict: bool) -> LimitExceeded:
     """The error with the place of the innermost call in a file; texts given to tpl have none."""
     template, line, column = error.template or name, error.line, error.column
-    trace = (error.__cause__ or error).__traceback__
+    innermost = error.__cause__ if isinstance(error.__cause__, RecursionError) else error
+    trace = innermost.__traceback__
     while trace is not None and not error.template:
         frame = trace.tb_frame
         if frame.f_code.co_filename == COMPILED and (me := frame.f_locals["me"]).file != MAIN:

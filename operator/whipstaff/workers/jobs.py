@@ -5,6 +5,7 @@ decodes stored releases stays small.
 """
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
@@ -26,9 +27,12 @@ class Workshop:
 
     @cached_property
     def _charts(self) -> "Charts":
+        from whipstaff.workers.compiled import CompiledCharts  # noqa: PLC0415
         from whipstaff.workers.rendering import Charts  # noqa: PLC0415
 
-        return Charts(self._limits.archive_bytes)
+        folder = self._limits.compiled_folder
+        kept = CompiledCharts(Path(folder)) if folder else None
+        return Charts(self._limits.archive_bytes, kept)
 
     def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
         """Do one job."""

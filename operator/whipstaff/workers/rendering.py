@@ -5,7 +5,7 @@ import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.scope import Limits as ScopeLimits
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers import documents
+from whipstaff.workers.compiled import CompiledCharts
 from whipstaff.workers.documents import Document
 from whipstaff.workers.protocol import Limits
 
@@ -75,26 +76,52 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
+@dataclass(slots=True)
+class _Known:
+    """A chart, and path and text of those of its templates that took part in a render."""
+
+    chart: Chart
+    on_disk: bool
+    templates: dict[tuple[str, str], None] = field(default_factory=dict)
+
+
 class Charts:
     """The charts that were loaded last, by the digest of their archives."""
 
-    def __init__(self, archive_bytes: int) -> None:
+    def __init__(self, archive_bytes: int, kept: CompiledCharts | None = None) -> None:
         self._archive_bytes = archive_bytes
-        self._charts: OrderedDict[str, Chart] = OrderedDict()
+        self._kept = kept
+        self._charts: OrderedDict[str, _Known] = OrderedDict()
 
     def load(self, path: str, digest: str = "") -> Chart:
         """Return a chart; ChartIntegrity if the archive is not the one of `digest`."""
         if digest in self._charts:
             self._charts.move_to_end(digest)
-            return self._charts[digest]
-        data = self._read(Path(path))
-        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if digest and found != digest:
-            raise ChartIntegrity(f"the archive's digest is {found}, not {digest}")
-        self._charts[found] = chart = archive.load(data)
+            return self._charts[digest].chart
+        found = self._kept.find(digest) if digest and self._kept else None
+        if found:
+            chart, code = found
+            rendering.take_code(code)
+        else:
+            data = self._read(Path(path))
+            actual = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            if digest and actual != digest:
+                raise ChartIntegrity(f"the archive's digest is {actual}, not {digest}")
+            digest, chart = actual, archive.load(data)
+        self._charts[digest] = _Known(chart, on_disk=found is not None)
         if len(self._charts) > _CHARTS_KEPT:
             self._charts.popitem(last=False)
         return chart
+
+    def keep(self, digest: str, rendered: Chart) -> None:
+        """Write the chart and the code of its templates to disk, if new code was made."""
+        known = self._charts.get(digest)
+        if self._kept is None or known is None:
+            return
+        known.templates.update(dict.fromkeys(rendering.sources(rendered)))
+        if not known.on_disk or rendering.has_new_code(known.templates):
+            self._kept.store(digest, known.chart, rendering.code_of(known.templates))
+            known.on_disk = True
 
     def _read(self, file: Path) -> bytes:
         try:
@@ -160,10 +187,12 @@ def render(charts: Charts, scope: RenderScope, order: JsonObject) -> JsonObject:
     press = _Press(chart, order, scope)
     if current := order["current"]:
         running = replace(info, revision=current["revision"], is_upgrade=current["is_upgrade"])
-        _, output = press.render(running)
+        rendered, output = press.render(running)
         if output.digest == current["manifest_digest"]:
+            charts.keep(order["digest"], rendered.chart)
             return {"same_as_current": True}
     rendered, output = press.render(info)
+    charts.keep(order["digest"], rendered.chart)
     repeated = documents.repeated(output.objects, info.namespace)
     return {
         "same_as_current": False,
