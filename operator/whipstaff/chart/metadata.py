@@ -36,7 +36,7 @@ _LOCK = Struct(
     "v2.Lock",
     {"generated": Scalar.TEXT, "digest": Scalar.TEXT, "dependencies": ListOf(_DEPENDENCY)},
 )
-_METADATA = Struct(
+METADATA = Struct(
     "v2.Metadata",
     {
         "name": Scalar.TEXT,
@@ -67,9 +67,14 @@ _PYTHON_NAMES = {
 
 def parse(text: str, where: str, onto: Metadata | None = None) -> Metadata:
     """Read Chart.yaml, or requirements.yaml onto what Chart.yaml said; else ChartInvalid."""
-    found = _load(text, where, _METADATA)
+    found = read_fields(text, where)
     fields = {_PYTHON_NAMES.get(name, name): _plain(name, part) for name, part in found.items()}
     return replace(onto or Metadata(), **fields)
+
+
+def read_fields(text: str, where: str) -> dict[str, object]:
+    """Read the fields of a Chart.yaml that it sets, by their JSON names; else ChartInvalid."""
+    return _load(text, where, METADATA)
 
 
 def parse_lock(text: str, where: str) -> Lock | None:

@@ -5,7 +5,9 @@ the first chart with a schema comes by.
 """
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +18,7 @@ from whipstaff.errors import SchemaInvalid, ValuesSchemaViolation
 from whipstaff.golang.regexp import RegexpError, compile_pattern
 from whipstaff.golang.values import type_name
 
+_DEEPEST_FRAMES = 3_000  # the library takes about eight a level
 _INTRODUCTION = "values don't meet the specifications of the schema(s) in the following chart(s):\n"
 
 
@@ -32,9 +35,9 @@ def validate(chart: Chart, values: JsonObject) -> None:
 def _report(chart: Chart, values: JsonObject) -> str:
     parts = []
     if chart.schema is not None:
-        violations = _violations(chart, values)
-        if violations:
-            parts.append(f"{chart.name}:\n{violations}\n")
+        found = violations(chart, values)
+        if found:
+            parts.append(f"{chart.name}:\n{found}\n")
     for subchart in chart.subcharts:
         own = values.get(subchart.name)
         if isinstance(own, dict):
@@ -47,24 +50,37 @@ def _report(chart: Chart, values: JsonObject) -> str:
     return "".join(parts)
 
 
-def _violations(chart: Chart, values: JsonObject) -> str:
+def violations(chart: Chart, values: JsonObject) -> str:
+    """Report what a chart's own schema says of its values, empty if nothing; or SchemaInvalid."""
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - heavy, and few charts have one
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
     where = f"{chart.name}/values.schema.json"
     try:
-        validator = _validator(chart.schema or b"")
-        errors = list(validator.iter_errors(plain(values)))
+        with _frames(_DEEPEST_FRAMES):
+            validator = _validator(chart.schema or b"")
+            errors = list(validator.iter_errors(plain(values)))
     except (SchemaError, RegexpError, ValueError, TypeError, AttributeError) as error:
         raise SchemaInvalid(f"{where}: {_first_line(error)}", where=where) from error
     except Unresolvable as error:
         raise SchemaInvalid(
-            f"{where}: only references inside the file are followed: {_first_line(error)}",
+            f"{where}: only references inside the file are followed: {error.ref}",
             where=where,
         ) from error
     except RecursionError as error:
         raise SchemaInvalid(f"{where}: its references go too deep", where=where) from error
     return schema_report.text(errors)
+
+
+@contextmanager
+def _frames(limit: int) -> Iterator[None]:
+    """Let recursion end early: a render may go far deeper, and a long chain takes its time."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(limit, before))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _first_line(error: Exception) -> str:

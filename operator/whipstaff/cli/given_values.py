@@ -147,7 +147,7 @@ def _read(path: str) -> bytes:
         raise ValuesRefused(os_text(path, error)) from error
 
 
-def os_text(path: str, error: OSError) -> str:
-    """Word a file that cannot be read as Go does."""
-    verb = "read" if isinstance(error, IsADirectoryError) else "open"
-    return f"{verb} {path}: {(error.strerror or '').lower()}"
+def os_text(path: str, error: OSError, verb: str = "open") -> str:
+    """Word what the operating system refused to do to a file as Go does."""
+    done = "read" if isinstance(error, IsADirectoryError) else verb
+    return f"{done} {path}: {(error.strerror or '').lower()}"
