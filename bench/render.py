@@ -1,0 +1,348 @@
+"""Measure rendering against Helm's own packages: `make bench-render`.
+
+Every chart of the corpus, both sides in the same run and with the same work: read the archive where
+that is measured, decide dependencies, coalesce and check values, render, split and sort.
+
+rerender  one leaf of the values changed, the chart known: every case
+full      the same with everything rendered anew
+first     from the archive, nothing known of the chart
+restart   the chart known from the disk alone; Helm knows nothing then, and starts at the archive
+
+The last line is JSON; it is kept in bench/results/render.json.
+"""
+
+import argparse
+import gc
+import hashlib
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from bench import leaves
+from bench.helm_program import HelmProgram, HelmRefused, version
+from tools.controlplane.cluster import ROOT
+from whipstaff.chart import dependencies, loader, rendering
+from whipstaff.chart.capabilities import (
+    DEFAULT_API_VERSIONS,
+    APIVersions,
+    Capabilities,
+    KubeVersion,
+)
+from whipstaff.chart.model import Chart
+from whipstaff.chart.values import coalesce
+from whipstaff.errors import OperatorError
+from whipstaff.template.scope import RenderScope
+from whipstaff.workers.compiled import CompiledCharts
+from whipstaff.workers.rendering import Charts
+
+RESULT = ROOT / "bench" / "results" / "render.json"
+CORPUS = Path(os.environ.get("WHIPSTAFF_CORPUS", ROOT.parent / "shared" / "corpus"))
+KUBE_VERSION = "1.36.0"
+ARCHIVE_BYTES = 20 << 20
+COLUMNS = ("rerender", "full_rerender", "first", "restart")
+
+
+@dataclass(slots=True)
+class Timing:
+    """Seconds of the runs of one thing, Helm's and ours."""
+
+    helm: list[float]
+    ours: list[float]
+
+
+@dataclass(slots=True)
+class Row:
+    """One chart; `rerender` and `full_rerender` have a timing for each of its cases."""
+
+    chart: str
+    timings: dict[str, list[Timing]] = field(default_factory=dict)
+
+    def ratio(self, column: str) -> float:
+        """Return Helm's time divided by ours, all cases together; 0 if nothing was measured.
+
+        The best run counts: whatever else the machine does only ever makes a run slower.
+        """
+        ours = self.seconds(column, "ours", min)
+        return self.seconds(column, "helm", min) / ours if ours else 0.0
+
+    def seconds(self, column: str, side: str, of_runs: Callable[[Iterable[float]], float]) -> float:
+        """Return the sum over the cases of the minimum or the median of the runs."""
+        return sum(of_runs(getattr(one, side)) for one in self.timings.get(column, ()))
+
+
+class Case:
+    """A chart with one set of values."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.name = f"{entry['id']}-{entry['case']}"
+        self.archive = CORPUS / entry["archive"]
+        self.text = (CORPUS / entry["values"]).read_text()
+        self.deterministic = not entry["nondeterministic"]
+        arguments: list[str] = entry.get("helm_args", [])
+        self.order: dict[str, object] = {
+            "kube_version": KUBE_VERSION,
+            "api_versions": [],
+            "is_upgrade": "--is-upgrade" in arguments,
+            "skip_schema": "--skip-schema-validation" in arguments,
+        }
+        for flag, value in pairwise([*arguments, ""]):
+            if flag in {"-a", "--api-versions"}:
+                self.order["api_versions"] = value.split(",")
+            elif flag == "--kube-version":
+                self.order["kube_version"] = value
+
+    def render(self, chart: Chart, values: dict[str, Any]) -> rendering.Rendered:
+        """Render with ours."""
+        source = Random(7)
+        effects = SimpleNamespace(
+            now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+            random=SimpleNamespace(randbytes=source.randbytes, randbelow=source.randrange),
+            lookup=lambda *_: {},
+        )
+        api_versions = (*DEFAULT_API_VERSIONS, *self.order["api_versions"])  # type: ignore[misc]  # a list
+        return rendering.render(
+            chart,
+            values,
+            rendering.ReleaseInfo("demo", "prod", is_upgrade=bool(self.order["is_upgrade"])),
+            Capabilities(
+                KubeVersion.parse(str(self.order["kube_version"])), APIVersions(api_versions)
+            ),
+            RenderScope(effects),
+            rendering.Options(skip_schema_validation=bool(self.order["skip_schema"])),
+        )
+
+    def from_archive(
+        self, charts: Charts, values: dict[str, Any], digest: str = ""
+    ) -> rendering.Rendered:
+        """Load and render with ours."""
+        return self.render(charts.load(str(self.archive), digest), values)
+
+    def changed_values(self, chart: Chart, runs: int) -> list[str] | None:
+        """Return values for so many runs, each with the same leaf changed once more."""
+        given = loader.parse_values(self.text.encode(), "values.yaml")
+        placed = dependencies.process(chart, given, _silent)
+        known = coalesce(placed, given, _silent)
+        before = self.render(chart, given).manifest
+
+        def shows(path: leaves.Path, leaf: object) -> bool:
+            try:
+                after = self.render(chart, leaves.with_leaf(given, path, leaf))
+            except OperatorError:
+                return False
+            return after.manifest != before
+
+        path = leaves.find(known, shows, self.name)
+        if path is None:
+            return None
+        leaf = leaves.at(known, path)
+        return [
+            json.dumps(leaves.with_leaf(given, path, leaves.changed(leaf, run)))
+            for run in range(runs)
+        ]
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+
+class Bench:
+    """One run over the corpus."""
+
+    def __init__(self, helm: HelmProgram, folder: Path, runs: int) -> None:
+        self.helm = helm
+        self.runs = runs
+        self.kept = CompiledCharts(folder / "compiled")
+        self.different: list[str] = []
+        self.skipped: list[str] = []
+
+    def measure(self, chart: str, cases: Sequence[Case]) -> Row:
+        """Measure one chart."""
+        row = Row(chart)
+        row.timings["first"] = [self._first(cases[0])]
+        row.timings["restart"] = [
+            Timing(row.timings["first"][0].helm, self._after_restarts(cases[0]))
+        ]
+        loaded = Charts(ARCHIVE_BYTES).load(str(cases[0].archive))
+        for case in cases:
+            if timing := self._again(case, loaded):
+                row.timings.setdefault("rerender", []).append(timing)
+                # Nothing is remembered of an earlier render yet: the two are the same.
+                row.timings.setdefault("full_rerender", []).append(timing)
+        return row
+
+    def _again(self, case: Case, chart: Chart) -> Timing | None:
+        texts = case.changed_values(chart, self.runs + 1)
+        if texts is None:
+            self.skipped.append(f"{case.name}: no leaf that shows")
+            return None
+        try:
+            helm = self.helm.render(case.archive, texts, **case.order)
+        except HelmRefused as error:
+            self.skipped.append(f"{case.name}: {error}")
+            return None
+        ours, rendered = [], None
+        for text in texts:
+            values = loader.parse_values(text.encode(), "values.yaml")
+            seconds, rendered = _timed(partial(case.render, chart, values))
+            ours.append(seconds)
+        if rendered and case.deterministic and rendered.manifest != helm["manifest"]:
+            self.different.append(case.name)
+        return Timing(helm["seconds"][1:], ours[1:])  # the first run warms both
+
+    def _first(self, case: Case) -> Timing:
+        texts = [case.text] * self.runs
+        helm = self.helm.render(case.archive, texts, load=True, **case.order)["seconds"]
+        ours = []
+        for text in texts:
+            values = loader.parse_values(text.encode(), "values.yaml")
+            _forget()
+            charts = Charts(ARCHIVE_BYTES)
+            ours.append(_timed(partial(case.from_archive, charts, values))[0])
+        return Timing(helm, ours)
+
+    def _after_restarts(self, case: Case) -> list[float]:
+        digest = self._keep(case)
+        values = loader.parse_values(case.text.encode(), "values.yaml")
+        seconds = []
+        for _ in range(self.runs):
+            _forget()
+            self.kept.find("")  # a process asks once which version it is
+            charts = Charts(ARCHIVE_BYTES, self.kept)
+            seconds.append(_timed(partial(case.from_archive, charts, values, digest))[0])
+        return seconds
+
+    def _keep(self, case: Case) -> str:
+        charts = Charts(ARCHIVE_BYTES, self.kept)
+        digest = f"sha256:{hashlib.sha256(case.archive.read_bytes()).hexdigest()}"
+        chart = charts.load(str(case.archive), digest)
+        values = loader.parse_values(case.text.encode(), "values.yaml")
+        charts.keep(digest, case.render(chart, values).chart)
+        return digest
+
+
+Result = TypeVar("Result")
+
+
+def _timed(do: Callable[[], Result]) -> tuple[float, Result]:
+    gc.collect()
+    begun = time.perf_counter()
+    result = do()
+    return time.perf_counter() - begun, result
+
+
+def _forget() -> None:
+    """Empty every cache of ours, as a new process would have them."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("whipstaff."):
+            for member in vars(module).values():
+                if hasattr(member, "cache_clear"):
+                    member.cache_clear()
+
+
+def _silent(_warning: str) -> None:
+    pass
+
+
+# -- what is printed and kept --------------------------------------------------------------------
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    """Lines of milliseconds, the minimum of the runs and their median, and of ratios."""
+    heads = "".join(f"{name + ': helm min/med, ours min/med, ratio':>52}" for name in COLUMNS)
+    yield f"{'chart':44}{heads}"
+    for row in sorted(rows, key=lambda row: row.ratio("rerender")):
+        yield f"{row.chart:44}" + "".join(_cell(row, column) for column in COLUMNS)
+
+
+def _cell(row: Row, column: str) -> str:
+    if column not in row.timings:
+        return f"{'-':>52}"
+    times = [
+        1e3 * row.seconds(column, side, of_runs)
+        for side in ("helm", "ours")
+        for of_runs in (min, statistics.median)
+    ]
+    return "".join(f"{one:11.2f}" for one in times) + f"{row.ratio(column):8.2f}"
+
+
+def _summary(rows: Sequence[Row]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for column in COLUMNS:
+        ratios = [row.ratio(column) for row in rows if column in row.timings]
+        found[f"{column}_ratio_median"] = round(statistics.median(ratios), 2)
+        found[f"{column}_ratio_min"] = round(min(ratios), 2)
+        found[f"{column}_slower_than_helm"] = sum(ratio < 1 for ratio in ratios)
+    return found
+
+
+def _kept_row(row: Row) -> dict[str, object]:
+    """Return a row for the file: the best milliseconds [helm, ours] and their ratio."""
+    return {
+        column: {
+            "ms": [round(1e3 * row.seconds(column, side, min), 2) for side in ("helm", "ours")],
+            "ratio": round(row.ratio(column), 2),
+        }
+        for column in row.timings
+    }
+
+
+def _charts(wanted: str, *, all_cases: bool) -> dict[str, list[Case]]:
+    entries = json.loads((CORPUS / "manifest.json").read_text())["cases"]
+    found: dict[str, list[Case]] = {}
+    for entry in entries:
+        cases = found.setdefault(entry["id"], []) if wanted in entry["id"] else []
+        if entry["result"] == "ok" and (all_cases or not cases):
+            cases.append(Case(entry))
+    return {chart: cases for chart, cases in found.items() if cases}
+
+
+def main() -> None:
+    """Run once and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.render", description="measure rendering")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", default="", help="charts whose name holds this; nothing is kept")
+    parser.add_argument("--one-case", action="store_true", help="only the first case of a chart")
+    given = parser.parse_args()
+    charts = _charts(given.only, all_cases=not given.one_case)
+    rows = []
+    with HelmProgram() as helm, tempfile.TemporaryDirectory() as folder:
+        bench = Bench(helm, Path(folder), given.runs)
+        bench.measure("", next(iter(charts.values()))[:1])  # imports, and the other side's heap
+        for number, (chart, cases) in enumerate(charts.items(), 1):
+            print(f"{number}/{len(charts)} {chart}", file=sys.stderr, flush=True)
+            rows.append(bench.measure(chart, cases))
+    print("\n".join(_table(rows)))
+    for name, what in {"skipped": bench.skipped, "different": bench.different}.items():
+        print(f"{name}: {len(what)}", *what, sep="\n  ")
+    result = _summary(rows) | {
+        "charts": len(rows),
+        "cases": sum(len(cases) for cases in charts.values()),
+        "different": len(bench.different),
+        "runs": given.runs,
+        "on": {
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "helm": version(),
+        },
+    }
+    if not given.only and not given.one_case:
+        table = {row.chart: _kept_row(row) for row in rows}
+        RESULT.write_text(json.dumps(result | {"charts_table": table}, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
