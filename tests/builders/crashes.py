@@ -15,6 +15,7 @@ from tools.controlplane import audit
 from tools.controlplane.client import Refused
 
 CHART = "crash"
+SERVER_ERROR = 500
 MARK = "whipstaff-test=crash"  # the label of every object of the chart, hooks apart
 ACTIONS = ("install", "upgrade", "rollback", "uninstall")
 KINDS = (
@@ -201,12 +202,15 @@ def where_killed(action: str, revisions: list[Stored], *, gone: bool) -> str:
 
 
 def hooks_created(requests: list[audit.Request], namespace: str) -> Counter[str]:
-    """Count how often each Job of a namespace came into being."""
-    return Counter(
-        request.name
-        for request in requests
-        if request.resource == "jobs" and request.namespace == namespace and made(request)
-    )
+    """Count how often each Job of a namespace came into being.
+
+    A kill may cut off the connection while the server creates the Job: the server then calls its
+    own success an error, and the Job is there, so that nobody asks for it again.
+    """
+    jobs = [r for r in requests if r.resource == "jobs" and r.namespace == namespace]
+    created = Counter(request.name for request in jobs if made(request))
+    cut_off = {r.name for r in jobs if r.is_write and r.verb == "patch" and r.code >= SERVER_ERROR}
+    return created + Counter(cut_off - set(created))
 
 
 def made(request: audit.Request) -> bool:

@@ -266,6 +266,7 @@ def test_status_is_written_apart_from_spec_and_keeps_its_fields(api, stored):
     }
     status = {
         "observedGeneration": 1,
+        "settledGeneration": 1,
         "conditions": [condition],
         "revision": 1,
         "chartVersion": "1.2.3",
@@ -304,6 +305,7 @@ def test_the_status_above_has_every_field_of_the_definition():
         "observedInputs",
         "pinnedRevision",
         "revision",
+        "settledGeneration",
         "unready",
     }
 
