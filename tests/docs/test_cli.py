@@ -11,12 +11,8 @@ from whipstaff.chart import strvals
 from whipstaff.cli.main import Late, main
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
-SECTIONS = {
-    title.split()[1]: body
-    for title, body in re.findall(
-        r"^## `(whipstaff [^`]+)`\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL
-    )
-}
+SECTION = re.compile(r"^## `(whipstaff [^`]+)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+SECTIONS = {title.split()[1]: body for title, body in SECTION.findall(TEXT)}
 
 
 def command(name):

@@ -95,7 +95,7 @@ def test_wrong_metadata_is_refused_in_helms_words(text, message):
     assert str(refused.value) == message
 
 
-FIELDS = list(metadata._METADATA.fields)
+FIELDS = list(metadata.METADATA.fields)
 
 
 @pytest.mark.parametrize("field", FIELDS)
