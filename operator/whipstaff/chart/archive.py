@@ -43,13 +43,19 @@ class Budget:
 
 
 def load(data: bytes, budget: Budget | None = None) -> Chart:
-    """Read a chart and the charts inside it; ChartInvalid says what is wrong and where."""
+    """Read a chart and the charts inside it; ChartInvalid says what is wrong and where.
+
+    A budget is given for a chart inside another one.
+    """
+    outermost = budget is None
     budget = budget or Budget()
     if budget.nesting <= 0:
         raise ChartTooDeep(f"charts are nested deeper than {MAX_NESTING} archives")
     budget.nesting -= 1
     chart = loader.assemble(members(data, budget), lambda inner: load(inner, budget))
     budget.nesting += 1
+    if outermost:
+        loader.check_format(chart)
     return chart
 
 

@@ -25,7 +25,9 @@ def load(path: Path) -> Chart:
         if budget.members < 0:
             raise ChartTooLarge(f"chart has more than {archive.MAX_MEMBERS} files")
         files.append(_read(name, file))
-    return loader.assemble(files, lambda inner: archive.load(inner, budget))
+    chart = loader.assemble(files, lambda inner: archive.load(inner, budget))
+    loader.check_format(chart)
+    return chart
 
 
 def _walk(folder: Path, prefix: str, rules: Rules) -> Iterator[tuple[str, Path]]:

@@ -14,6 +14,7 @@ from whipstaff.golang.values import go_text
 MAX_FOLDER_NESTING = 20
 
 _V1 = "v1"
+_V2 = "v2"
 _SEPARATOR = re.compile(r"^---([^\n]*)\n?", re.MULTILINE)
 
 LoadArchive = Callable[[bytes], Chart]
@@ -46,6 +47,12 @@ def assemble(files: Sequence[File], load_archive: LoadArchive, depth: int = 0) -
         if (subchart := _load_subchart(chart.name, folder, inner, load_archive, depth))
     ]
     return replace(chart, subcharts=tuple(subcharts))
+
+
+def check_format(chart: Chart) -> None:
+    """Refuse a chart of another format than Helm's; of charts inside a chart Helm asks no such."""
+    if chart.metadata.api_version not in {_V1, _V2}:
+        raise ChartInvalid("unsupported chart version", where="Chart.yaml: apiVersion")
 
 
 def parse_values(data: bytes, where: str) -> JsonObject:

@@ -38,6 +38,7 @@ _BLANKS = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _ATOI = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INT64_DIGITS = 19
 _INT64 = range(-(1 << 63), 1 << 63)
 
 _HEAD = Struct(
@@ -165,7 +166,7 @@ def _policies(annotations: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _weight(text: str) -> int:
-    if not _ATOI.fullmatch(text):
+    if not _ATOI.fullmatch(text) or len(text.lstrip("+-0")) > _INT64_DIGITS:
         return 0
     weight = int(text)
     return weight if weight in _INT64 else 0

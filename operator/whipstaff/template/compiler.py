@@ -433,6 +433,8 @@ class _Compiler:
         """Read fields, with two lines: as of dictionaries, and the way that knows everything."""
         result = self.name("t")
         base = receiver.code
+        if not base[0].isalpha():
+            self.emit(f"{(base := self.name('t'))} = {receiver.code}")  # 1.x is no Python
         keys = [literal(name) for name in names]
         path = base + "".join(f"[{key}]" for key in keys[:-1])
         path += f"[{keys[-1]}]" if self.strict else f".get({keys[-1]})"

@@ -55,7 +55,7 @@ def _parse(data: bytes, url: str) -> object:
     try:
         if data.lstrip().startswith(_JSON_START):
             return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass  # flow style YAML, then
     try:
         return yaml.load_strict(data.decode())

@@ -43,6 +43,7 @@ Lookup = Callable[[str, str, str, str], JsonObject]
 
 _CHARTS_KEPT = 8
 _NOTES_CHARACTERS = 64 << 10
+_OBJECTS_LIMIT = 10_000
 _CRD = "CustomResourceDefinition"
 # What Kubernetes itself keeps outside of namespaces. Other kinds are taken for namespaced ones;
 # where that is wrong, the API server drops the namespace again.
@@ -236,6 +237,8 @@ class _Press:
             opened = tuple(documents.objects(Document(one.path, one.text, 0), one.body))
             parts.append(f"---\n# Source: {one.path}\n{self._placed(one.text, one.body, opened)}\n")
             objects += opened
+            if len(objects) > _OBJECTS_LIMIT:
+                raise RenderLimit(f"the chart renders more than {_OBJECTS_LIMIT} objects")
         manifest = "".join(parts)
         limit = self._scope.limits.output_bytes
         if len(manifest) > limit:

@@ -69,7 +69,17 @@ def test_a_hook_of_an_unknown_event_is_dropped():
 
 @pytest.mark.parametrize(
     ("weight", "number"),
-    [("'5'", 5), ("5", 5), ("'+5'", 5), ("'abc'", 0), ("''", 0), ("'1.5'", 0), (f"'{2**63}'", 0)],
+    [
+        ("'5'", 5),
+        ("5", 5),
+        ("'+5'", 5),
+        ("'-0005'", -5),
+        ("'abc'", 0),
+        ("''", 0),
+        ("'1.5'", 0),
+        (f"'{2**63}'", 0),
+        pytest.param(f"'{'9' * 5_000}'", 0, id="5,000 digits"),
+    ],
 )
 def test_a_weight_is_a_whole_number_or_nothing(weight, number):
     text = (

@@ -1,0 +1,165 @@
+"""The limits of the process itself: time that nothing can interrupt, memory, depth, questions."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from tests.builders.hostile_charts import MEBIBYTE, Guard, a_stored_release, laughs
+from whipstaff.errors import (
+    ChartUnavailable,
+    RenderFailed,
+    RenderLimit,
+    RenderTimeout,
+    StorageCorrupt,
+)
+from whipstaff.settings import Settings
+from whipstaff.workers.pool import WorkerPool
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+X = "echo/templates/x.yaml"
+SECRET = "sh.helm.release.v1.shop.v1"
+URL = "https://charts.example.dev/index.yaml"
+
+
+async def a_guard(folder, **settings):
+    return Guard(WorkerPool(Settings(worker_count=1, **settings)), folder)
+
+
+async def test_the_kernel_ends_what_no_signal_interrupts(tmp_path):
+    guard = await a_guard(tmp_path, render_cpu_seconds=0.2)
+    await guard.still_works()
+    (before,) = guard.pool.pids
+    # A state machine too large to keep: one call, some ten seconds long, that hears no signal.
+    call = 'regexMatch "^[0-9]*[0-4][0-9]{900}x$" (randNumeric 3000000)'
+    with pytest.raises(RenderTimeout, match=r"more than 0\.2 s of CPU time"):
+        await guard.render(f"{{{{ {call} }}}}")
+    assert before not in guard.pool.pids
+    assert await guard.still_works()
+    await guard.pool.close()
+
+
+async def test_a_child_that_does_nothing_at_all_is_ended_by_the_clock(tmp_path):
+    guard = await a_guard(tmp_path, render_cpu_seconds=0.1)
+    await guard.still_works()
+    (pid,) = guard.pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(RenderTimeout, match="did not end in time"):
+        await guard.render("")
+    assert time.monotonic() - began < 5
+    assert await guard.still_works()
+    await guard.pool.close()
+
+
+async def test_waiting_for_the_cluster_costs_no_time(tmp_path):
+    guard = await a_guard(tmp_path, render_cpu_seconds=0.2)
+
+    async def slow(*_question):
+        await asyncio.sleep(0.5)
+        return {}
+
+    template = '{{ range 5 }}{{ $x := lookup "v1" "Pod" "web" "a" }}{{ end }}'
+    assert not (await guard.render(template, lookup=slow)).objects
+    await guard.pool.close()
+
+
+async def test_a_render_asks_the_cluster_256_times_and_no_more(guard, refused):
+    asked = []
+
+    async def count(*question):
+        asked.append(question)
+        return {}
+
+    template = '{{ range 300 }}{{ $x := lookup "v1" "Pod" "web" "a" }}{{ end }}'
+    job = guard.render(template, lookup=count)
+    await refused(job, RenderLimit, rf"{X}:1:\d+: more than 256 lookups")
+    assert len(asked) == 256
+
+
+async def test_an_answer_of_the_cluster_may_be_too_large(tmp_path):
+    guard = await a_guard(tmp_path)
+
+    async def much(*_question):
+        return {"x": "x" * (40 * MEBIBYTE)}
+
+    with pytest.raises(RenderLimit, match=f"{X}:1.*lookup found too much"):
+        await guard.render('{{ lookup "v1" "Pod" "web" "a" }}', lookup=much)
+    assert await guard.still_works()
+    await guard.pool.close()
+
+
+async def test_a_long_chain_of_errors_loses_its_middle(guard, refused):
+    template = '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'
+    error = await refused(guard.render(template), RenderFailed, "nested reference name: a")
+    assert error.text.startswith(f"template: {X}:1:47: ")
+
+
+@pytest.mark.slow
+async def test_the_limits_that_the_operator_sets_hold(tmp_path):
+    guard = await a_guard(tmp_path)
+    double = '{{ $s := "x" }}{{ range 40 }}{{ $s = printf "%s%s" $s $s }}{{ end }}'
+    with pytest.raises(RenderLimit, match=f"{X}: render needs more than 512 MiB of memory"):
+        await guard.render(double)
+    work = "{{ $x := 0 }}{{ range 9999 }}{{ range 99999 }}{{ $x = add $x 1 }}{{ end }}{{ end }}"
+    before = os.times()
+    with pytest.raises(RenderTimeout, match=f"{X}: render takes more than 10 s of CPU time"):
+        await guard.render(work)
+    await guard.pool.close()
+    after = os.times()
+    spent = after.children_user + after.children_system
+    assert spent - before.children_user - before.children_system < 13
+    assert guard.worker_bytes <= 512 * MEBIBYTE
+    assert guard.main_bytes <= 16 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"manifest": laughs()}, id="a billion laughs"),
+        pytest.param({"manifest": "a: " + "[" * 50_000}, id="a deep manifest"),
+        pytest.param({"manifest": "- a\n" * 10}, id="a list"),
+        pytest.param({"manifest": "x" * (65 * MEBIBYTE)}, id="a bomb"),
+        pytest.param({"manifest": "# " + "x" * (40 * MEBIBYTE)}, id="a large text"),
+        pytest.param({"config": {"a": [[]] * 300_000}}, id="many tables"),
+        pytest.param({"hooks": [{"name": "a", "path": "b", "manifest": laughs()}]}, id="a hook"),
+        pytest.param({"info": [1]}, id="a list for a table"),
+        pytest.param({"version": "9" * 5_000}, id="a text for a number"),
+        pytest.param({"chart": None, "hooks": None, "config": 1}, id="numbers and nulls"),
+    ],
+)
+async def test_a_stored_release_may_be_hostile_too(guard, refused, record):
+    job = guard.measure(guard.pool.decode(a_stored_release(**record), SECRET))
+    await refused(job, StorageCorrupt, ".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a: " + "[" * 50_000, id="deep"),
+        pytest.param('{"apiVersion":"v1","entries":' * 50_000, id="deep JSON"),
+        pytest.param("apiVersion: v1\nentries: *a\n", id="an unknown anchor"),
+        pytest.param(laughs() + "apiVersion: v1\nentries: *a9\n", id="a billion laughs"),
+        pytest.param("<html>", id="a web page"),
+    ],
+)
+async def test_an_index_may_be_hostile_too(guard, refused, tmp_path, text):
+    source = tmp_path / "index.yaml"
+    source.write_text(text)
+    job = guard.measure(guard.pool.compact_index(source, tmp_path / "compact", URL))
+    error = await refused(job, ChartUnavailable, ".")
+    assert error.reference == URL
+
+
+async def test_an_index_that_fills_the_memory_is_the_repositorys_fault(guard, tmp_path):
+    source = tmp_path / "index.yaml"
+    listed = "".join(
+        f"  c{i}: [{{name: c{i}, version: 1.0.0, urls: [a]}}]\n" for i in range(200_000)
+    )
+    source.write_text(f"apiVersion: v1\nentries:\n{listed}")
+    job = guard.measure(guard.pool.compact_index(source, tmp_path / "compact", URL))
+    with pytest.raises((ChartUnavailable, RenderTimeout), match=r"index .*more than"):
+        await job
