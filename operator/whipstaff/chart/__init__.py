@@ -2,6 +2,5 @@
 
 Everything here is a function of its arguments: no network, no clock, no cluster, and no file system
 but for `folder.load` and `linting`, which the command line uses. What is untrusted is bounded
-before it is
-parsed. Texts of errors are Helm's.
+before it is parsed. Texts of errors are Helm's.
 """
