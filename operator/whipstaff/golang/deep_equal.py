@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from whipstaff.golang.nil_slices import is_nil_slice
+from whipstaff.golang.nil_values import is_nil
 from whipstaff.golang.values import GoObject, type_name
 
 _SCALARS = frozenset({str, int, bool, float, bytes, type(None)})
@@ -12,7 +12,7 @@ def deep_equal(left: object, right: object) -> bool:
     """Whether both are equal in depth and type; an int64 never equals an int, NaN never itself."""
     if type(left) in _SCALARS and type(right) in _SCALARS:
         return type(left) is type(right) and left == right
-    if type_name(left) != type_name(right) or is_nil_slice(left) != is_nil_slice(right):
+    if type_name(left) != type_name(right) or is_nil(left) != is_nil(right):
         return False
     if left is right:
         return True

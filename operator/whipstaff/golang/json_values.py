@@ -45,15 +45,17 @@ def finite(number: float) -> float:
 _INVALID = re.compile("[\ud800-\udfff]")
 _SEPARATORS = re.compile("[\u2028\u2029\ud800-\udfff]")
 _HTML = re.compile("[<>&]")
+_REPLACEMENT: Final = r"\\ufffd"  # of a byte that is no UTF-8; the character itself stays
 
 
 def quoted(text: str, *, html: bool = True) -> str:
     """Write a JSON string; `html` escapes what a browser might take for markup."""
     written = encode_basestring(text)
     if not written.isascii() and _SEPARATORS.search(written):
-        written = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-        written = encode_basestring(_INVALID.sub("\ufffd", written))
-        written = _SEPARATORS.sub(_unicode_escape, written)
+        # Surrogates that stand for the bytes of one character together are that character.
+        whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+        written = encode_basestring(whole)
+        written = _SEPARATORS.sub(_unicode_escape, _INVALID.sub(_REPLACEMENT, written))
     return _HTML.sub(_unicode_escape, written) if html else written
 
 

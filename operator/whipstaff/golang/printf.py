@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from whipstaff.golang.float_forms import format_float, with_point
 from whipstaff.golang.floats import format_g
+from whipstaff.golang.nil_values import is_nil
 from whipstaff.golang.quoting import is_print, quote_ascii, quote_rune
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import (
@@ -385,6 +386,9 @@ class _Printer:
 
     def mapping(self, value: dict[str, object], verb: str, depth: int) -> None:
         sharp = self.flags.sharp_v
+        if sharp and is_nil(value):
+            self.out.append(type_name(value) + "(nil)")
+            return
         self.out.append(type_name(value) + "{" if sharp else "map[")
         for number, key in enumerate(sorted_keys(value)):
             if number:
@@ -396,6 +400,9 @@ class _Printer:
 
     def sequence(self, value: list[object], verb: str, depth: int) -> None:
         sharp = self.flags.sharp_v
+        if sharp and is_nil(value):
+            self.out.append(type_name(value) + "(nil)")
+            return
         self.out.append(type_name(value) + "{" if sharp else "[")
         for number, item in enumerate(value):
             if number:

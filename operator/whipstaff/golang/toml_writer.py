@@ -8,7 +8,7 @@ from typing import Final
 from whipstaff.golang.durations import format_duration
 from whipstaff.golang.floats import format_g
 from whipstaff.golang.json_values import plain_value
-from whipstaff.golang.nil_slices import is_nil_slice
+from whipstaff.golang.nil_values import is_nil_slice
 from whipstaff.golang.timefmt import RFC3339_NANO, GoTime
 from whipstaff.golang.values import Duration, Float32, GoObject, JSONNumber, sorted_keys
 

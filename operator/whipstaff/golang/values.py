@@ -33,6 +33,7 @@ class GoType(Enum):
     INT = "int"
     INT32 = "int32"
     INT64 = "int64"
+    UINT32 = "uint32"
     FLOAT64 = "float64"
     DICT = "map[string]interface {}"
     STRING_MAP = "map[string]string"
@@ -42,6 +43,8 @@ class GoType(Enum):
     TIME = "time.Time"
     DURATION = "time.Duration"
     CERTIFICATE = "sprig.certificate"
+    VERSION = "*semver.Version"
+    WRITER = "io.Writer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from whipstaff.template.nodes import (
     With,
 )
 from whipstaff.template.runtime import NILLABLE
+from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,7 @@ PLAIN_TYPES: Mapping[GoType, str] = {
     GoType.INT: "int",
     GoType.INT32: "Int32",
     GoType.INT64: "Int64",
+    GoType.UINT32: "Uint32",
     GoType.FLOAT64: "float",
     GoType.DICT: "dict",
     GoType.LIST: "list",
@@ -422,14 +424,14 @@ class _Compiler:
                 # Go's place is then that of the term's last part.
                 site = self.at(receiver) if receiver.at.isdigit() else site
         if not arguments and final is None:
-            code = self.lookup(receiver, names, site)
+            code = self.lookup(node, receiver, names, site)
             return Value(code, str(site), interface=True)
         if len(names) > 1:
-            inner = self.lookup(receiver, names[:-1], site)
+            inner = self.lookup(node, receiver, names[:-1], site)
             receiver = Value(inner, str(site), interface=True)
         return self.method(node, receiver, names[-1], arguments, final)
 
-    def lookup(self, receiver: Value, names: Sequence[str], site: int) -> str:
+    def lookup(self, node: Node, receiver: Value, names: Sequence[str], site: int) -> str:
         """Read fields, with two lines: as of dictionaries, and the way that knows everything."""
         result = self.name("t")
         base = receiver.code
@@ -440,6 +442,12 @@ class _Compiler:
         path += f"[{keys[-1]}]" if self.strict else f".get({keys[-1]})"
         slow = "strict_field" if self.strict else "field"
         chain = ", ".join(keys) + ","
+        method = next((name for name in names if name in METHODS), None)
+        if method:
+            strict = f"strict={self.strict}"
+            walk = f"values_field(run, {base}, ({chain}), {receiver.interface}, {strict})"
+            self.emit(f"{result} = {walk}", self.site(node, method))
+            return result
         self.emit(f"try: {result} = {path}")
         self.emit(f"except MISS: {result} = {slow}({base}, ({chain}), {receiver.interface})", site)
         if names[-1] == "Values":

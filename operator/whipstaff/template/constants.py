@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from whipstaff.golang.values import GoType
+from whipstaff.golang.values import GoType, Int32, Int64, Uint32
 from whipstaff.template.code import literal
 from whipstaff.template.nodes import Bool, Nil, Number, String
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # How error messages name the constant that a parameter wants.
-_WANTED: Mapping[GoType, str] = {
+WANTED: Mapping[GoType, str] = {
     GoType.STRING: "string",
     GoType.BOOL: "bool",
     GoType.INT: "integer",
     GoType.INT32: "integer",
     GoType.INT64: "integer",
+    GoType.UINT32: "unsigned integer",
     GoType.DURATION: "integer",
     GoType.FLOAT64: "float",
+}
+
+_INTEGERS = frozenset({"integer", "unsigned integer"})
+_SIZED: Mapping[GoType, Callable[[int], int]] = {
+    GoType.INT32: Int32.wrap,
+    GoType.INT64: Int64,
+    GoType.DURATION: Int64,
+    GoType.UINT32: Uint32.wrap,
 }
 
 
@@ -43,12 +52,35 @@ def typed_constant(node: Bool | Number | String, param: GoType) -> tuple[str, st
             return literal(node.value), "bool"
         case GoType.INT, Number() if node.as_int is not None:
             return literal(node.as_int), "int"
-        case GoType.INT32, Number() if node.as_int is not None:
-            return f"Int32({literal(node.as_int)})", "Int32"
-        case GoType.INT64 | GoType.DURATION, Number() if node.as_int is not None:
-            return f"Int64({literal(node.as_int)})", "Int64"
+        case _, Number() if param in _SIZED and _whole(node, param) is not None:
+            sized = _SIZED[param](_whole(node, param) or 0)
+            return f"{type(sized).__name__}({literal(int(sized))})", type(sized).__name__
         case GoType.FLOAT64, Number() if node.as_float is not None:
             return literal(node.as_float), "float"
-    if param in _WANTED:
-        return f"expected {_WANTED[param]}; found {node}"
+    if param in WANTED:
+        return f"expected {WANTED[param]}; found {node}"
     return f"can't handle {node} for arg of type {param.value}"
+
+
+def _whole(node: Number, param: GoType) -> int | None:
+    return node.as_uint if param is GoType.UINT32 else node.as_int
+
+
+def as_constant(value: object, param: GoType) -> object:
+    """What a constant of this value is to a parameter, None if it is unfit.
+
+    For methods, whose parameters are known only when the value is there.
+    """
+    if isinstance(value, complex) and not value.imag:
+        value = value.real
+    match param, value:
+        case (GoType.STRING, str()) | (GoType.BOOL, bool()):
+            return value
+        case GoType.FLOAT64, float() | int() if not isinstance(value, bool):
+            return float(value)
+        case _, float() | int() if WANTED.get(param) in _INTEGERS and not isinstance(value, bool):
+            whole = int(value) if value == value // 1 else None
+            if whole is None or (param is GoType.UINT32 and whole < 0):
+                return None
+            return _SIZED.get(param, int)(whole)
+    return None

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from whipstaff.golang import printf
+from whipstaff.golang.nil_values import NilList, NilMap, NilStrings
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import (
     ChartValues,
@@ -21,10 +22,13 @@ from whipstaff.golang.values import (
     NamedMap,
     TypedMap,
     Uint8,
+    Uint32,
     sorted_keys,
     type_name,
 )
+from whipstaff.template.constants import WANTED, as_constant
 from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
+from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +53,8 @@ NILLABLE = frozenset(
         GoType.LIST,
         GoType.STRINGS,
         GoType.BYTES,
+        GoType.VERSION,
+        GoType.WRITER,
     }
 )
 
@@ -96,13 +102,6 @@ class TplError(Exception):
         super().__init__(head)
         self.head = head
         self.cause = cause
-
-
-class NilMap(dict[str, object]):
-    """A nil map as an argument: it reads as empty, and cannot be written to."""
-
-    def __setitem__(self, key: str, value: object) -> None:
-        raise FunctionError("assignment to entry in nil map")
 
 
 class Run:
@@ -249,8 +248,21 @@ def _step(
     if isinstance(receiver, GoObject):
         return _member(receiver, name, (), ()), False
     if isinstance(receiver, dict):
+        if name in METHODS and isinstance(receiver, NamedMap):
+            return _of_values(receiver, name, (), ()), False
         return _entry(receiver, name, strict=strict), not isinstance(receiver, TypedMap)
     raise no_field(receiver, name, interface)
+
+
+def values_field(
+    run: Run, receiver: object, names: Sequence[str], interface: bool, *, strict: bool
+) -> object:
+    """As `field`, where one of the names may be a method of a chart's values."""
+    for name in names:
+        receiver, interface = _step(receiver, name, interface, strict=strict)
+        if name == "Values":
+            receiver = named(run, receiver)
+    return receiver
 
 
 def named(run: Run, value: object) -> object:
@@ -310,8 +322,17 @@ def call_member(
     if isinstance(receiver, GoObject):
         return _member(receiver, name, values, arguments)
     if isinstance(receiver, dict):
+        if name in METHODS and isinstance(receiver, NamedMap):
+            return _of_values(receiver, name, values, arguments)
         raise EvalError(f"{name} is not a method but has arguments")
     raise no_field(receiver, name, interface)
+
+
+def _of_values(
+    receiver: NamedMap, name: str, values: Sequence[object], arguments: Sequence[Argument]
+) -> object:
+    method, signature = METHODS[name]
+    return method(receiver, *checked(name, signature, values, arguments))
 
 
 def checked(
@@ -334,12 +355,37 @@ def checked(
     for value, param, (site, interface, literal) in zip(values, params, arguments, strict=True):
         if literal == "nil" and param not in NILLABLE:
             raise EvalError(f"cannot assign nil to {param.value}", site)
-        if literal is not None and param not in NILLABLE and type_name(value) != param.value:
-            word = {GoType.INT: "integer", GoType.INT64: "integer", GoType.FLOAT64: "float"}
-            expected = word.get(param, param.value)
-            raise EvalError(f"expected {expected}; found {literal}", site)
-        result.append(convert(value, param, interface, site))
+        if literal is not None and literal != "nil" and param not in {GoType.ANY, GoType.VALUE}:
+            result.append(_constant(value, param, literal, site))
+        else:
+            result.append(convert(value, param, interface, site))
     return result
+
+
+# A nil that has one of these types.
+_NILS: Mapping[GoType, Callable[[], object]] = {
+    GoType.DICT: NilMap,
+    GoType.STRING_MAP: NilMap,
+    GoType.LIST: NilList,
+    GoType.STRINGS: NilStrings,
+    GoType.BYTES: bytes,
+    GoType.VERSION: lambda: None,
+    GoType.WRITER: lambda: None,
+}
+
+
+def _constant(value: object, param: GoType, spelled: str, site: int) -> object:
+    """A constant as an argument of a method with a parameter of this type."""
+    fit = as_constant(value, param)
+    if fit is None:
+        wanted = WANTED.get(param)
+        raise EvalError(
+            f"expected {wanted}; found {spelled}"
+            if wanted
+            else f"can't handle {spelled} for arg of type {param.value}",
+            site,
+        )
+    return fit
 
 
 def convert(value: object, param: GoType, interface: bool, site: int) -> object:
@@ -353,7 +399,7 @@ def convert(value: object, param: GoType, interface: bool, site: int) -> object:
             )
         if param not in NILLABLE:
             raise EvalError(f"invalid value; expected {param.value}", site)
-        return NilMap() if param is GoType.DICT or param is GoType.STRING_MAP else []
+        return _NILS[param]()
     if type(value) is ChartValues and param is GoType.DICT:
         return value.inner
     name = type_name(value)
@@ -536,6 +582,7 @@ ABI: Mapping[str, object] = {
     "PARTS": PARTS_BEFORE_COUNTING,
     "Int32": Int32,
     "Int64": Int64,
+    "Uint32": Uint32,
     "T": {member.name: member for member in GoType},
     "call_member": call_member,
     "convert": convert,
@@ -552,4 +599,5 @@ ABI: Mapping[str, object] = {
     "squash": squash,
     "strict_field": strict_field,
     "tpl": tpl,
+    "values_field": values_field,
 }

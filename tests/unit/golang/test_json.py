@@ -45,7 +45,9 @@ def test_markup_is_escaped_unless_raw():
 
 
 def test_bytes_that_are_no_text_are_replaced_one_by_one():
-    assert json.dump(b"\xff\xe2\x82".decode("utf-8", "surrogateescape")) == '"\ufffd\ufffd\ufffd"'
+    text = b"\xff\xe2\x82".decode("utf-8", "surrogateescape")
+    assert json.dump(text) == r'"\ufffd\ufffd\ufffd"'
+    assert json.dump("\ufffd") == '"\ufffd"'
 
 
 def test_text_that_came_in_two_pieces_is_text():

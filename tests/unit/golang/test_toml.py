@@ -2,7 +2,7 @@ import pytest
 
 from tests.builders.serialization import cases, go_value
 from whipstaff.golang import toml
-from whipstaff.golang.nil_slices import NilList
+from whipstaff.golang.nil_values import NilList
 from whipstaff.golang.timefmt import GoTime
 from whipstaff.golang.values import Duration, Int64, JSONNumber, TypedList
 

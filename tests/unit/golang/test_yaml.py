@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders.serialization import cases, go_value, read_back, typed
 from whipstaff.golang import yaml
-from whipstaff.golang.nil_slices import NilList
+from whipstaff.golang.nil_values import NilList
 from whipstaff.golang.values import Int64, JSONNumber, TypedMap
 
 

@@ -183,7 +183,9 @@ _PASSWORD_CHARACTERS = {
 }
 
 
-@function("derivePassword", GoType.INT, GoType.STRING, GoType.STRING, GoType.STRING, GoType.STRING)
+@function(
+    "derivePassword", GoType.UINT32, GoType.STRING, GoType.STRING, GoType.STRING, GoType.STRING
+)
 def derive_password(counter: int, shape: str, password: str, user: str, site: str) -> str:
     """The Master Password algorithm's password for a site."""
     shapes = _PASSWORD_SHAPES.get(shape)

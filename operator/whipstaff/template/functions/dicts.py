@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 
 from whipstaff.golang import mergo
-from whipstaff.golang.nil_slices import NilList, NilStrings
+from whipstaff.golang.nil_values import NilList, NilMap, NilStrings
 from whipstaff.golang.values import (
     ChartValues,
     Strings,
@@ -22,7 +22,6 @@ from whipstaff.template.errors import FunctionError
 from whipstaff.template.functions.registry import Function, GoType, function
 from whipstaff.template.functions.semver import VersionValue
 from whipstaff.template.functions.text import to_text
-from whipstaff.template.runtime import NilMap
 
 FAMILY: dict[str, Function] = {}
 
@@ -52,7 +51,7 @@ def get(mapping: GoMap | None, key: str) -> object:
 @function("set", GoType.DICT, GoType.STRING, GoType.ANY)
 def put(mapping: GoMap | None, key: str, value: object) -> GoMap:
     """Set a key, and return the map itself."""
-    if mapping is None:
+    if mapping is None or isinstance(mapping, NilMap):
         raise FunctionError(NIL_MAP)
     mapping[key] = value
     return mapping
@@ -168,14 +167,14 @@ def must_deep_copy(value: object) -> object:
 
 def _copy(value: object) -> object:  # noqa: PLR0911  one for each type
     match value:
+        case NilList() | NilStrings() | NilMap():
+            return value
         case TypedMap():
             return TypedMap({key: _copy(member) for key, member in value.items()}, value.elem)
         case ChartValues():
             return ChartValues({key: _copy(member) for key, member in value.items()})
         case dict():
             return {key: _copy(member) for key, member in value.items()}
-        case NilList() | NilStrings():
-            return value
         case Strings():
             return Strings(value)
         case TypedList():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from whipstaff.golang.cast import to_int64
 from whipstaff.golang.deep_equal import deep_equal
-from whipstaff.golang.nil_slices import NilList
+from whipstaff.golang.nil_values import NilList
 from whipstaff.golang.values import (
     GoObject,
     Strings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whipstaff.golang import regexp
-from whipstaff.golang.nil_slices import NilStrings
+from whipstaff.golang.nil_values import NilStrings
 from whipstaff.golang.values import Strings
 from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.functions.bounds import MAX_ELEMENTS

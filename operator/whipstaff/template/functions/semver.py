@@ -79,7 +79,7 @@ class VersionPointer(VersionValue):
 
     def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
         version = self.version
-        other = GoSignature((GoType.ANY,))
+        other = GoSignature((GoType.VERSION,))
         return {
             **super().methods(),
             "Original": (lambda: version.original, GoSignature()),

@@ -1,4 +1,4 @@
-"""Nil slices: empty lists to templates, `null` in JSON and YAML, unequal to empty slices."""
+"""Nil slices and maps: empty to templates, `null` in JSON and YAML, unequal to empty ones."""
 
 from typing import ClassVar, Literal
 
@@ -39,6 +39,28 @@ class NilStrings(Strings, GoObject):  # type: ignore[misc]  # as above
         """encoding/json writes null."""
 
 
+class NilMap(dict[str, object], GoObject):
+    """A nil map[string]interface{}, what a function gets that is given nil for a map."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "map[string]interface {}"
+    go_kind: ClassVar[str] = "map"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def underlying(self) -> dict[str, object]:
+        return {}
+
+    def go_json(self) -> None:
+        """encoding/json writes null."""
+
+
 def is_nil_slice(value: object) -> bool:
     """Whether this is one of them."""
     return isinstance(value, NilList | NilStrings)
+
+
+def is_nil(value: object) -> bool:
+    """Whether this is a nil slice or a nil map."""
+    return isinstance(value, NilList | NilStrings | NilMap)
