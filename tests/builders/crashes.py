@@ -15,7 +15,7 @@ from tools.controlplane import audit
 from tools.controlplane.client import Refused
 
 CHART = "crash"
-SERVER_ERROR = 500
+BAD_REQUEST, SERVER_ERROR = 400, 500
 MARK = "whipstaff-test=crash"  # the label of every object of the chart, hooks apart
 ACTIONS = ("install", "upgrade", "rollback", "uninstall")
 KINDS = (
@@ -205,12 +205,24 @@ def hooks_created(requests: list[audit.Request], namespace: str) -> Counter[str]
     """Count how often each Job of a namespace came into being.
 
     A kill may cut off the connection while the server creates the Job: the server then calls its
-    own success an error, and the Job is there, so that nobody asks for it again.
+    own success an error, and the Job is there, so that nobody asks for it again until it is
+    deleted. Such an error counts where no creation is seen in the same life of the Job.
     """
+    created: Counter[str] = Counter()
+    cut_off: set[str] = set()
+    seen: set[str] = set()  # created since the last deletion
     jobs = [r for r in requests if r.resource == "jobs" and r.namespace == namespace]
-    created = Counter(request.name for request in jobs if made(request))
-    cut_off = {r.name for r in jobs if r.is_write and r.verb == "patch" and r.code >= SERVER_ERROR}
-    return created + Counter(cut_off - set(created))
+    for request in sorted(jobs, key=lambda r: r.received):
+        if made(request):
+            created[request.name] += 1
+            seen.add(request.name)
+        elif request.is_write and request.verb == "patch" and request.code >= SERVER_ERROR:
+            cut_off.add(request.name)
+        elif request.verb == "delete" and request.code < BAD_REQUEST:
+            created.update({request.name} & cut_off - seen)
+            cut_off.discard(request.name)
+            seen.discard(request.name)
+    return created + Counter(cut_off - seen)
 
 
 def made(request: audit.Request) -> bool:

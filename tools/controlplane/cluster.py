@@ -300,8 +300,9 @@ class Cluster:
         )
 
     def _fail_if_ended(self) -> None:
+        # Of what was attached it is another's business: it may end because the API server is away.
         for process in self.processes:
-            if not processes.alive(process):
+            if process.name in self._commands and not processes.alive(process):
                 code = next((c.poll() for c in self._children if c.pid == process.pid), None)
                 raise StartFailed(self._report(process.name, f"ended with code {code}"))
 
