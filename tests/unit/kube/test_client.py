@@ -12,7 +12,8 @@ from whipstaff.kube.client import Request, WatchEvent, WatchFailed, WatchGone
 from whipstaff.reconcile.ports import Identity
 
 PATH = "/api/v1/namespaces/web/configmaps"
-DEEP = '{"a":' * 1200 + "1" + "}" * 1200
+DEPTH = 100_000  # Python 3.11 reads a thousand levels, 3.13 ten thousand
+DEEP = '{"a":' * DEPTH + "1" + "}" * DEPTH
 
 
 def a_poisoned(name, version="7"):

@@ -12,7 +12,8 @@ from whipstaff.kube import helmreleases
 from whipstaff.kube.helmreleases import CRD_PATH, PATH, HelmReleases
 
 ALL = f"{PATH}/helmreleases"
-DEEP = '{"a":' * 1200 + "1" + "}" * 1200
+DEPTH = 100_000  # Python 3.11 reads a thousand levels, 3.13 ten thousand
+DEEP = '{"a":' * DEPTH + "1" + "}" * DEPTH
 CRD = {"metadata": {"name": "helmreleases.whipstaff.dev"}}
 
 
