@@ -1,6 +1,7 @@
 """`.Chart`: Chart.yaml as templates see it, a map with the names of Helm's Go fields."""
 
 from whipstaff.chart.model import Dependency, JsonObject, Maintainer, Metadata
+from whipstaff.golang.nil_values import NilTypedMap
 from whipstaff.golang.values import TypedMap
 
 
@@ -20,7 +21,9 @@ def metadata_view(metadata: Metadata, *, is_root: bool) -> JsonObject:
         "Tags": metadata.tags,
         "AppVersion": metadata.app_version,
         "Deprecated": metadata.deprecated,
-        "Annotations": TypedMap(dict(metadata.annotations or {}), "string"),
+        "Annotations": NilTypedMap()
+        if metadata.annotations is None
+        else TypedMap(dict(metadata.annotations), "string"),
         "KubeVersion": metadata.kube_version,
         "Dependencies": [_dependency(one) for one in metadata.dependencies or ()],
         "Type": metadata.type,

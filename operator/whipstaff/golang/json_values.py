@@ -6,7 +6,7 @@ import re
 from json.encoder import encode_basestring
 from typing import Final
 
-from whipstaff.golang.values import GoObject, JSONNumber, type_name
+from whipstaff.golang.values import GoObject, JSONNumber, StructFields, type_name
 
 _BASIC: Final = frozenset([dict, list, str, int, float, bool, type(None)])
 
@@ -111,4 +111,4 @@ def _object(value: GoObject) -> object:
     inner = value.underlying()
     if inner is not None:
         return inner
-    return {name: getter() for name, getter in value.fields().items()}
+    return StructFields({name: getter() for name, getter in value.fields().items()})

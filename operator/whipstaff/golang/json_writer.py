@@ -10,7 +10,7 @@ from whipstaff.golang.json_values import (
     quoted,
     refuse_cycle,
 )
-from whipstaff.golang.values import sorted_keys
+from whipstaff.golang.values import StructFields, sorted_keys
 
 _INDENT: Final = "  "
 # Indentation of a deep value takes the square of its depth: it would fill the memory.
@@ -62,7 +62,7 @@ def _write_object(members: dict[str, Any], out: list[str], newline: str, *, html
     inner = _deeper(newline)
     lead = "{" + inner
     colon = ": " if newline else ":"
-    for key in sorted_keys(members):
+    for key in members if isinstance(members, StructFields) else sorted_keys(members):
         out.append(f"{lead}{quoted(key, html=html)}{colon}")
         _write(members[key], out, inner, html=html)
         lead = "," + inner

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from whipstaff.golang.values import GoObject, Strings
+from whipstaff.golang.values import GoObject, Strings, TypedMap
 
 
 class NilList(list[object], GoObject):  # type: ignore[misc]  # list's own __getitem__ is the one to use
@@ -56,6 +56,23 @@ class NilMap(dict[str, object], GoObject):
         """encoding/json writes null."""
 
 
+class NilTypedMap(TypedMap, GoObject):  # type: ignore[misc]  # as above
+    """A nil map[string]string, such as the annotations of a chart without any."""
+
+    __slots__ = ()
+    go_type: ClassVar[str] = "map[string]string"
+    go_kind: ClassVar[str] = "map"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def underlying(self) -> dict[str, object]:
+        return self
+
+    def go_json(self) -> None:
+        """encoding/json writes null."""
+
+
 def is_nil_slice(value: object) -> bool:
     """Whether this is one of them."""
     return isinstance(value, NilList | NilStrings)
@@ -63,4 +80,4 @@ def is_nil_slice(value: object) -> bool:
 
 def is_nil(value: object) -> bool:
     """Whether this is a nil slice or a nil map."""
-    return isinstance(value, NilList | NilStrings | NilMap)
+    return isinstance(value, NilList | NilStrings | NilMap | NilTypedMap)

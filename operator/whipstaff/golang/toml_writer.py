@@ -8,9 +8,16 @@ from typing import Final
 from whipstaff.golang.durations import format_duration
 from whipstaff.golang.floats import format_g
 from whipstaff.golang.json_values import plain_value
-from whipstaff.golang.nil_values import is_nil_slice
+from whipstaff.golang.nil_values import is_nil, is_nil_slice
 from whipstaff.golang.timefmt import RFC3339_NANO, GoTime
-from whipstaff.golang.values import Duration, Float32, GoObject, JSONNumber, sorted_keys
+from whipstaff.golang.values import (
+    Duration,
+    Float32,
+    GoObject,
+    JSONNumber,
+    StructFields,
+    sorted_keys,
+)
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 # Times without a zone come from TOML itself, and go back as they were written.
@@ -64,6 +71,9 @@ class _Writer:
         """Write a value under its key; nil is not written."""
         if len(key) > _DEEPEST_KEY:
             raise RecursionError
+        if not key and is_nil_slice(value):
+            self.out.append("[]")
+            return
         value = _reflected(value)
         if value is None:
             return
@@ -105,17 +115,19 @@ class _Writer:
 
 def _reflected(value: object) -> object:
     """Give the map, list or scalar that a Go value is to reflection; times stay times."""
-    if is_nil_slice(value):
+    if is_nil(value):
         return None
     if not isinstance(value, GoObject) or isinstance(value, GoTime):
         return value
-    inner = value.underlying()
-    return inner if inner is not None else {name: get() for name, get in value.fields().items()}
+    for inner in (value.go_text(), value.underlying()):
+        if inner is not None:
+            return inner
+    return StructFields({name: get() for name, get in value.fields().items()})
 
 
 def _split(table: Mapping[str, object]) -> tuple[list[str], list[str]]:
     """Sort a table's keys: those with plain values, then those with tables of their own."""
-    names = sorted_keys(table)
+    names = list(table) if isinstance(table, StructFields) else sorted_keys(table)
     below = {name for name in names if _is_table(_reflected(table[name]))}
     return [name for name in names if name not in below], [name for name in names if name in below]
 

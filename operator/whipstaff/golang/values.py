@@ -327,6 +327,12 @@ class ChartValues(NamedMap):
         return self.inner.copy()
 
 
+class StructFields(dict[str, object]):
+    """The fields of a Go struct, written in this order where a map's keys would be sorted."""
+
+    __slots__ = ()
+
+
 class GoObject:
     """A Go value with fields and methods, reached through explicit tables alone.
 
@@ -352,6 +358,10 @@ class GoObject:
 
     def go_string(self) -> str | None:
         """What the String method prints, if the Go type has one."""
+        return None
+
+    def go_text(self) -> str | None:
+        """What the MarshalText method gives, if the Go type has one."""
         return None
 
     def __bool__(self) -> bool:

@@ -5,12 +5,13 @@ Values do not go through JSON here: floats keep their exponents, bytes are lists
 
 import base64
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from whipstaff.golang.durations import format_duration
 from whipstaff.golang.floats import format_g
 from whipstaff.golang.timefmt import GoTime
-from whipstaff.golang.values import Duration, Float32, GoObject
+from whipstaff.golang.values import Duration, Float32, GoObject, StructFields
 from whipstaff.golang.yaml_keys import natural_order
 from whipstaff.golang.yaml_style import is_simple_key, one_line, unfolded
 
@@ -54,7 +55,11 @@ def _block(value: Any, indent: int, out: list[str], lead: str) -> None:  # noqa:
 
 def _mapping(mapping: dict[str, object], indent: int, out: list[str], lead: str) -> None:
     padding = " " * indent
-    for key in natural_order(mapping, letters_after_digits=True):
+    if isinstance(mapping, StructFields):
+        keys: Iterable[str] = mapping
+    else:
+        keys = natural_order(mapping, letters_after_digits=True)
+    for key in keys:
         name = _simple_key(key)
         value = _plain(mapping[key])
         if name is None:
@@ -120,7 +125,7 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, GoTime):
         return value
-    inner = value.underlying()
-    if inner is not None:
-        return inner
-    return {name.lower(): getter() for name, getter in value.fields().items()}
+    for inner in (value.go_text(), value.underlying()):
+        if inner is not None:
+            return inner
+    return StructFields({name.lower(): getter() for name, getter in value.fields().items()})

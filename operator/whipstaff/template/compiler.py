@@ -532,7 +532,7 @@ class _Compiler:
             if function.scoped:
                 codes.insert(0, "scope")
         if function.name == "call":
-            callee_name = str(arguments[0]) if arguments else "value"
+            callee_name = str(arguments[0]) if arguments else None
             codes.insert(0, literal(callee_name))
         elif function.name == "len":
             codes.append(str(values[0].interface))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote_from_bytes
 
 from whipstaff.golang.printf import sprint, sprintf, sprintln
+from whipstaff.golang.quoting import is_print
 from whipstaff.golang.values import (
     GoInt,
     GoObject,
@@ -147,10 +148,12 @@ def slice_(item: object, *indexes: object) -> object:
 
 
 @function("call", VALUE, variadic=VALUE)
-def call(name: str, callee: object, *_: object) -> object:
-    """Fail: no value that a template can reach is a function."""
+def call(name: str | None, callee: object, *_: object) -> object:
+    """Fail: no value that a template can reach is a function; one piped in has no name."""
     if callee is None:
         raise FunctionError("call of nil")
+    if name is None:
+        name = callee if isinstance(callee, str) else f"<{type_name(callee)} Value>"
     raise FunctionError(f"non-function {name} of type {type_name(callee)}")
 
 
@@ -204,8 +207,8 @@ def _js_escape(found: re.Match[str]) -> str:
     if character.isascii():
         return _JS.get(character) or f"\\u{ord(character):04X}"
     if "\udc80" <= character <= "\udcff":
-        return "\\uFFFD"
-    return character if character.isprintable() else f"\\u{ord(character):04X}"
+        return character  # a byte that is no UTF-8 reads as U+FFFD, which can be printed
+    return character if is_print(ord(character)) else f"\\u{ord(character):04X}"
 
 
 @function("urlquery", variadic=ANY)

@@ -46,6 +46,9 @@ class VersionValue(GoObject):
     def go_string(self) -> str:
         return str(self.version)
 
+    def go_text(self) -> str:
+        return str(self.version)
+
     def go_json(self) -> str:
         return str(self.version)
 

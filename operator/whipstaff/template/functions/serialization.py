@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from whipstaff.golang import json, toml, yaml
 from whipstaff.golang.json_reader import PartialJSONError
+from whipstaff.golang.nil_values import NilList, NilMap
 from whipstaff.template.errors import FunctionError
 from whipstaff.template.functions.registry import Function, GoType, function
 
@@ -106,10 +107,11 @@ def to_raw_json(value: object) -> str:
 def from_json(text: str) -> dict[str, object]:
     """Read a JSON map."""
     try:
-        return json.load_map(text) or {}
+        read = json.load_map(text)
+        return NilMap() if read is None else read
     except PartialJSONError as error:
-        read = error.value if isinstance(error.value, dict) else {}
-        return {**read, "Error": error.text}
+        part = error.value if isinstance(error.value, dict) else {}
+        return {**part, "Error": error.text}
     except json.JSONError as error:
         return {"Error": error.text}
 
@@ -127,7 +129,8 @@ def must_from_json(text: str) -> object:
 def from_json_array(text: str) -> list[object]:
     """Read a JSON list."""
     try:
-        return json.load_list(text) or []
+        read = json.load_list(text)
+        return NilList() if read is None else read
     except json.JSONError as error:
         return [error.text]
 

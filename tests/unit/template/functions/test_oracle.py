@@ -1,5 +1,6 @@
 """Every template function against what Helm's own engine answered."""
 
+import json
 import os
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +22,8 @@ from whipstaff.template.functions.catalogue import REGISTRY
 from whipstaff.template.scope import RenderScope
 
 CASES = Path(__file__).parents[3] / "oracle" / "functions"
+# Names and signatures, as a program on Helm itself lists them.
+HELM = json.loads((CASES / "helm.json").read_text("utf-8"))
 ANSWERED = sorted(path.parent.name for path in CASES.glob("*/cases.yaml"))
 TEMPLATE = "oracle/templates/case.txt"
 CHART = a_chart({"Chart.yaml": "apiVersion: v2\nname: oracle\nversion: 1.2.3\n"})
@@ -88,6 +91,20 @@ def test_a_function_answers_as_helm(name):
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ANSWERED)
+def test_the_functions_are_those_of_helm():
+    assert sorted(REGISTRY) == sorted(HELM["functions"])
+
+
+@pytest.mark.parametrize("name", [name for name, kind in HELM["functions"].items() if kind])
+def test_a_function_takes_what_it_takes_in_helm(name):
+    function = REGISTRY[name]
+    params = [param.value for param in function.params]
+    if function.variadic:
+        params.append(f"...{function.variadic.value}")
+    assert HELM["functions"][name].startswith(f"func({', '.join(params)})")
+
+
+@pytest.mark.parametrize("name", sorted(HELM["functions"]))
 def test_a_function_has_ten_cases_at_least(name):
-    assert (CASES / name / "cases.yaml").read_text("utf-8").count("\n  - template:") >= 10
+    asked = (CASES / name / "cases.yaml").read_text("utf-8")
+    assert asked.count("\n  - template:") >= 10
