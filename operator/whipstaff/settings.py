@@ -15,7 +15,9 @@ VERSION = "0.1.0"
 class Settings:
     """Each field is also an environment variable: `WHIPSTAFF_` and its name in capitals."""
 
+    watch_namespaces: tuple[str, ...] = ()  # whose HelmReleases, with commas; empty: all
     storage_driver: str = "secret"  # "secret" or "configmap": what holds a revision
+    history_limit: int = 10  # revisions kept where maxHistory does not say; 0 keeps all
     concurrency: int = 16  # passes over releases at a time; waits hold none
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside the pod
     probe_port: int = 8080  # of /livez and /readyz; 0 for none
@@ -54,6 +56,8 @@ def _read(text: str, default: object, variable: str) -> object:
                 return {"true": True, "false": False}[text.lower()]
             case int() | float() | Path():
                 return type(default)(text)
+            case tuple():
+                return tuple(word.strip() for word in text.split(",") if word.strip())
             case _:
                 return text
     except (ValueError, KeyError) as error:

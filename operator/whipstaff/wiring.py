@@ -44,11 +44,10 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which cluster the operator works on, and which of its namespaces."""
+    """Which cluster the operator works on."""
 
     kubeconfig: Path | None = None  # None: the cluster that the process runs in
     context: str = ""
-    namespaces: tuple[str, ...] = ()  # where HelmReleases are watched; empty: all
 
     async def connect(self) -> Connection:
         """Find the API server and a way to speak to it."""
@@ -73,7 +72,7 @@ class Parts:
 
     def helmreleases(self, listener: Listener) -> HelmReleases:
         """Return the watch that tells the listener of HelmReleases."""
-        return HelmReleases(self.client, listener, self.target.namespaces)
+        return HelmReleases(self.client, listener, self.settings.watch_namespaces)
 
     def lease(self) -> Lease:
         """Return the Lease of the one writer."""
@@ -96,7 +95,7 @@ class Parts:
             "storage_driver": settings.storage_driver,
             "concurrency": settings.concurrency,
             "probe_port": settings.probe_port,
-            "namespaces": self.target.namespaces or "all",
+            "namespaces": settings.watch_namespaces or "all",
         }
 
     async def close(self) -> None:
@@ -116,7 +115,7 @@ async def assemble(settings: Settings, target: Target) -> Parts:
         user_agent=f"whipstaff/{VERSION}",
         silence_seconds=settings.watch_silence_seconds,
     )
-    cluster = ApiServerCluster(client)
+    cluster = ApiServerCluster(client, everywhere=not settings.watch_namespaces)
     workers = WorkerPool(settings)
     repositories = HTTPRepositories(settings, workers, clock.monotonic)
     world = World(

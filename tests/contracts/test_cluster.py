@@ -316,6 +316,7 @@ async def test_capabilities_name_versions_and_kinds(world):
 async def test_a_kind_is_known_soon_after_its_definition_was_applied(world):
     with pytest.raises(ClusterRefused):
         await world.apply(_a_widget())
+    assert not await world.cluster.takes_new("example.dev/v1", "Widget")
     await world.apply(WIDGETS)
     world.cluster.forget_kinds()
     applied = None
@@ -327,6 +328,7 @@ async def test_a_kind_is_known_soon_after_its_definition_was_applied(world):
             await asyncio.sleep(0.2)
     assert applied is not None
     assert applied["kind"] == "Widget"
+    assert await world.cluster.takes_new("example.dev/v1", "Widget")
     definition = await world.cluster.refer(WIDGETS, "", OPERATOR)
     await world.cluster.delete(definition, OPERATOR)
 

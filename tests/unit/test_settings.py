@@ -17,6 +17,7 @@ def test_each_kind_of_field_is_read():
             "WHIPSTAFF_LEASE_SECONDS": "1.5",
             "WHIPSTAFF_CACHE_FOLDER": "/data",
             "WHIPSTAFF_STORAGE_DRIVER": "configmap",
+            "WHIPSTAFF_WATCH_NAMESPACES": "shop, blog,",
             "WHIPSTAFF_ALLOW_LOOPBACK_REPOSITORIES": "false",
         }
     )
@@ -25,6 +26,7 @@ def test_each_kind_of_field_is_read():
         lease_seconds=1.5,
         cache_folder=Path("/data"),
         storage_driver="configmap",
+        watch_namespaces=("shop", "blog"),
         allow_loopback_repositories=False,
     )
 

@@ -52,7 +52,7 @@ def version() -> None:
 @click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
 @click.option(
     "--namespace",
-    "namespaces",
+    "watch_namespaces",
     multiple=True,
     help="Watch HelmReleases in this namespace only; may be given more than once.",
 )
@@ -75,7 +75,7 @@ def version() -> None:
 def run(
     kubeconfig: Path | None,
     context: str,
-    namespaces: tuple[str, ...],
+    watch_namespaces: tuple[str, ...],
     log_level: str,
     **flags: object,
 ) -> None:
@@ -88,19 +88,21 @@ def run(
     try:
         settings = Settings.from_environment(os.environ)  # noqa: TID251 - read once, here
         given = {name: value for name, value in flags.items() if value is not None}
+        if watch_namespaces:
+            given["watch_namespaces"] = watch_namespaces
         if kubeconfig is not None and settings.cache_folder == Settings().cache_folder:
             given.setdefault("cache_folder", Path.home() / ".cache" / "whipstaff" / "charts")
         settings = replace(settings, **given)  # type: ignore[arg-type]  # click checked the types
-        _run(settings, kubeconfig, context, namespaces)
+        _run(settings, kubeconfig, context)
     except (OperatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _run(settings: object, kubeconfig: Path | None, context: str, names: tuple[str, ...]) -> None:
+def _run(settings: object, kubeconfig: Path | None, context: str) -> None:
     from whipstaff.controller.operator import run as run_operator  # noqa: PLC0415
     from whipstaff.settings import Settings  # noqa: PLC0415
     from whipstaff.wiring import Target, assemble  # noqa: PLC0415
 
     assert isinstance(settings, Settings)  # noqa: S101 - the type is imported late
-    target = Target(kubeconfig, context, names)
+    target = Target(kubeconfig, context)
     run_operator(lambda: assemble(settings, target))

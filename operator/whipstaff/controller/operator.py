@@ -37,7 +37,12 @@ class Operator:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._queue = Queue(parts.world, parts.settings.concurrency, parts.random)
+        self._queue = Queue(
+            parts.world,
+            parts.settings.concurrency,
+            parts.random,
+            history_limit=parts.settings.history_limit,
+        )
         self._watch = parts.helmreleases(self._queue)
         self._lease = parts.lease()
         self._leading = False

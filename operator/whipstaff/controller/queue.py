@@ -14,7 +14,14 @@ from whipstaff.controller.entry import Entry, Key, Passing, wish_of
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.parsing import parse, parse_for_uninstall, parse_head
-from whipstaff.helmrelease.types import ChartSpec, DeletionPolicy, Head, HelmRelease, Spec
+from whipstaff.helmrelease.types import (
+    DEFAULT_MAX_HISTORY,
+    ChartSpec,
+    DeletionPolicy,
+    Head,
+    HelmRelease,
+    Spec,
+)
 from whipstaff.planning.decision import backoff_seconds
 from whipstaff.reconcile.loop import Ending, Outcome, Pass
 from whipstaff.reconcile.world import World
@@ -30,9 +37,17 @@ STOP_SECONDS = 8.0  # for running steps when the operator ends
 class Queue:
     """All HelmReleases that were seen, and the passes over them."""
 
-    def __init__(self, world: World, concurrency: int, random: Callable[[], float]) -> None:
-        """`random` returns numbers from 0 to 1."""
+    def __init__(
+        self,
+        world: World,
+        concurrency: int,
+        random: Callable[[], float],
+        *,
+        history_limit: int = DEFAULT_MAX_HISTORY,
+    ) -> None:
+        """`random` returns numbers from 0 to 1; `history_limit` stands in for maxHistory."""
         self._world = world
+        self._history_limit = history_limit
         self._room = asyncio.Semaphore(concurrency)
         self._random = random
         self._entries: dict[Key, Entry] = {}
@@ -176,7 +191,11 @@ class Queue:
         # A wrong chart or wrong values do not keep what is to be deleted.
         deletion = entry.head.deletion_requested
         try:
-            release = parse_for_uninstall(entry.body) if deletion else parse(entry.body)
+            release = (
+                parse_for_uninstall(entry.body)
+                if deletion
+                else parse(entry.body, history_limit=self._history_limit)
+            )
         except InvalidSpec as wrong:
             return _without_spec(entry.head), wrong
         holder = self._holder(entry)

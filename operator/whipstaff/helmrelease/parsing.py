@@ -66,11 +66,14 @@ REPOSITORY = TextRule(
 )
 
 
-def parse(body: JsonObject) -> HelmRelease:
-    """Read a whole HelmRelease; InvalidSpec names the first field that is wrong."""
+def parse(body: JsonObject, *, history_limit: int = DEFAULT_MAX_HISTORY) -> HelmRelease:
+    """Read a whole HelmRelease; InvalidSpec names the first field that is wrong.
+
+    `history_limit` is what maxHistory means where it is not said.
+    """
     head = parse_head(body)
     spec = Fields("", body).table("spec")
-    return _with_spec(head, _spec(head, spec))
+    return _with_spec(head, _spec(head, spec, history_limit))
 
 
 def parse_for_uninstall(body: JsonObject) -> HelmRelease:
@@ -126,7 +129,7 @@ def _with_spec(head: Head, spec: Spec) -> HelmRelease:
     )
 
 
-def _spec(head: Head, spec: Fields) -> Spec:
+def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
     placement = _placement(head, spec)
     timeout = _timeout(spec, DEFAULT_SECONDS)
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
@@ -144,7 +147,7 @@ def _spec(head: Head, spec: Fields) -> Spec:
         ),
         timeout_seconds=timeout,
         suspend=spec.flag("suspend"),
-        max_history=DEFAULT_MAX_HISTORY if max_history is None else max_history,
+        max_history=history_limit if max_history is None else max_history,
         service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
         install=_action(spec.table("install"), timeout, CRDPolicy.CREATE),
         upgrade=_action(spec.table("upgrade"), timeout, CRDPolicy.SKIP),

@@ -26,10 +26,13 @@ _NOTED_LIMIT = 4096
 class ApiServerCluster:
     """Reads, applies, deletes and follows objects, each as the identity that a call names."""
 
-    def __init__(self, client: Client, discovery: Discovery | None = None) -> None:
+    def __init__(
+        self, client: Client, discovery: Discovery | None = None, *, everywhere: bool = True
+    ) -> None:
+        """`everywhere`: whether the operator itself may watch all namespaces at once."""
         self._client = client
         self._discovery = discovery or Discovery(client)
-        self._followers = Followers(client, self._discovery, self.read)
+        self._followers = Followers(client, self._discovery, self.read, everywhere=everywhere)
         # Objects whose dry run showed entries of older managers; ordered as they came.
         self._to_be_folded: dict[tuple[ObjectReference, Identity], None] = {}
 
@@ -163,6 +166,12 @@ class ApiServerCluster:
                 return {}
             raise
         return answer if name else _with_kinds_of_items(answer)
+
+    async def takes_new(self, api_version: str, kind: str) -> bool:
+        self._discovery.forget()
+        resource = await self._discovery.find(api_version, kind)
+        # A definition that is being deleted is served on, but not for creations.
+        return resource is not None and "create" in resource.verbs
 
     def forget_kinds(self) -> None:
         self._discovery.forget()

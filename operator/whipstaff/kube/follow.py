@@ -1,7 +1,8 @@
 """Follows live objects for thousands of waits at once, with few watches.
 
 One watch serves all waits for a kind: the operator's own covers every object that Helm manages in
-the cluster, an impersonated ServiceAccount's covers its namespace. A watch opens when the first
+the cluster, or in a namespace if it may see no more; an impersonated ServiceAccount's covers its
+namespace. A watch opens when the first
 wait lasts, and closes some time after the last. Who may not watch asks again and again instead.
 """
 
@@ -62,8 +63,11 @@ class _Scope:
 class Followers:
     """Gives each wait its view of the live objects, out of shared watches."""
 
-    def __init__(self, client: Client, discovery: Discovery, read: Read) -> None:
+    def __init__(
+        self, client: Client, discovery: Discovery, read: Read, *, everywhere: bool = True
+    ) -> None:
         self._client = client
+        self._everywhere = everywhere  # whether the operator may watch all namespaces at once
         self._discovery = discovery
         self._read = read
         self._feeds: dict[_Scope, _Feed] = {}
@@ -151,7 +155,7 @@ class Followers:
         resource = await self._discovery.find(reference.api_version, reference.kind)
         if resource is None or "watch" not in resource.verbs:
             return None
-        everywhere = labelled and identity == OPERATOR
+        everywhere = self._everywhere and labelled and identity == OPERATOR
         # Unlabelled kinds without a namespace are few and large, as CRDs: each alone.
         alone = not labelled and not resource.namespaced
         return _Scope(

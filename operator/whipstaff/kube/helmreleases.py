@@ -87,11 +87,6 @@ class HelmReleases:
             for seen in self._seen:
                 group.create_task(self._follow(seen))
 
-    async def crd_terminating(self) -> bool:
-        """Whether our CRD is being deleted, or is gone: then no deletion is anyone's wish."""
-        metadata = await self._crd_metadata()
-        return metadata is None or "deletionTimestamp" in metadata
-
     async def _follow(self, seen: _Seen) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:

@@ -106,6 +106,10 @@ class Cluster(Protocol):
         """Answer a template's `lookup`: an object, a list for an empty name, {} if not found."""
         ...
 
+    async def takes_new(self, api_version: str, kind: str) -> bool:
+        """Whether objects of a kind may be created: not while its CRD is deleted, nor after."""
+        ...
+
     def forget_kinds(self) -> None:
         """Drop what is known of kinds, after CRDs were created or deleted."""
         ...

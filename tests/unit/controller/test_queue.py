@@ -28,6 +28,7 @@ class Passes:
         self.holds.set()
         self.outcomes = {}  # name -> Outcome or exception
         self.refused = []
+        self.limits = {}  # name -> how many revisions it keeps
 
     def __call__(self, _world, intent, written):
         return _Pass(self, intent, written)
@@ -47,6 +48,7 @@ class _Pass:
     async def run(self):
         passes, release = self._passes, self._intent.release
         passes.begun.append((release.name, release.spec.values.get("word")))
+        passes.limits[release.name] = release.spec.max_history
         passes.running += 1
         passes.most_running = max(passes.most_running, passes.running)
         try:
@@ -269,3 +271,13 @@ async def test_the_end_of_the_operator_cuts_off_what_takes_too_long(passes, monk
         async with asyncio.timeout(PATIENCE_SECONDS):
             await made.close()
         assert passes.running == 0
+
+
+async def test_a_release_without_a_limit_of_its_own_keeps_what_the_operator_says(passes):
+    made = Queue(None, 2, lambda: 0.5, history_limit=3)
+    made.open()
+    made.changed(a_release("silent"))
+    made.changed(a_release("outspoken", maxHistory=7))
+    await until(lambda: len(passes.limits) == 2)
+    assert passes.limits == {"silent": 3, "outspoken": 7}
+    await made.close()

@@ -54,7 +54,7 @@ def reference(name="a", kind="ConfigMap"):
 
 
 @asynccontextmanager
-async def a_cluster():
+async def a_cluster(**options):
     async with a_stub() as (stub, client):
         stub.on("GET", "/version", {"gitVersion": "v1.36.3"})
         stub.on("GET", "/api", DISCOVERY)
@@ -62,7 +62,7 @@ async def a_cluster():
         for path in (MAPS, IN_WEB):
             stub.on("GET", path, {"metadata": {"resourceVersion": "5"}, "items": []})
             stub.watches(path, [NEVER])
-        cluster = ApiServerCluster(client)
+        cluster = ApiServerCluster(client, **options)
         yield stub, cluster
         await cluster.close()
 
@@ -101,6 +101,20 @@ async def test_many_waits_share_one_watch_of_all_that_helm_manages():
         assert shown == [{"x": name} for name in names]
         (watch,) = stub.asked("WATCH")
         assert watch["query"]["labelSelector"] == "app.kubernetes.io/managed-by=Helm"
+
+
+async def test_who_may_not_watch_everywhere_watches_in_the_namespace():
+    async with a_cluster(everywhere=False) as (stub, cluster):
+        stub.on("GET", f"{IN_WEB}/a", a_map())
+        stub.watches(IN_WEB, [event("MODIFIED", a_map(version="6", x="y")), NEVER])
+        following = cluster.follow([reference()], OPERATOR)
+        await soon(following)
+        assert (await soon(following))[reference()]["data"] == {"x": "y"}
+        (watch,) = stub.asked("WATCH")
+        assert (watch["path"], watch["query"]["labelSelector"]) == (
+            IN_WEB,
+            "app.kubernetes.io/managed-by=Helm",
+        )
 
 
 async def test_an_object_without_helms_label_is_watched_in_its_namespace():

@@ -190,7 +190,6 @@ async def test_a_definition_that_goes_and_comes_is_lived_through():
         stub.watches(ALL, ["garbage\n"], [NEVER])
         await until(lambda: watch.crd_gone)
         assert told == [("changed", "a", "1"), ("gone", "a", "uid-a")]
-        assert await watch.crd_terminating()
         await until(lambda: not watch.crd_gone)
 
 
@@ -202,23 +201,6 @@ async def test_an_api_server_that_has_not_read_the_definition_yet_deletes_nothin
         await until(lambda: len(stub.asked("WATCH")) == 2)
         assert told == [("changed", "a", "1")]
         assert not watch.crd_gone
-
-
-@pytest.mark.parametrize(
-    ("answer", "terminating"),
-    [
-        pytest.param(CRD, False, id="there"),
-        pytest.param(
-            {"metadata": {"deletionTimestamp": "2026-01-02T03:04:05Z"}}, True, id="terminating"
-        ),
-        pytest.param(lambda: refused(404), True, id="gone"),
-        pytest.param(lambda: refused(403), False, id="not ours to read"),
-    ],
-)
-async def test_the_state_of_the_definition_is_known(answer, terminating):
-    async with a_stub() as (stub, client):
-        stub.on("GET", CRD_PATH, answer)
-        assert await HelmReleases(client, Listening()).crd_terminating() is terminating
 
 
 async def test_given_namespaces_are_watched_each_by_itself():
