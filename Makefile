@@ -61,6 +61,10 @@ bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS;
 build-control-plane: $(SET_UP) ## get the control plane's programs: found, downloaded or built (15 minutes, once)
 	@$(CONTROL_PLANE) build > /dev/null
 
+.PHONY: manifests
+manifests: $(SET_UP) ## write deploy/ and the chart's definitions anew from crds/ and charts/whipstaff
+	@$(RUN) -m tools.manifests
+
 .PHONY: lock
 lock: $(SET_UP) ## write requirements/*.lock anew
 	$(RUN) -m tools.lock

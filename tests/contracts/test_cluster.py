@@ -49,6 +49,10 @@ class World:
         reference = await self.cluster.refer(body, self.namespace, OPERATOR)
         return await self.cluster.apply(reference, body, OPERATOR, **options)
 
+    async def definition_is_going(self):
+        name = WIDGETS["metadata"]["name"]
+        return await self.cluster.definition_is_going(name, "example.dev/v1", "Widget")
+
 
 @pytest.fixture(params=["fake", pytest.param("api-server", marks=pytest.mark.cluster)])
 async def world(request):
@@ -316,7 +320,7 @@ async def test_capabilities_name_versions_and_kinds(world):
 async def test_a_kind_is_known_soon_after_its_definition_was_applied(world):
     with pytest.raises(ClusterRefused):
         await world.apply(_a_widget())
-    assert not await world.cluster.takes_new("example.dev/v1", "Widget")
+    assert await world.definition_is_going()
     await world.apply(WIDGETS)
     world.cluster.forget_kinds()
     applied = None
@@ -328,7 +332,7 @@ async def test_a_kind_is_known_soon_after_its_definition_was_applied(world):
             await asyncio.sleep(0.2)
     assert applied is not None
     assert applied["kind"] == "Widget"
-    assert await world.cluster.takes_new("example.dev/v1", "Widget")
+    assert not await world.definition_is_going()
     definition = await world.cluster.refer(WIDGETS, "", OPERATOR)
     await world.cluster.delete(definition, OPERATOR)
 

@@ -190,9 +190,9 @@ class FakeCluster:
         ]
         return {"apiVersion": api_version, "kind": f"{kind}List", "metadata": {}, "items": items}
 
-    async def takes_new(self, api_version, kind):
-        await self._enter("takes-new", kind, OPERATOR)
-        return (api_version, kind) in self.kinds
+    async def definition_is_going(self, name, api_version, kind):
+        await self._enter("definition-is-going", name, OPERATOR)
+        return (api_version, kind) not in self.kinds
 
     def forget_kinds(self):
         self.calls.append(("forget-kinds", "", OPERATOR))

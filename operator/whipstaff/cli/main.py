@@ -33,14 +33,22 @@ class Late(click.Command):
 
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
+main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 
 @main.command()
-def version() -> None:
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def version(output: str) -> None:
     """Print the version."""
-    from whipstaff.settings import VERSION  # noqa: PLC0415 - only what the subcommand needs
+    import json  # noqa: PLC0415 - only what the subcommand needs
+    import platform  # noqa: PLC0415
 
-    click.echo(VERSION)
+    from whipstaff.settings import VERSION  # noqa: PLC0415
+
+    facts = {"version": VERSION, "python": platform.python_version()}
+    click.echo(json.dumps(facts) if output == "json" else VERSION)
 
 
 @main.command()

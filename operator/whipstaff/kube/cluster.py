@@ -10,11 +10,14 @@ from whipstaff.kube.client import APPLY_PATCH, JSON_PATCH, METADATA_ONLY, Client
 from whipstaff.kube.discovery import Discovery, Resource
 from whipstaff.kube.follow import Followers
 from whipstaff.reconcile.ports import (
+    OPERATOR,
     ClusterCapabilities,
     Identity,
     ObjectReference,
 )
 from whipstaff.release.revision import JsonObject
+
+SETTLE_SECONDS = 1.0  # from a CRD's deletion to the last API server that serves accordingly
 
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE, _FORBIDDEN = 404, 409, 422, 403
 _QUOTA_RACE = "Operation cannot be fulfilled on resourcequotas"
@@ -29,8 +32,9 @@ class ApiServerCluster:
     def __init__(
         self, client: Client, discovery: Discovery | None = None, *, everywhere: bool = True
     ) -> None:
-        """`everywhere`: whether the operator itself may watch all namespaces at once."""
+        """`everywhere`: whether the operator has rights beyond some namespaces."""
         self._client = client
+        self._everywhere = everywhere
         self._discovery = discovery or Discovery(client)
         self._followers = Followers(client, self._discovery, self.read, everywhere=everywhere)
         # Objects whose dry run showed entries of older managers; ordered as they came.
@@ -167,11 +171,21 @@ class ApiServerCluster:
             raise
         return answer if name else _with_kinds_of_items(answer)
 
-    async def takes_new(self, api_version: str, kind: str) -> bool:
-        self._discovery.forget()
-        resource = await self._discovery.find(api_version, kind)
-        # A definition that is being deleted is served on, but not for creations.
-        return resource is not None and "create" in resource.verbs
+    async def definition_is_going(self, name: str, api_version: str, kind: str) -> bool:
+        if self._everywhere:
+            reference = ObjectReference(
+                "apiextensions.k8s.io/v1", "CustomResourceDefinition", "", name
+            )
+            found = await self.read(reference, OPERATOR)
+            return found is None or "deletionTimestamp" in found["metadata"]
+        for pause_seconds in (0.0, SETTLE_SECONDS):
+            await asyncio.sleep(pause_seconds)
+            self._discovery.forget()
+            resource = await self._discovery.find(api_version, kind)
+            # A kind whose definition is being deleted is served on, but not for creations.
+            if resource is None or "create" not in resource.verbs:
+                return True
+        return False
 
     def forget_kinds(self) -> None:
         self._discovery.forget()

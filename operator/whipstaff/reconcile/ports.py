@@ -106,8 +106,11 @@ class Cluster(Protocol):
         """Answer a template's `lookup`: an object, a list for an empty name, {} if not found."""
         ...
 
-    async def takes_new(self, api_version: str, kind: str) -> bool:
-        """Whether objects of a kind may be created: not while its CRD is deleted, nor after."""
+    async def definition_is_going(self, name: str, api_version: str, kind: str) -> bool:
+        """Whether the CRD of this name, which defines a kind, is being deleted or is gone.
+
+        The operator asks; where it may not read CRDs, what is served tells.
+        """
         ...
 
     def forget_kinds(self) -> None:

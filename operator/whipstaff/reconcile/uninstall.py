@@ -4,7 +4,6 @@ Each step can be done twice, and the newest record goes last: a kill in between 
 it happened. Nothing is removed that Whipstaff never released.
 """
 
-import asyncio
 import logging
 
 from whipstaff.errors import ClusterRefused, OperatorError
@@ -17,8 +16,6 @@ from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
 from whipstaff.release.history import living
 from whipstaff.release.marks import is_ours
 from whipstaff.release.revision import ReleaseStatus, Revision, RevisionHeader
-
-SETTLE_SECONDS = 1.0  # between the deletion of our CRD and the last API server that knows of it
 
 _FORBIDDEN = 403
 
@@ -54,33 +51,18 @@ class Uninstallation:
         if self._release.spec.uninstall.deletion_policy is DeletionPolicy.ORPHAN:
             return True
         # Whoever removes our CRD removes the operator, not what it installed.
-        reference = ObjectReference(
-            "apiextensions.k8s.io/v1", "CustomResourceDefinition", "", CRD_NAME
-        )
-        try:
-            return await self._is_going(reference)
-        except ClusterRefused as refused:
-            if refused.code != _FORBIDDEN:
-                raise
-        # Who has rights in namespaces only sees it by what is served: not for creations any more.
-        for pause_seconds in (0.0, SETTLE_SECONDS):
-            await asyncio.sleep(pause_seconds)
-            if not await self._world.cluster.takes_new(API_VERSION, KIND):
-                return True
-        return False
+        return await self._world.cluster.definition_is_going(CRD_NAME, API_VERSION, KIND)
 
     async def _namespace_is_going(self) -> bool:
         name = self._release.spec.target_namespace
+        reference = ObjectReference("v1", "Namespace", "", name)
         try:
-            return await self._is_going(ObjectReference("v1", "Namespace", "", name))
+            namespace = await self._world.cluster.read(reference, OPERATOR)
         except ClusterRefused as refused:
             if refused.code != _FORBIDDEN:
                 raise
             return False  # the uninstallation finds out
-
-    async def _is_going(self, reference: ObjectReference) -> bool:
-        found = await self._world.cluster.read(reference, OPERATOR)
-        return found is None or "deletionTimestamp" in found.get("metadata", {})
+        return namespace is None or "deletionTimestamp" in namespace.get("metadata", {})
 
     async def _uninstall(self, *, hooks_can_run: bool) -> None:
         key = self._release.release_key

@@ -33,6 +33,38 @@ async def a_cluster():
         yield stub, ApiServerCluster(client)
 
 
+async def definition_is_going(monkeypatch, *verbs):
+    """Ask one who may not read definitions, while our kind is served for these verbs."""
+    monkeypatch.setattr(cluster_module, "SETTLE_SECONDS", 0.0)
+    kind = {"name": "helmreleases", "kind": "HelmRelease", "namespaced": True, "verbs": verbs}
+    group = {"name": "whipstaff.dev", "versions": [{"groupVersion": "whipstaff.dev/v1"}]}
+    async with a_stub() as (stub, client):
+        stub.on("GET", "/version", {"gitVersion": "v1.36.3"})
+        stub.on("GET", "/api", {"kind": "APIVersions", "versions": []})
+        stub.on("GET", "/apis", {"kind": "APIGroupList", "groups": [group] if verbs else []})
+        stub.on("GET", "/apis/whipstaff.dev/v1", {"resources": [kind]})
+        cluster = ApiServerCluster(client, everywhere=False)
+        going = await cluster.definition_is_going(
+            "helmreleases.whipstaff.dev", "whipstaff.dev/v1", "HelmRelease"
+        )
+        return going, len([each for each in stub.requests if each["path"] == "/apis"])
+
+
+async def test_a_definition_stays_if_its_kind_is_still_served_for_creations_a_moment_later(
+    monkeypatch,
+):
+    assert await definition_is_going(monkeypatch, "get", "create", "delete") == (False, 2)
+
+
+async def test_a_definition_goes_when_its_kind_is_served_but_not_for_creations(monkeypatch):
+    assert await definition_is_going(monkeypatch, "get", "delete") == (True, 1)
+
+
+async def test_a_definition_is_gone_when_its_kind_is_not_served(monkeypatch):
+    going, _ = await definition_is_going(monkeypatch)
+    assert going
+
+
 def patches(stub):
     return [request for request in stub.requests if request["method"] == "PATCH"]
 

@@ -1,0 +1,59 @@
+"""Write what is made from other files: `make manifests`.
+
+`crds/` is the source of the chart's and of deploy/'s definitions; `charts/whipstaff` is the source
+of deploy/'s manifests.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CRDS = ROOT / "crds"
+CHART = ROOT / "charts" / "whipstaff"
+DEPLOY = ROOT / "deploy"
+NAME, NAMESPACE = "whipstaff", "whipstaff-system"
+HEADER = "# Made from charts/whipstaff by `make manifests`.\n"
+HELMS_LABELS = ("app.kubernetes.io/managed-by", "helm.sh/chart")
+
+
+def main() -> None:
+    """Write all of it anew."""
+    for folder in (CHART / "files" / "crds", DEPLOY / "crds"):
+        copy_definitions(folder)
+    (DEPLOY / "operator.yaml").write_text(operator_manifests(), encoding="utf-8")
+
+
+def copy_definitions(folder: Path) -> None:
+    """Make a folder hold the definitions of crds/ and no other."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in sorted(CRDS.glob("*.yaml")):
+        shutil.copyfile(path, folder / path.name)
+
+
+def operator_manifests() -> str:
+    """Render the chart with its own values, without what says that Helm installed it."""
+    command = [sys.executable, "-m", "whipstaff", "template", NAME, str(CHART), "-n", NAMESPACE]
+    rendered = subprocess.run(
+        [*command, "--set", "crds.install=false"], capture_output=True, text=True, check=True
+    ).stdout
+    bodies = [plain(body) for body in yaml.safe_load_all(rendered) if body]
+    return HEADER + yaml.safe_dump_all(bodies, sort_keys=False, width=120)
+
+
+def plain(body: dict[str, Any]) -> dict[str, Any]:
+    """Take Helm's labels off an object, and off its pods; changes the object itself."""
+    template = body.get("spec", {}).get("template", {})
+    for metadata in (body["metadata"], template.get("metadata", {})):
+        for label in HELMS_LABELS:
+            metadata.get("labels", {}).pop(label, None)
+    return body
+
+
+if __name__ == "__main__":
+    main()
