@@ -28,6 +28,7 @@ from whipstaff.golang.values import (
 )
 from whipstaff.template.constants import WANTED, as_constant
 from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
+from whipstaff.template.laps import Lap
 from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:
@@ -430,21 +431,23 @@ def elements(run: Run, value: object) -> Sequence[object]:
     else:
         items = _items(value)
     run.charge(len(items))
-    return items
+    return items if run.scope.generated is None else Lap(items, value)
 
 
 def pairs(run: Run, value: object) -> Sequence[tuple[object, object]]:
     """What `range` with two variables goes through: index or key, and element."""
     if isinstance(value, dict):
         run.charge(len(value))
-        return [(key, value[key]) for key in sorted_keys(value)]
+        entries: list[tuple[object, object]] = [(key, value[key]) for key in sorted_keys(value)]
+        return entries if run.scope.generated is None else Lap(entries, value)
     if isinstance(value, int) and not isinstance(value, bool):
         raise EvalError(f"can't use {value} to iterate over more than one variable")
     if isinstance(value, GoObject) and isinstance(value.underlying(), dict):
         return pairs(run, value.underlying())
     items = value if isinstance(value, list) else _items(value)
     run.charge(len(items))
-    return list(enumerate(items))
+    numbered: list[tuple[object, object]] = list(enumerate(items))
+    return numbered if run.scope.generated is None else Lap(numbered, items)
 
 
 def _items(value: object) -> Sequence[object]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from whipstaff.template.generated import Generated
+
 
 class RandomSource(Protocol):
     """Where `randAlphaNum` and its kin get their randomness."""
@@ -66,3 +68,4 @@ class RenderScope:
     # Told the path of each template before it is rendered, and "" at the end: when time or memory
     # run out, nothing else says where.
     begin: Callable[[str], None] = _nobody
+    generated: Generated | None = None  # what is kept of what functions generate; None: nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from whipstaff.template import generated
 from whipstaff.template.functions import (
     builtin,
     crypto,
@@ -50,5 +51,9 @@ FAMILIES = (
 )
 
 REGISTRY: Mapping[str, Function] = MappingProxyType(
-    {name: function for family in FAMILIES for name, function in family.FAMILY.items()}
+    {
+        name: generated.keeping(function) if name in generated.GENERATING else function
+        for family in FAMILIES
+        for name, function in family.FAMILY.items()
+    }
 )
