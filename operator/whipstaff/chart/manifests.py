@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from whipstaff.chart import shapes
 from whipstaff.chart.install_order import INSTALL_ORDER
 from whipstaff.chart.model import JsonObject
-from whipstaff.chart.shapes import MapOf, Scalar, ShapeError, Struct, read
+from whipstaff.chart.shapes import MapOf, Scalar, ShapeError, Struct
 from whipstaff.errors import ManifestInvalid
 from whipstaff.golang import yaml
 
@@ -91,17 +92,29 @@ def sort(rendered: Mapping[str, str]) -> tuple[tuple[Hook, ...], tuple[Document,
 
     `rendered` goes from template path to text. What is no YAML object raises ManifestInvalid.
     """
+    parts: list[Document | Hook] = []
+    for path in sorted(rendered):
+        if not posixpath.basename(path).startswith("_"):
+            parts += read(path, rendered[path])
+    return in_install_order(parts)
+
+
+def read(path: str, rendered: str) -> tuple[Document | Hook, ...]:
+    """Return the manifests and hooks in one rendered template; ManifestInvalid if it is no YAML."""
+    return tuple(found for text in split(rendered) if (found := _read(path, text)))
+
+
+def in_install_order(
+    parts: Iterable[Document | Hook],
+) -> tuple[tuple[Hook, ...], tuple[Document, ...]]:
+    """Return hooks and manifests, each in install order."""
     hooks: list[Hook] = []
     documents: list[Document] = []
-    for path in sorted(rendered):
-        if posixpath.basename(path).startswith("_"):
-            continue
-        for text in split(rendered[path]):
-            found = _read(path, text)
-            if isinstance(found, Hook):
-                hooks.append(found)
-            elif found is not None:
-                documents.append(found)
+    for part in parts:
+        if isinstance(part, Hook):
+            hooks.append(part)
+        else:
+            documents.append(part)
     hooks.sort(key=lambda hook: _install_rank(hook.kind))
     documents.sort(key=lambda document: _install_rank(document.kind))
     return tuple(hooks), tuple(documents)
@@ -146,7 +159,7 @@ def _read(path: str, text: str) -> Document | Hook | None:
 def _parse(path: str, text: str) -> tuple[JsonObject, JsonObject]:
     try:
         value = yaml.load_integers(text)
-        head = read(value, _HEAD)
+        head = shapes.read(value, _HEAD)
     except (yaml.YAMLError, ShapeError) as error:
         problem = (
             error.text

@@ -7,9 +7,10 @@ lookup) that templates may cause.
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from whipstaff.chart import dependencies, manifests, schema
 from whipstaff.chart.capabilities import Capabilities
@@ -17,7 +18,8 @@ from whipstaff.chart.files import Files
 from whipstaff.chart.manifests import Document, Hook
 from whipstaff.chart.metadata_view import metadata_view
 from whipstaff.chart.model import Chart, CRDFile, JsonObject
-from whipstaff.chart.values import coalesce, table_at
+from whipstaff.chart.reads import Reads
+from whipstaff.chart.values import Warn, coalesce, table_at
 from whipstaff.errors import (
     ChartInvalid,
     KubeVersionIncompatible,
@@ -28,8 +30,9 @@ from whipstaff.golang.values import ChartValues, go_text
 from whipstaff.template.errors import LimitExceeded, TemplateError
 
 if TYPE_CHECKING:
-    from whipstaff.template.engine import Engine
+    from whipstaff.template.engine import Budget, Engine
     from whipstaff.template.scope import RenderScope
+    from whipstaff.template.tracing import Tracer
 
 NOTES = "NOTES.txt"
 
@@ -75,13 +78,14 @@ class Rendered:
     notes: str
     crds: tuple[CRDFile, ...]
     warnings: tuple[str, ...] = ()
+    reads: Reads | None = None  # only of a traced render
 
     @property
     def manifest(self) -> str:
         return manifests.manifest(self.documents)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Template:
     """One template of a chart or of a chart inside it, and the data it is rendered with."""
 
@@ -102,18 +106,30 @@ def render(
 
     Raises ChartInvalid, ValuesInvalid, RenderFailed or ManifestInvalid, each with Helm's text.
     """
-    check_installable(chart)
-    dependencies.check(chart)
     warnings: list[str] = []
-    chart = dependencies.process(chart, values, warnings.append)
-    own_values = coalesce(chart, values, warnings.append)
-    if not options.skip_schema_validation:
-        schema.validate(chart, own_values)
-    check_kube_version(chart, capabilities)
+    chart, own_values = decided(chart, values, warnings.append)
+    check_values(chart, own_values, capabilities, options)
     texts = execute(chart, own_values, release, capabilities, scope)
-    notes = _take_notes(chart, texts, subcharts=options.subchart_notes)
+    notes = take_notes(chart, texts, subcharts=options.subchart_notes)
     hooks, documents = manifests.sort(texts)
     return Rendered(chart, documents, hooks, notes, tuple(chart.crds()), tuple(warnings))
+
+
+def decided(chart: Chart, values: JsonObject, warn: Warn) -> tuple[Chart, JsonObject]:
+    """Return the chart with its dependencies decided, and its values with the user's over them."""
+    check_installable(chart)
+    dependencies.check(chart)
+    chart = dependencies.process(chart, values, warn)
+    return chart, coalesce(chart, values, warn)
+
+
+def check_values(
+    chart: Chart, values: JsonObject, capabilities: Capabilities, options: Options
+) -> None:
+    """Raise what forbids to render the chart with these coalesced values on this cluster."""
+    if not options.skip_schema_validation:
+        schema.validate(chart, values)
+    check_kube_version(chart, capabilities)
 
 
 def template_output(rendered: Rendered, *, hooks: bool = True, tests: bool = True) -> str:
@@ -161,26 +177,74 @@ def execute(
     scope: "RenderScope",
 ) -> dict[str, str]:
     """Render every template but the partials, in Helm's order; they share their values."""
-    top = {"Release": release.as_values(), "Capabilities": capabilities}
-    templates: dict[str, _Template] = {}
-    _collect(chart, {**top, "Values": ChartValues(values)}, templates, is_root=True)
-    order = parse_order(templates)
-    try:
-        parsed = _engine().parse({path: templates[path].source for path in order}, order=order)
-        texts: dict[str, str] = {}
-        for path in order:
-            if posixpath.basename(path).startswith("_"):
-                continue
-            template = templates[path]
-            template.data["Template"] = ChartValues(Name=path, BasePath=template.base_path)
-            scope.begin(path)
-            texts[path] = parsed.render(path, template.data, scope)
+    stage = Stage(chart, values, release, capabilities)
+    budget = stage.budget(scope)
+    return {path: stage.render(path, scope, budget) for path in stage.order}
+
+
+class Stage:
+    """The templates of a chart, parsed, in the order they are rendered, with the data they share.
+
+    With a tracer its maps are traced, and `values` is the traced form of the root chart's.
+    """
+
+    def __init__(
+        self,
+        chart: Chart,
+        values: JsonObject,
+        release: ReleaseInfo,
+        capabilities: Capabilities,
+        tracer: "Tracer | None" = None,
+    ) -> None:
+        self._name = chart.name
+        top = {"Release": release.as_values(), "Capabilities": capabilities}
+        self._templates: dict[str, _Template] = {}
+        data = _collect(
+            chart, {**top, "Values": ChartValues(values)}, self._templates, is_root=True
+        )
+        order = parse_order(self._templates)
+        with self._named_errors():
+            self._parsed = _engine().parse(
+                {path: self._templates[path].source for path in order}, order=order
+            )
+        self.order = tuple(path for path in order if not posixpath.basename(path).startswith("_"))
+        self.data: JsonObject = data
+        if tracer is not None:
+            self._trace(tracer)
+
+    def _trace(self, tracer: "Tracer") -> None:
+        self.data = cast("JsonObject", tracer.adopt(self.data))
+        for template in self._templates.values():
+            template.data = cast("JsonObject", tracer.adopt(template.data))
+        for values in tracer.named:
+            self._parsed.name_values(values)
+
+    def budget(self, scope: "RenderScope") -> "Budget":
+        """Return what all templates together may take."""
+        from whipstaff.template.engine import Budget  # noqa: PLC0415 - as late as the engine
+
+        return Budget.of(scope)
+
+    def render(self, path: str, scope: "RenderScope", budget: "Budget") -> str:
+        """Render one template; RenderFailed or RenderLimit with Helm's text if it fails."""
+        template = self._templates[path]
+        # Each template has one of its own, which is no change of what they share.
+        own = ChartValues(Name=path, BasePath=template.base_path)
+        dict.__setitem__(template.data, "Template", own)
+        scope.begin(path)
+        with self._named_errors():
+            text = self._parsed.render(path, template.data, scope, budget)
         scope.begin("")
-    except LimitExceeded as error:
-        raise RenderLimit(str(error), chart.name, error.template, error.line) from error
-    except TemplateError as error:
-        raise RenderFailed(str(error), chart.name, error.template, error.line) from error
-    return texts
+        return text
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except LimitExceeded as error:
+            raise RenderLimit(str(error), self._name, error.template, error.line) from error
+        except TemplateError as error:
+            raise RenderFailed(str(error), self._name, error.template, error.line) from error
 
 
 def sources(chart: Chart) -> Iterator[tuple[str, str]]:
@@ -254,7 +318,7 @@ def _sources(chart: Chart) -> Iterator[tuple[str, str]]:
             yield file.name, go_text(file.data)
 
 
-def _take_notes(chart: Chart, texts: dict[str, str], *, subcharts: bool) -> str:
+def take_notes(chart: Chart, texts: dict[str, str], *, subcharts: bool) -> str:
     """Remove the notes of all charts from the rendered texts; return the root chart's, or all."""
     root = f"{chart.name}/templates/{NOTES}"
     found = [path for path in sorted(texts) if path.endswith(NOTES)]

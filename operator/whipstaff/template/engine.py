@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from importlib.util import MAGIC_NUMBER
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
@@ -120,6 +122,20 @@ class Engine:
         return MAGIC_NUMBER + bytes((COMPILER_VERSION,)) + _digest(signatures)
 
 
+@dataclass(slots=True)
+class Budget:
+    """What is left of the limits that all templates of one render share."""
+
+    steps: int
+    deadline: float  # of the monotonic clock; 0 is none
+
+    @classmethod
+    def of(cls, scope: RenderScope) -> Self:
+        """Return all that the scope allows."""
+        seconds = scope.limits.seconds
+        return cls(scope.limits.steps, time.monotonic() + seconds if seconds else 0.0)
+
+
 class TemplateSet:
     """The templates of one chart and its subcharts."""
 
@@ -131,21 +147,36 @@ class TemplateSet:
         self._keys = keys
         self._named: dict[int, dict[str, object]] = {}
 
-    def render(self, name: str, data: object, scope: RenderScope) -> str:
-        """What the named template prints; TemplateError with Helm's text if it fails."""
+    def name_values(self, values: dict[str, object]) -> None:
+        """Let a plain map be common.Values wherever a chain of fields ends in `.Values`."""
+        self._named[id(values)] = values
+
+    def render(
+        self, name: str, data: object, scope: RenderScope, budget: Budget | None = None
+    ) -> str:
+        """What the named template prints; TemplateError with Helm's text if it fails.
+
+        Templates that share a budget share its steps and its time.
+        """
+        budget = budget or Budget.of(scope)
         run = Run(self.definitions, scope, self.engine.parse_text)
         run.named = self._named
+        run.steps, run.deadline = budget.steps, budget.deadline
         if isinstance(data, dict) and isinstance(values := data.get("Values"), ChartValues):
             # Templates read plain maps faster, and the type is only asked for as a whole.
-            data["Values"] = self._named[id(values.inner)] = values.inner
+            data["Values"] = values.inner
+            self.name_values(values.inner)
         allow_frames(scope.limits.depth * FRAMES_PER_TEMPLATE)
         try:
-            return run.execute(self.definitions[name], data).replace("<no value>", "")
+            text = run.execute(self.definitions[name], data).replace("<no value>", "")
         except LimitExceeded as error:
             raise _placed(error, name, strict=scope.strict) from error
         except ExecError as error:
             template, line, column = error.location.rsplit(":", 2)
             raise TemplateError(helm_text(error), template, int(line), int(column)) from error
+        finally:
+            budget.steps = run.steps
+        return text
 
     def compiled(self) -> bytes:
         """The code compiled so far, for `Engine.load` after a restart."""

@@ -1,0 +1,479 @@
+"""Render a chart again for the same release: only the templates that the change concerns.
+
+A `Memory` keeps the data of the last render, traced, and for each template its text, what it read
+and what it changed in the data that all templates share. When values change, the kept data is
+changed in the same places; then the templates run in Helm's order, and one is passed over if it is
+a function of its reads and nothing that it read differs from what it saw the last time. What it
+wrote is then written again, so that those that follow see what they would see.
+
+Whenever a change cannot be followed with certainty, everything is rendered anew.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from whipstaff.chart import manifests, rendering, schema
+from whipstaff.chart.capabilities import Capabilities
+from whipstaff.chart.manifests import Document, Hook
+from whipstaff.chart.model import Chart, CRDFile, JsonObject
+from whipstaff.chart.reads import Reads, ValuePath, conditions
+from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered, Stage
+from whipstaff.chart.values import coalesce
+from whipstaff.template.tracing import (
+    MISSING,
+    SCALARS,
+    Footprint,
+    Place,
+    TracedMap,
+    Tracer,
+    Whole,
+    Written,
+    peek,
+    restore,
+)
+
+if TYPE_CHECKING:
+    from whipstaff.template.engine import Budget
+    from whipstaff.template.scope import RenderScope
+
+_DOCUMENT_FACTOR = 12  # a parsed document takes about so many times its text
+_READ_BYTES = 120  # of one read
+_LEAF_BYTES = 400  # of one value, kept plain and traced
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be rendered, but for the values and the effects."""
+
+    chart: Chart
+    release: ReleaseInfo
+    capabilities: Capabilities
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(slots=True)
+class _Done:
+    """One template as it was rendered last."""
+
+    text: str
+    footprint: Footprint
+    steps: int
+    parts: tuple[Document | Hook, ...] | None = None  # None until the text was read
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A render that went well."""
+
+    question: Question
+    values: JsonObject  # the user's
+    chart: Chart  # with its dependencies decided
+    own_values: JsonObject  # coalesced; no template has touched them
+    warnings: tuple[str, ...]
+    tracer: Tracer
+    stage: Stage
+    crds: tuple[CRDFile, ...]
+    done: dict[str, _Done] = field(default_factory=dict)
+    places: "dict[ValuePath, list[tuple[dict[str, object], str]]] | None" = None
+
+    @property
+    def traced_values(self) -> TracedMap:
+        return cast("TracedMap", peek(self.stage.data, "Values"))
+
+    def bytes_held(self) -> int:
+        """Estimate the memory that is kept only for the next render."""
+        texts = sum(len(one.text) for one in self.done.values())
+        reads = sum(len(one.footprint.reads) for one in self.done.values())
+        return (
+            texts * (1 + _DOCUMENT_FACTOR)
+            + reads * _READ_BYTES
+            + _count(self.own_values) * _LEAF_BYTES
+        )
+
+
+class _Unfollowable(Exception):
+    """The data changed in a way that cannot be done to the kept data."""
+
+
+class Memory:
+    """How one release of one chart was rendered last."""
+
+    def __init__(self) -> None:
+        self._kept: _Kept | None = None
+
+    @property
+    def bytes_held(self) -> int:
+        """About how much memory this keeps."""
+        return self._kept.bytes_held() if self._kept else 0
+
+    def render(self, question: Question, values: JsonObject, scope: "RenderScope") -> Rendered:
+        """Do what `rendering.render` does, with the same result and the same errors.
+
+        The values must not be changed afterwards. What fails leaves nothing to follow.
+        """
+        kept, self._kept = self._kept, None
+        changes = _Changes()
+        if kept is None or not _fits(kept.question, question):
+            kept = _begun(question, values)
+        else:
+            kept = _followed(kept, question, values, changes)
+        _Pass(kept, changes, scope).run()
+        rendered = _rendered(kept)
+        self._kept = kept
+        return rendered
+
+
+def _fits(last: Question, now: Question) -> bool:
+    return (
+        last.chart is now.chart
+        and last.options == now.options
+        and last.capabilities == now.capabilities
+    )
+
+
+# -- from values to traced data ----------------------------------------------------------------
+
+
+def _begun(question: Question, values: JsonObject) -> _Kept:
+    """Start anew."""
+    warnings: list[str] = []
+    chart, own_values = rendering.decided(question.chart, values, warnings.append)
+    return _staged(question, values, chart, own_values, warnings)
+
+
+def _staged(
+    question: Question,
+    values: JsonObject,
+    chart: Chart,
+    own_values: JsonObject,
+    warnings: Iterable[str],
+) -> _Kept:
+    rendering.check_values(chart, own_values, question.capabilities, question.options)
+    tracer = Tracer()
+    stage = Stage(chart, own_values, question.release, question.capabilities, tracer)
+    tracer.settle()
+    return _Kept(
+        question,
+        values,
+        chart,
+        own_values,
+        tuple(warnings),
+        tracer,
+        stage,
+        tuple(chart.crds()),
+    )
+
+
+def _followed(kept: _Kept, question: Question, values: JsonObject, changes: "_Changes") -> _Kept:
+    """Change the kept data as the values changed; or start anew."""
+    if not _substituted(kept, values, changes):
+        warnings: list[str] = []
+        chart, own_values = rendering.decided(question.chart, values, warnings.append)
+        if not _same_charts(kept.chart, chart):
+            return _staged(question, values, chart, own_values, warnings)
+        # Errors of the values come before those of templates; what follows cannot fail.
+        rendering.check_values(chart, own_values, question.capabilities, question.options)
+        kept.warnings = tuple(warnings)
+        try:
+            _Patch(kept.tracer, changes).apply(kept.traced_values, own_values)
+        except _Unfollowable:
+            changes.clear()
+            return _staged(question, values, chart, own_values, warnings)
+        kept.own_values, kept.places = own_values, None
+    if question.release != kept.question.release:
+        node = cast("TracedMap", peek(kept.stage.data, "Release"))
+        _Patch(kept.tracer, changes).apply(node, question.release.as_values())
+    kept.values, kept.question = values, question
+    return kept
+
+
+def _same_charts(one: Chart, other: Chart) -> bool:
+    """Whether the same charts take part under the same names."""
+    return (
+        one.metadata == other.metadata
+        and len(one.subcharts) == len(other.subcharts)
+        and all(map(_same_charts, one.subcharts, other.subcharts))
+    )
+
+
+class _Patch:
+    """Makes traced data equal to new plain data, and tells the differences."""
+
+    def __init__(self, tracer: Tracer, changes: "_Changes") -> None:
+        self._tracer = tracer
+        self._changes = changes
+        self._met: dict[int, JsonObject] = {}
+
+    def apply(self, node: TracedMap, fresh: JsonObject) -> None:
+        """Raise _Unfollowable where maps are shared otherwise than before; all is lost then."""
+        try:
+            self._table(node, fresh)
+        finally:
+            self._tracer.settle()
+
+    def _table(self, node: TracedMap, fresh: JsonObject) -> None:
+        met = self._met.get(node.number)
+        if met is fresh:
+            return
+        if met is not None or not self._tracer.pair(fresh, node):
+            raise _Unfollowable
+        self._met[node.number] = fresh
+        for key in [key for key in dict.keys(node) if key not in fresh]:
+            self._put(node, key, MISSING)
+        for key, value in fresh.items():
+            old = peek(node, key)
+            if isinstance(value, dict) and isinstance(old, TracedMap):
+                self._table(old, value)
+            elif not _same(old, value):
+                self._put(node, key, self._tracer.adopt(value))
+
+    def _put(self, node: TracedMap, key: str, value: object) -> None:
+        self._changes.was(node, key, peek(node, key))
+        restore(node, key, value)
+        self._changes.compare(node, key, value)
+
+
+def _same(old: object, new: object) -> bool:
+    """Whether two values are equal in depth and type; a map is only ever equal to itself here."""
+    if old is new:
+        return True
+    if isinstance(old, TracedMap) and isinstance(new, dict):
+        return dict.keys(old) == dict.keys(new) and all(
+            _same(peek(old, key), peek(new, key)) for key in dict.keys(old)
+        )
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    if type(old) is float and type(new) is float:
+        return old.hex() == new.hex()  # a zero has a sign
+    return type(old) is type(new) and type(old) in SCALARS and old == new
+
+
+# -- one leaf for another ----------------------------------------------------------------------
+
+
+class _Leaf:
+    """Stands for one of the user's values while the others are laid under it."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: ValuePath) -> None:
+        self.path = path
+
+
+def _substituted(kept: _Kept, values: JsonObject, changes: "_Changes") -> bool:
+    """Follow a change of leaves alone, without coalescing; False if the change is another.
+
+    Laying values over each other never looks at a leaf that is no null and no table, but to move
+    it, so it can be exchanged wherever it went. Conditions and tags are looked at.
+    """
+    found = list(_changed_leaves(kept.values, values, ()))
+    if any(path is None for path, _, _ in found):
+        return False
+    decisive = _decisive_suffixes(kept.question.chart)
+    if any(_may_decide(path, decisive) for path, _, _ in found if path):
+        return False
+    if not found:
+        return True
+    if kept.places is None:
+        kept.places = _places(kept)
+    for path, _, new in found:
+        adopted = kept.tracer.adopt(new)
+        for table, key in kept.places.get(path or (), ()):
+            if isinstance(table, TracedMap):
+                changes.was(table, key, peek(table, key))
+                restore(table, key, adopted)
+                changes.compare(table, key, adopted)
+            else:
+                table[key] = new
+    kept.tracer.settle()
+    if not kept.question.options.skip_schema_validation:
+        schema.validate(kept.chart, kept.own_values)
+    return True
+
+
+def _changed_leaves(
+    old: Mapping[str, object], new: Mapping[str, object], above: ValuePath
+) -> Iterator[tuple[ValuePath | None, object, object]]:
+    """Yield path, old and new value of each leaf; None as path where more than a leaf changed."""
+    if old is new:
+        return
+    if old.keys() != new.keys():
+        yield None, old, new
+        return
+    for key, before in old.items():
+        after = new[key]
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _changed_leaves(before, after, (*above, key))
+        elif not _same(before, after):
+            leaves = _is_leaf(before) and _is_leaf(after)
+            yield ((*above, key) if leaves else None), before, after
+
+
+def _is_leaf(value: object) -> bool:
+    return value is not None and not isinstance(value, dict)
+
+
+def _decisive_suffixes(chart: Chart) -> frozenset[str]:
+    return frozenset(path[-1] for path in conditions(chart))
+
+
+def _may_decide(path: ValuePath, suffixes: frozenset[str]) -> bool:
+    return path[-1] in suffixes or "tags" in path
+
+
+def _places(kept: _Kept) -> "dict[ValuePath, list[tuple[dict[str, object], str]]]":
+    """Where each of the user's leaves arrives, in the plain values and in the traced ones."""
+    marked = coalesce(kept.chart, _marked(kept.values, ()), _silent)
+    found: dict[ValuePath, list[tuple[dict[str, object], str]]] = {}
+    _find_places(marked, kept.own_values, kept.traced_values, found)
+    return found
+
+
+def _marked(table: Mapping[str, object], above: ValuePath) -> JsonObject:
+    return {
+        key: _marked(value, (*above, key))
+        if isinstance(value, dict)
+        else (None if value is None else _Leaf((*above, key)))
+        for key, value in table.items()
+    }
+
+
+def _find_places(
+    marked: JsonObject,
+    plain: JsonObject,
+    traced: TracedMap,
+    found: "dict[ValuePath, list[tuple[dict[str, object], str]]]",
+) -> None:
+    for key, value in marked.items():
+        if isinstance(value, _Leaf):
+            found.setdefault(value.path, []).extend(((plain, key), (traced, key)))
+        elif isinstance(value, dict):
+            inner = cast("TracedMap", peek(traced, key))
+            _find_places(value, cast("JsonObject", plain[key]), inner, found)
+
+
+def _silent(_warning: str) -> None:
+    """The render that went before gave the same warnings."""
+
+
+# -- what differs from the last time -----------------------------------------------------------
+
+
+class _Changes:
+    """The places where shared data differs from what it was at the same moment last time."""
+
+    def __init__(self) -> None:
+        self._was: dict[Place, object] = {}  # where the last render had something else than now
+        self._different: dict[Place, bool] = {}  # whether a key came or went
+        self.dirty: frozenset[Place] = frozenset()
+        self._stale = False
+
+    def clear(self) -> None:
+        self._was.clear()
+        self._different.clear()
+        self.dirty = frozenset()
+
+    def was(self, node: TracedMap, key: str, value: object) -> None:
+        """Say what a place held at this moment of the last render."""
+        self._was[node.number, key] = value
+
+    def compare(self, node: TracedMap, key: str, original: object) -> None:
+        """See whether a place differs now; `original` is what it held before all templates."""
+        place = node.number, key
+        old, new = self._was.get(place, original), peek(node, key)
+        if _same(old, new):
+            self._stale |= self._different.pop(place, None) is not None
+        else:
+            self._different[place] = (old is MISSING) != (new is MISSING)
+            self._stale = True
+
+    def touches(self, reads: frozenset[Place]) -> bool:
+        """Whether any of these reads would give something else than the last time."""
+        if self._stale:
+            self.dirty = frozenset(self._spread())
+            self._stale = False
+        return not reads.isdisjoint(self.dirty)
+
+    def _spread(self) -> Iterator[Place]:
+        for (number, key), came_or_went in self._different.items():
+            yield number, key
+            yield number, Whole.VALUES
+            if came_or_went:
+                yield number, Whole.KEYS
+                yield number, Whole.EMPTINESS
+
+
+# -- from traced data to texts -----------------------------------------------------------------
+
+
+class _Pass:
+    """One way through all templates."""
+
+    def __init__(self, kept: _Kept, changes: _Changes, scope: "RenderScope") -> None:
+        self._kept = kept
+        self._changes = changes
+        self._tracer = kept.tracer
+        self._scope = kept.tracer.watch(scope)
+        self._budget: Budget = kept.stage.budget(scope)
+
+    def run(self) -> None:
+        """Bring every template's text up to date; the data is as before in the end."""
+        try:
+            for path in self._kept.stage.order:
+                last = self._kept.done.get(path)
+                if last is None or not self._passed_over(last):
+                    self._kept.done[path] = self._rendered(path, last)
+        finally:
+            self._tracer.undo()
+
+    def _passed_over(self, last: _Done) -> bool:
+        seen = last.footprint
+        if not seen.pure or last.steps > self._budget.steps or self._changes.touches(seen.reads):
+            return False
+        self._budget.steps -= last.steps
+        if seen.writes:
+            self._tracer.repeat(seen.writes)
+            self._compare(seen.writes, seen.writes)
+        return True
+
+    def _rendered(self, path: str, last: _Done | None) -> _Done:
+        steps = self._budget.steps
+        self._tracer.begin()
+        text = self._kept.stage.render(path, self._scope, self._budget)
+        footprint = self._tracer.end()
+        if last is not None:
+            self._compare(last.footprint.writes, footprint.writes)
+        parts = last.parts if last is not None and last.text == text else None
+        return _Done(text, footprint, steps - self._budget.steps, parts)
+
+    def _compare(self, before: Written, now: Written) -> None:
+        for (_, key), (node, value) in before.items():
+            self._changes.was(node, key, value)
+        for (_, key), (node, _) in (before | now).items():
+            self._changes.compare(node, key, self._tracer.original(node, key))
+
+
+def _rendered(kept: _Kept) -> Rendered:
+    texts = {path: done.text for path, done in kept.done.items()}
+    notes = rendering.take_notes(kept.chart, texts, subcharts=kept.question.options.subchart_notes)
+    parts: list[Document | Hook] = []
+    for path in sorted(texts):
+        done = kept.done[path]
+        if done.parts is None:
+            done.parts = manifests.read(path, done.text)
+        parts += done.parts
+    hooks, documents = manifests.in_install_order(parts)
+    reads = Reads(
+        kept.question.chart,
+        kept.chart,
+        kept.traced_values,
+        tuple(done.footprint.reads for done in kept.done.values()),
+    )
+    return Rendered(kept.chart, documents, hooks, notes, kept.crds, kept.warnings, reads)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(_count, value.values()))
+    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1
