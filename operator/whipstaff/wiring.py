@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from whipstaff.errors import OperatorError
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
@@ -16,6 +17,7 @@ from whipstaff.kube.helmreleases import HelmReleases, Listener
 from whipstaff.kube.lease import Lease
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.reporter import ApiServerReporter
+from whipstaff.reconcile.ports import OPERATOR, Meter
 from whipstaff.reconcile.world import World
 from whipstaff.settings import VERSION, Settings
 from whipstaff.sources.repository import HTTPRepositories
@@ -81,17 +83,28 @@ class Parts:
             self.client,
             self.world.clock,
             settings.lease_namespace,
-            settings.identity or _identity(in_cluster=self.target.kubeconfig is None),
+            self.identity,
             duration_seconds=settings.lease_seconds,
             deadline_seconds=settings.lease_seconds * 2 / 3,
             retry_seconds=settings.lease_seconds * 2 / 15,
         )
 
-    def facts(self) -> dict[str, object]:
+    @property
+    def identity(self) -> str:
+        """Who holds the Lease."""
+        return self.settings.identity or _identity(in_cluster=self.target.kubeconfig is None)
+
+    async def facts(self) -> dict[str, object]:
         """Return what the one line at the start says."""
         settings = self.settings
+        try:
+            cluster_version = (await self.cluster.capabilities(OPERATOR)).kube_version
+        except OperatorError as error:
+            cluster_version = f"unknown: {error.reason}"
         return {
             "version": VERSION,
+            "cluster_version": cluster_version,
+            "identity": self.identity,
             "storage_driver": settings.storage_driver,
             "concurrency": settings.concurrency,
             "probe_port": settings.probe_port,
@@ -106,7 +119,7 @@ class Parts:
         await self.client.close()
 
 
-async def assemble(settings: Settings, target: Target) -> Parts:
+async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
     clock = SystemClock()
     connection = await target.connect()
@@ -120,11 +133,14 @@ async def assemble(settings: Settings, target: Target) -> Parts:
     repositories = HTTPRepositories(settings, workers, clock.monotonic)
     world = World(
         cluster=cluster,
-        store=ObjectReleaseStore(client, workers, clock, driver=settings.storage_driver),
+        store=ObjectReleaseStore(
+            client, workers, clock, driver=settings.storage_driver, meter=meter
+        ),
         charts=repositories,
         renderer=workers,
         reporter=ApiServerReporter(client, clock),
         clock=clock,
+        meter=meter,
     )
     return Parts(
         settings=settings,

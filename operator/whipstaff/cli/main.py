@@ -113,4 +113,4 @@ def _run(settings: object, kubeconfig: Path | None, context: str) -> None:
 
     assert isinstance(settings, Settings)  # noqa: S101 - the type is imported late
     target = Target(kubeconfig, context)
-    run_operator(lambda: assemble(settings, target))
+    run_operator(lambda meter: assemble(settings, target, meter))

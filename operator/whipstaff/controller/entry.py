@@ -25,6 +25,7 @@ class Entry:
     moved: asyncio.Event = field(default_factory=asyncio.Event)  # since the running pass began
     patience: Patience = field(default_factory=Patience)
     passing: asyncio.Task[None] | None = None
+    waiting: bool = False  # the pass waits for the cluster
     timer: asyncio.TimerHandle | None = None
     refusals: int = 0  # one after another, for the back-off
     written: JsonObject | None = None  # status as we wrote it; None: as the body has it
@@ -46,6 +47,7 @@ class Passing:
 
     def __init__(self, release: HelmRelease, entry: Entry, room: asyncio.Semaphore) -> None:
         self._release = release
+        self._entry = entry
         self._moved = entry.moved
         self._room = room
 
@@ -67,7 +69,9 @@ class Passing:
     async def waiting(self) -> AsyncIterator[None]:
         """Give the worker back while inside."""
         self._room.release()
+        self._entry.waiting = True
         try:
             yield
         finally:
+            self._entry.waiting = False
             await self._room.acquire()

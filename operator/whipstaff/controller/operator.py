@@ -20,9 +20,11 @@ for _unused in ("kubernetes", "kubernetes.client", "kubernetes_asyncio", "pykube
 import aiohttp  # noqa: E402 - after the lines above
 import kopf  # noqa: E402 - after the lines above
 
+from whipstaff.controller.metrics import Metrics  # noqa: E402
 from whipstaff.controller.probes import Probes  # noqa: E402
 from whipstaff.controller.queue import Queue  # noqa: E402
 from whipstaff.errors import OperatorError  # noqa: E402
+from whipstaff.reconcile.ports import Meter  # noqa: E402
 from whipstaff.wiring import Parts  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ SYNC_POLL_SECONDS = 0.02
 class Operator:
     """The parts, started and stopped in order."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, metrics: Metrics) -> None:
         self._parts = parts
         self._queue = Queue(
             parts.world,
@@ -47,8 +49,11 @@ class Operator:
         self._lease = parts.lease()
         self._leading = False
         self._tasks: list[asyncio.Task[None]] = []
+        metrics.watch(self._queue, lambda: self._watch.silence_seconds)
         self._probes = Probes(
-            alive={"watch": self._watch_is_stale}, ready={"lease": self._not_leading}
+            alive={"watch": self._watch_is_stale},
+            ready={"lease": self._not_leading},
+            metrics=metrics.text,
         )
 
     async def start(self) -> None:
@@ -88,7 +93,7 @@ class Operator:
             self._keep(self._watch.run(), "watch")
             while not self._watch.synced:  # noqa: ASYNC110 - the watch has no event to await
                 await asyncio.sleep(SYNC_POLL_SECONDS)
-            log.info("operator started", extra=self._parts.facts())
+            log.info("operator started", extra=await self._parts.facts())
             self._queue.open()
         except Exception:
             log.exception("start failed")
@@ -126,7 +131,7 @@ def _exit(code: int) -> NoReturn:
     os._exit(code)
 
 
-def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
+def run(assemble: Callable[[Meter], Awaitable[Parts]]) -> None:
     """Run until a signal comes; `assemble` is called inside the event loop.
 
     What keeps it from starting is raised: an OperatorError, or the OSError of a port that is taken.
@@ -139,7 +144,8 @@ def run(assemble: Callable[[], Awaitable[Parts]]) -> None:
     async def start(settings: kopf.OperatorSettings, **_: object) -> None:
         settings.scanning.disabled = True  # nothing is watched by kopf
         try:
-            operator = Operator(await assemble())
+            metrics = Metrics()
+            operator = Operator(await assemble(metrics), metrics)
             await operator.start()
         except (OperatorError, OSError) as error:
             # kopf would try the same again each minute; who started us should hear of it.

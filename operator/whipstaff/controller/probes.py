@@ -1,8 +1,13 @@
-"""What the kubelet asks: /livez (must this process be restarted?) and /readyz (is it at work?)."""
+"""What the kubelet asks: /livez (must this process be restarted?) and /readyz (is it at work?).
+
+Prometheus asks at the same port for /metrics.
+"""
 
 from collections.abc import Callable, Mapping
 
 from aiohttp import web
+
+from whipstaff.controller.metrics import CONTENT_TYPE
 
 Check = Callable[[], str]  # returns what is wrong, empty if nothing is
 
@@ -10,9 +15,12 @@ Check = Callable[[], str]  # returns what is wrong, empty if nothing is
 class Probes:
     """A small HTTP server that answers from checks; no check touches the network."""
 
-    def __init__(self, alive: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
+    def __init__(
+        self, alive: Mapping[str, Check], ready: Mapping[str, Check], metrics: Callable[[], bytes]
+    ) -> None:
         self._alive = alive
         self._ready = ready
+        self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -20,6 +28,7 @@ class Probes:
         application = web.Application()
         application.router.add_get("/livez", self._livez)
         application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/metrics", self._tell_metrics)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -34,6 +43,9 @@ class Probes:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         return _answer({**self._alive, **self._ready})
+
+    async def _tell_metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _answer(checks: Mapping[str, Check]) -> web.Response:

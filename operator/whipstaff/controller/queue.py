@@ -7,10 +7,11 @@ cluster holds no worker.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from whipstaff.controller.entry import Entry, Key, Passing, wish_of
+from whipstaff.controller.metrics import Known
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.parsing import parse, parse_for_uninstall, parse_head
@@ -25,7 +26,7 @@ from whipstaff.helmrelease.types import (
 from whipstaff.planning.decision import backoff_seconds
 from whipstaff.reconcile.loop import Ending, Outcome, Pass
 from whipstaff.reconcile.world import World
-from whipstaff.release.revision import JsonObject
+from whipstaff.release.revision import JsonObject, ReleaseKey
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,24 @@ class Queue:
     def depth(self) -> int:
         """How many HelmReleases a pass is under way or due for."""
         return sum(1 for entry in self._entries.values() if entry.passing is not None)
+
+    @property
+    def waiting(self) -> int:
+        """How many passes wait for the cluster."""
+        return sum(1 for entry in self._entries.values() if entry.waiting)
+
+    def known(self) -> Iterator[Known]:
+        """Yield every HelmRelease with its status as it is now."""
+        for entry in self._entries.values():
+            if not entry.present:
+                continue
+            stored = next((claim for claim in entry.claims if claim[0] == "stored"), None)
+            yield Known(
+                *entry.key,
+                suspended=_suspended(entry),
+                status=entry.head.status if entry.written is None else entry.written,
+                release=ReleaseKey(*stored[1:]) if stored else None,
+            )
 
     def open(self) -> None:
         """Begin: every HelmRelease seen so far gets a pass. Before that, nothing is written."""
@@ -246,9 +265,12 @@ class Queue:
 
 def _urgent(entry: Entry) -> bool:
     """Whether what is wanted now must not wait for the end of a row of edits."""
+    return entry.head.deletion_requested or _suspended(entry)
+
+
+def _suspended(entry: Entry) -> bool:
     spec = entry.body.get("spec")
-    suspended = isinstance(spec, dict) and bool(spec.get("suspend"))
-    return entry.head.deletion_requested or suspended
+    return isinstance(spec, dict) and bool(spec.get("suspend"))
 
 
 def _without_spec(head: Head) -> HelmRelease:

@@ -26,7 +26,7 @@ from whipstaff.kube.client import (
     Request,
 )
 from whipstaff.kube.times import unix_seconds
-from whipstaff.reconcile.ports import Clock, Codec, Identity
+from whipstaff.reconcile.ports import Clock, Codec, Identity, Meter, NoMeter
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseKey,
@@ -52,10 +52,19 @@ _WRITER = {"fieldManager": FIELD_MANAGER}
 class ObjectReleaseStore:
     """Keeps revisions in the storage namespace, as the identity that a call names."""
 
-    def __init__(self, client: Client, codec: Codec, clock: Clock, *, driver: str = SECRET) -> None:
+    def __init__(
+        self,
+        client: Client,
+        codec: Codec,
+        clock: Clock,
+        *,
+        driver: str = SECRET,
+        meter: Meter | None = None,
+    ) -> None:
         self._client = client
         self._codec = codec
         self._clock = clock
+        self._meter = meter or NoMeter()
         self._secret = driver == SECRET
         # When revisions were created: an update has to write it again.
         self._created: dict[tuple[ReleaseKey, RevisionNumber], str] = {}
@@ -263,6 +272,8 @@ class ObjectReleaseStore:
                 f"a {self._kind} holds {PAYLOAD_BYTES_LIMIT}",
                 len(payload),
             )
+        if revision.status.pending:  # the newest
+            self._meter.record(key, len(payload))
         metadata = {
             "name": _object_name(key, revision.number),
             "namespace": key.storage_namespace,

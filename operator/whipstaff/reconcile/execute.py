@@ -4,7 +4,7 @@ One `match`: a step is data, what it means is here. Each step can be done twice.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar, assert_never
@@ -32,7 +32,7 @@ from whipstaff.planning.steps import (
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.reconcile.waiting import until_gone, until_ready, until_served
-from whipstaff.reconcile.world import Work, World
+from whipstaff.reconcile.world import Work, World, timed
 from whipstaff.release.manifests import keeps, owner_of, stamp
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
 
@@ -46,7 +46,20 @@ async def execute(world: World, work: Work, plan: Plan) -> None:
     """Carry out the plan; what it raises is up to the caller to record."""
     for step in plan:
         work.intent.check()
-        await _perform(world, work, step)
+        with timed(world, work.action, _PHASES.get(type(step), "record")):
+            await _perform(world, work, step)
+
+
+_PHASES: Mapping[type[Step], str] = {
+    CreateNamespaces: "namespaces",
+    Store: "store",
+    InstallCRDs: "crds",
+    RunHooks: "hooks",
+    Apply: "apply",
+    AwaitReady: "wait",
+    Prune: "prune",
+    Remove: "delete",
+}
 
 
 async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step

@@ -123,6 +123,9 @@ class Pass:
                 answered = replace(seen.remembered, handled_request=self._release.requested_at)
                 seen = replace(seen, remembered=answered)
             self._seen = seen
+            if isinstance(chart, ResolvedChart):
+                release = self._release
+                self._world.meter.chart_lag(release.namespace, release.name, chart.newer)
             if self._release.spec.suspend:
                 await self._report(Findings(suspended=True))
                 return Outcome(Ending.SUSPENDED)
@@ -151,11 +154,34 @@ class Pass:
     async def _act(
         self, decision: Decision, seen: Observation, chart: ResolvedChart | OperatorError
     ) -> bool:
-        """Do one action; True if the inputs turned out to render to what runs."""
-        action = decision.action
+        """Do one action and count it; True if the inputs turned out to render to what runs."""
+        action, meter = decision.action, self._world.meter
         assert action is not None  # noqa: S101 - the caller looked
         started = self._world.clock.monotonic()
         log.debug("action begins", extra={"action": action, "why": decision.why})
+        try:
+            outcome = await self._do(action, decision, seen, chart)
+        except OperatorError:
+            meter.action(action, "refused")
+            raise
+        except Interrupted:
+            meter.action(action, "interrupted")
+            raise
+        meter.action(action, outcome)
+        seconds = round(self._world.clock.monotonic() - started, 3)
+        log.info(
+            "action finished", extra={"action": action, "outcome": outcome, "seconds": seconds}
+        )
+        return outcome == "unchanged"
+
+    async def _do(
+        self,
+        action: Action,
+        decision: Decision,
+        seen: Observation,
+        chart: ResolvedChart | OperatorError,
+    ) -> str:
+        """Do one action; return how it ended."""
         preparation = Preparation(self._world, seen, decision)
         match action:
             case Action.INSTALL | Action.UPGRADE:
@@ -165,12 +191,12 @@ class Pass:
                 if isinstance(change, Unchanged):
                     assert not isinstance(seen.inputs, OperatorError)  # noqa: S101 - rendered
                     self._same_inputs = seen.inputs.digest
-                    return True
-                await self._carry_out(change)
+                    return "unchanged"
+                return await self._carry_out(change)
             case Action.ROLLBACK:
-                await self._carry_out(await preparation.rollback())
+                return await self._carry_out(await preparation.rollback())
             case Action.RESUME:
-                await self._carry_out(await preparation.resume())
+                return await self._carry_out(await preparation.resume())
             case Action.ABANDON:
                 await self._mark_failed(decision.source, "superseded by newer inputs")
             case Action.UNLOCK:
@@ -179,16 +205,15 @@ class Pass:
                 await self._tidy(seen)
             case _:
                 assert_never(action)
-        seconds = round(self._world.clock.monotonic() - started, 3)
-        log.info("action finished", extra={"action": action, "seconds": seconds})
-        return False
+        return "succeeded"
 
-    async def _carry_out(self, change: Change) -> None:
+    async def _carry_out(self, change: Change) -> str:
+        """Bring a revision into the cluster; return "failed" where that is recorded in it."""
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
         await self._ensure_finalizer()
         self._narrator.begin(self._progress)
         work = self._work(change.revision)
-        work.stored = change.stored
+        work.action, work.stored = change.kind, change.stored
         work.known.update({old.number: old for old in change.earlier})
         try:
             await execute(self._world, work, steps_for(change))
@@ -202,8 +227,10 @@ class Pass:
             if work.revision.status.pending:
                 description = gave_up(change.kind, change.revision.name, error)
                 await self._mark_failed_in(work, description)
+            return "failed"
         finally:
             self._revisions.update(work.known)
+        return "succeeded"
 
     async def _ensure_finalizer(self) -> None:
         """Make deletion wait for us before there is anything that it would leave behind."""
@@ -339,11 +366,23 @@ class Pass:
         self._seen = _blind(self._release, OperatorError("being deleted"))
         self._narrator.begin(self._progress)
         self._story.sentence = "uninstalling"
-        await Uninstallation(self._world, self._intent, self._release, self._story).run()
+        await self._uninstall()
         await self._narrator.end()
         release = self._release
         await self._world.reporter.remove_finalizer(release.namespace, release.name, release.uid)
         return Outcome(Ending.DELETED)
+
+    async def _uninstall(self) -> None:
+        meter = self._world.meter
+        try:
+            await Uninstallation(self._world, self._intent, self._release, self._story).run()
+        except OperatorError:
+            meter.action("uninstall", "refused")
+            raise
+        except Interrupted:
+            meter.action("uninstall", "interrupted")
+            raise
+        meter.action("uninstall", "succeeded")
 
 
 def _blind(release: HelmRelease, why: OperatorError) -> Observation:

@@ -165,6 +165,7 @@ class ResolvedChart:
     version: str
     digest: str  # "sha256:…" of the archive
     path: str  # of the archive in the content-addressed cache
+    newer: int = 0  # stable versions in the repository that are newer than this one
 
 
 class ChartSource(Protocol):
@@ -281,3 +282,35 @@ class Reporter(Protocol):
     async def emit(self, namespace: str, name: str, uid: str, events: Sequence[Event]) -> None:
         """Post events; failures are logged, never raised."""
         ...
+
+
+class Meter(Protocol):
+    """Counts and times what happens; no call can fail."""
+
+    def phase(self, action: str, phase: str, seconds: float) -> None:
+        """Note how long a phase of an action took, whether it succeeded or not."""
+        ...
+
+    def action(self, action: str, outcome: str) -> None:
+        """Count an action that ended."""
+        ...
+
+    def chart_lag(self, namespace: str, name: str, versions: int) -> None:
+        """Note how many newer stable versions of its chart there are than a HelmRelease uses."""
+        ...
+
+    def record(self, key: ReleaseKey, size_bytes: int) -> None:
+        """Note how large the record of a release's newest revision is."""
+        ...
+
+
+class NoMeter:
+    """Measures nothing."""
+
+    def phase(self, action: str, phase: str, seconds: float) -> None: ...
+
+    def action(self, action: str, outcome: str) -> None: ...
+
+    def chart_lag(self, namespace: str, name: str, versions: int) -> None: ...
+
+    def record(self, key: ReleaseKey, size_bytes: int) -> None: ...

@@ -19,7 +19,7 @@ from whipstaff.reconcile.ports import (
     RenderRequest,
     ResolvedChart,
 )
-from whipstaff.reconcile.world import World, identity_of
+from whipstaff.reconcile.world import World, identity_of, timed
 from whipstaff.release.history import living
 from whipstaff.release.manifests import ownership_refusal
 from whipstaff.release.marks import Marks, is_ours
@@ -170,7 +170,8 @@ class Preparation:
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
             return await cluster.lookup(api_version, kind, namespace, name, identity)
 
-        return await self._world.renderer.render(request, lookup)
+        with timed(self._world, str(self._decision.action), "render"):
+            return await self._world.renderer.render(request, lookup)
 
     async def _checked(
         self, revision: Revision, crds: tuple[JsonObject, ...], namespaces: tuple[str, ...]
@@ -178,7 +179,8 @@ class Preparation:
         assert self._decision.action is not None  # noqa: S101 - only called with one
         change = await self._change(self._decision.action, revision, crds, stored=False)
         change = replace(change, namespaces=namespaces)
-        await self._check(change)
+        with timed(self._world, change.kind, "check"):
+            await self._check(change)
         first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
         if first:
             change = replace(change, revision=replace(change.revision, first_deployed=first))

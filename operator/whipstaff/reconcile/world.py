@@ -1,8 +1,8 @@
 """The ports of a pass, together, and what one pass works on."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,13 +14,15 @@ from whipstaff.reconcile.ports import (
     Clock,
     Cluster,
     Identity,
+    Meter,
+    NoMeter,
     ReleaseStore,
     Renderer,
     Reporter,
 )
 from whipstaff.release.revision import ReleaseKey, Revision
 
-__all__ = ["Intent", "Interrupted", "Story", "Work", "World", "identity_of"]
+__all__ = ["Intent", "Interrupted", "Story", "Work", "World", "identity_of", "timed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class World:
     renderer: Renderer
     reporter: Reporter
     clock: Clock
+    meter: Meter = field(default_factory=NoMeter)
 
 
 class Interrupted(Exception):
@@ -96,6 +99,7 @@ class Work:
     identity: Identity
     revision: Revision
     story: Story = field(default_factory=Story)
+    action: str = ""  # that is under way, for the Meter
     stored: bool = False  # the revision is in the store, so that a failure can be recorded
     known: dict[int, Revision] = field(default_factory=dict)  # read or written in this pass
 
@@ -103,6 +107,16 @@ class Work:
         """Remember the newest form of the revision that is worked on."""
         self.revision = revision
         self.known[revision.number] = revision
+
+
+@contextmanager
+def timed(world: World, action: str, phase: str) -> Iterator[None]:
+    """Tell the Meter how long the inside took."""
+    began = world.clock.monotonic()
+    try:
+        yield
+    finally:
+        world.meter.phase(action, phase, world.clock.monotonic() - began)
 
 
 def identity_of(release: HelmRelease) -> Identity:

@@ -1,6 +1,7 @@
 """Choose the version of a chart that a range asks for, as Helm chooses it."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from whipstaff.errors import ChartUnavailable, InvalidSpec
@@ -18,7 +19,14 @@ class Entry(NamedTuple):
     urls: tuple[str, ...]
 
 
-def choose(name: str, wanted: str, entries: Sequence[Entry], repository: str) -> Entry:
+class Choice(NamedTuple):
+    """What was chosen, and how many stable versions of the index are newer."""
+
+    entry: Entry
+    newer: int
+
+
+def choose(name: str, wanted: str, entries: Sequence[Entry], repository: str) -> Choice:
     """Return the exact version if there is one, else the newest in the range.
 
     `entries` come newest first. Raises InvalidSpec for a range that cannot be read, and
@@ -27,16 +35,22 @@ def choose(name: str, wanted: str, entries: Sequence[Entry], repository: str) ->
     constraint = _constraint(wanted or ANY_VERSION)
     for entry in entries:
         if entry.version == wanted:
-            return entry
+            return Choice(entry, _newer(entry, entries))
     for entry in entries:
         if constraint.allows(Version.parse(entry.version)):
-            return entry
+            return Choice(entry, _newer(entry, entries))
     newest = ", ".join(entry.version for entry in entries[:_NEWEST_SHOWN])
     raise ChartUnavailable(
         f"no chart version found for {name} in range {wanted or ANY_VERSION!r}; "
         f"the newest in {repository} are {newest}",
         f"{repository}/{name}",
     )
+
+
+def _newer(chosen: Entry, entries: Sequence[Entry]) -> int:
+    """Count the stable versions before the chosen one: entries come newest first."""
+    before = takewhile(lambda entry: entry is not chosen, entries)
+    return sum(1 for entry in before if not Version.parse(entry.version).prerelease)
 
 
 def _constraint(wanted: str) -> Constraint:

@@ -20,7 +20,7 @@ from whipstaff.errors import ChartIntegrity, ChartInvalid, ChartUnavailable, Ope
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
 from whipstaff.sources.cache import ArchiveCache
-from whipstaff.sources.choice import Entry, choose, same_version
+from whipstaff.sources.choice import Choice, Entry, choose, same_version
 from whipstaff.sources.fetch import Fetcher, as_written, displayed, parse_url, refuse_unless_gzip
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class _Index:
     file: Path
     fetched_at: float
     validators: dict[str, str]  # what to send to be told that nothing changed
-    choices: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    choices: dict[tuple[str, str], Choice] = field(default_factory=dict)
 
 
 class HTTPRepositories:
@@ -89,17 +89,17 @@ class HTTPRepositories:
         began = self._monotonic()
         index = await self._fresh_index(repository, max_age_seconds)
         try:
-            entry = await self._choose(index, repository, reference)
+            entry, newer = await self._choose(index, repository, reference)
         except ChartUnavailable:
             if index.fetched_at >= began:
                 raise
             # The index may be from before the chart was published.
             index = await self._fresh_index(repository, self._monotonic() - began)
-            entry = await self._choose(index, repository, reference)
+            entry, newer = await self._choose(index, repository, reference)
         promised = _promised_digest(entry)
         digest, path = await self._archive(repository, entry, promised)
         await self._check_identity(digest, path, reference.name, entry.version)
-        return ResolvedChart(reference.name, entry.version, digest, str(path))
+        return ResolvedChart(reference.name, entry.version, digest, str(path), newer)
 
     async def _fresh_index(self, repository: URL, max_age_seconds: float) -> _Index:
         index = self._indexes.get(repository)
@@ -150,7 +150,7 @@ class HTTPRepositories:
         name = hashlib.sha256(str(repository).encode()).hexdigest()
         return entries.replace(self._index_folder / f"{name}.entries")
 
-    async def _choose(self, index: _Index, repository: URL, reference: ChartReference) -> Entry:
+    async def _choose(self, index: _Index, repository: URL, reference: ChartReference) -> Choice:
         key = reference.name, reference.version
         if key not in index.choices:
             entries = await asyncio.to_thread(_entries, index.file, reference.name)

@@ -4,8 +4,14 @@ import asyncio
 
 import pytest
 
+from tests.builders.virtual_time import skip_waits
 from whipstaff.controller import patience as module
 from whipstaff.controller.patience import Patience
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from whipstaff.controller.probes import Probes
 
 
 @asynccontextmanager
-async def asked(alive="", ready=""):
+async def asked(alive="", ready="", metrics=b""):
     """Yield a function from a path to status and text."""
-    probes = Probes(alive={"watch": lambda: alive}, ready={"lease": lambda: ready})
+    probes = Probes({"watch": lambda: alive}, {"lease": lambda: ready}, lambda: metrics)
     port = free_ports(1)[0]
     await probes.start("127.0.0.1", port)
 
@@ -60,4 +60,9 @@ async def test_other_paths_are_not_there():
 
 
 async def test_what_was_never_started_can_be_stopped():
-    await Probes({}, {}).stop()
+    await Probes({}, {}, bytes).stop()
+
+
+async def test_metrics_answer_at_the_same_port():
+    async with asked(metrics=b"whipstaff_queue_depth 0\n") as ask:
+        assert await ask("/metrics") == (200, "whipstaff_queue_depth 0\n")

@@ -7,11 +7,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.builders.helmreleases import a_body
+from tests.builders.virtual_time import skip_waits
 from whipstaff.controller import patience, queue
 from whipstaff.controller.queue import Queue
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.reconcile.loop import Ending, Outcome
 from whipstaff.reconcile.world import Interrupted
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
+
 
 PATIENCE_SECONDS = 5.0
 
@@ -271,6 +278,20 @@ async def test_the_end_of_the_operator_cuts_off_what_takes_too_long(passes, monk
         async with asyncio.timeout(PATIENCE_SECONDS):
             await made.close()
         assert passes.running == 0
+
+
+async def test_what_is_known_is_told_until_it_is_gone(passes):
+    passes.waits.add("mine")
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release(suspend=True))
+        await until(lambda: made.waiting == 1)
+        assert [(it.name, it.suspended, str(it.release)) for it in made.known()] == [
+            ("mine", True, "web/mine")
+        ]
+        made.gone("web", "mine", "uid-mine")
+        assert list(made.known()) == []
+        await until(lambda: made.waiting == 0)
 
 
 async def test_a_release_without_a_limit_of_its_own_keeps_what_the_operator_says(passes):

@@ -1,8 +1,10 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from tests.builders.releases import a_revision
+from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import (
     AWAY,
     KEY,
@@ -19,9 +21,15 @@ from whipstaff.errors import ClusterRefused, ReleaseConflict
 from whipstaff.planning import steps
 from whipstaff.reconcile.execute import execute, for_each, gave_up, placed
 from whipstaff.reconcile.hooks import HookFailed
-from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.ports import NoMeter, ObjectReference
 from whipstaff.reconcile.world import Interrupted
 from whipstaff.release.revision import ReleaseStatus
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
+
 
 CLUSTER_ROLE = an_object("ClusterRole", "reader", "rbac.authorization.k8s.io/v1")
 CRD_KIND, CRD_VERSION = "CustomResourceDefinition", "apiextensions.k8s.io/v1"
@@ -318,3 +326,24 @@ async def test_a_failed_call_is_raised_once_those_beside_it_have_ended(error):
 )
 def test_a_failure_is_told_in_helms_words(kind, text):
     assert gave_up(kind, "blog", HookFailed("it broke")) == text
+
+
+# Measuring.
+
+
+class Stopwatch(NoMeter):
+    def __init__(self):
+        self.phases = []
+
+    def phase(self, action, phase, seconds):
+        self.phases.append((action, phase, seconds))
+
+
+async def test_each_step_is_timed_as_a_phase_even_if_it_fails():
+    world = replace(a_world(), meter=Stopwatch())
+    work = stored_work(world, objects=[an_object()])
+    work.action = "upgrade"
+    world.cluster.refuse("apply", reference(), REFUSED)
+    with pytest.raises(ClusterRefused):
+        await carry_out(world, work, steps.CreateNamespaces((NAMESPACE,)), steps.Apply())
+    assert world.meter.phases == [("upgrade", "namespaces", 0.0), ("upgrade", "apply", 0.0)]

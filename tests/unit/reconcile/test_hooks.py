@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import (
     AWAY,
     KEY,
@@ -20,6 +21,12 @@ from whipstaff.reconcile.waiting import WaitTimeout
 from whipstaff.reconcile.world import Interrupted
 from whipstaff.release.marks import EVENT
 from whipstaff.release.revision import HookEvent, HookPhase
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
+
 
 BEFORE, SUCCEEDED, FAILED = "before-hook-creation", "hook-succeeded", "hook-failed"
 PRE, POST = HookEvent.PRE_INSTALL, HookEvent.POST_INSTALL

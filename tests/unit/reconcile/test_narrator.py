@@ -3,11 +3,18 @@ import asyncio
 import pytest
 
 from tests.builders.observations import a_release
+from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import REFUSED
 from tests.fakes.reporter import FakeReporter
 from whipstaff.reconcile import narrator
 from whipstaff.reconcile.narrator import Narrator
 from whipstaff.reconcile.ports import Event
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
+
 
 EVENT = Event("Normal", "InstallSucceeded", "it runs")
 

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import AWAY, NAMESPACE, REFUSED, a_world, an_object, stored_work
 from whipstaff.errors import ClusterRefused
 from whipstaff.planning.status import Unready
@@ -15,6 +16,12 @@ from whipstaff.reconcile.waiting import (
     within,
 )
 from whipstaff.reconcile.world import Interrupted
+
+
+@pytest.fixture(autouse=True)
+async def _virtual_time(monkeypatch):
+    skip_waits(monkeypatch)
+
 
 BOUND, LOST = {"status": {"phase": "Bound"}}, {"status": {"phase": "Lost"}}
 CRASHED = {"status": {"phase": "Failed", "message": "it crashed"}}

@@ -25,7 +25,7 @@ ENTRIES = [Entry(version, "", ()) for version in VERSIONS]
     ],
 )
 def test_versions_are_chosen_as_helm_chooses(wanted, chosen):
-    assert choose("blog", wanted, ENTRIES, "http://r").version == chosen
+    assert choose("blog", wanted, ENTRIES, "http://r").entry.version == chosen
 
 
 def test_a_range_without_a_version_is_named_with_the_newest_five():
@@ -56,3 +56,16 @@ def test_a_range_that_cannot_be_read_is_the_users_to_change():
 )
 def test_spellings_of_one_version_are_the_same(left, right, same):
     assert same_version(left, right) is same
+
+
+@pytest.mark.parametrize(
+    ("wanted", "newer"),
+    [
+        pytest.param("", 0, id="the newest stable one"),
+        pytest.param("1.10", 3, id="pre-releases do not count"),
+        pytest.param("3.0.0-rc.1", 0, id="a pre-release that is newer than all"),
+        pytest.param("0.9.0", 4, id="the oldest"),
+    ],
+)
+def test_it_is_told_how_many_stable_versions_are_newer(wanted, newer):
+    assert choose("blog", wanted, ENTRIES, "http://r").newer == newer
