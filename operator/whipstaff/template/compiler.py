@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.values import GoType
+from whipstaff.template.calls import OF_THE_RUN, miscount, parameter
 from whipstaff.template.code import Compiled, Site, Slot, TooDeep, Value, literal
-from whipstaff.template.constants import constant_of, typed_constant
+from whipstaff.template.constants import constant_of, number_value, typed_constant
 from whipstaff.template.inlining import inline
 from whipstaff.template.nodes import (
     Action,
@@ -52,9 +53,6 @@ MAX_LOOPS = 16  # and its compiler at 20 nested blocks
 OUTLINE_INDENT = 30  # a body deeper than this becomes a function, if need be
 OUTLINE_LOOPS = 6
 
-# Functions that are runtime's own, because they need the run and not only its scope.
-OF_THE_RUN = frozenset({"include", "tpl"})
-
 # The Python type of a parameter's plain values; the others are always converted by the runtime.
 PLAIN_TYPES: Mapping[GoType, str] = {
     GoType.STRING: "str",
@@ -75,18 +73,6 @@ def compile_body(body: Body, functions: Mapping[str, Function], *, strict: bool)
         return _Compiler(functions, strict=strict).run(body)
     except TooDeep:
         return _Compiler(functions, strict=strict, outlines=True).run(body)
-
-
-def _miscount(function: Function, arguments: int, piped: bool) -> str:
-    """What Go says of a call with too many or too few arguments; nothing if they fit."""
-    count, wanted = arguments + piped, len(function.params)
-    if function.variadic is None:
-        if count != wanted:
-            return f"wrong number of args for {function.name}: want {wanted} got {count}"
-    elif count < wanted:
-        # Go forgets the piped argument here.
-        return f"wrong number of args for {function.name}: want at least {wanted} got {arguments}"
-    return ""
 
 
 class _Compiler:
@@ -394,16 +380,10 @@ class _Compiler:
         return Value(slot.code, str(self.site(node)), interface=slot.interface)
 
     def number(self, node: Number) -> Value:
-        at, text = str(self.site(node)), node.text
-        if node.as_complex is not None:
-            return Value(literal(node.as_complex), at, "complex")
-        hexadecimal = text[:2] in {"0x", "0X"} and not any(c in text for c in "pP")
-        is_float = not hexadecimal and text[0] != "'" and any(c in text for c in ".eEpP")
-        if is_float and node.as_float is not None:
-            return Value(literal(node.as_float), at, "float")
-        if node.as_int is not None:
-            return Value(literal(node.as_int), at, "int")
-        return self.reject(f"{text} overflows int", node)
+        value = number_value(node)
+        if value is None:
+            return self.reject(f"{node.text} overflows int", node)
+        return Value(literal(value), str(self.site(node)), type(value).__name__)
 
     # -- fields --------------------------------------------------------------------------------
 
@@ -489,7 +469,7 @@ class _Compiler:
     ) -> Value:
         name = node.name
         function = self.functions[name]
-        problem = _miscount(function, len(arguments), final is not None)
+        problem = miscount(function, len(arguments), final is not None)
         if problem:
             return self.reject(problem, node)
         if name in {"and", "or"}:
@@ -497,18 +477,13 @@ class _Compiler:
         at = str(self.site(node))
         values: list[Value] = []
         for number, argument in enumerate(arguments):
-            value = self.argument(argument, self.parameter(function, number))
+            value = self.argument(argument, parameter(function, number))
             values.append(value)
             at = value.at
         if final is not None:
-            param = self.parameter(function, len(arguments))
+            param = parameter(function, len(arguments))
             values.append(self.converted(Value(final.code, at, final.kind), param))
         return self.invocation(function, place, arguments, values, at)
-
-    def parameter(self, function: Function, number: int) -> GoType:
-        if number < len(function.params):
-            return function.params[number]
-        return function.variadic or GoType.ANY
 
     def invocation(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from whipstaff.golang.values import GoType, Int32, Int64, Uint32
+from whipstaff.golang.values import GoInt, GoType, Int32, Int64, Uint32
 from whipstaff.template.code import literal
 from whipstaff.template.nodes import Bool, Nil, Number, String
 
@@ -43,23 +43,45 @@ def constant_of(node: Bool | String | Nil) -> tuple[str, str]:
             return "None", ""
 
 
+def number_value(node: Number) -> complex | None:
+    """A number where any type will do; None if it is too large to be an int."""
+    text = node.text
+    if node.as_complex is not None:
+        return node.as_complex
+    hexadecimal = text[:2] in {"0x", "0X"} and not any(c in text for c in "pP")
+    is_float = not hexadecimal and text[0] != "'" and any(c in text for c in ".eEpP")
+    return node.as_float if is_float and node.as_float is not None else node.as_int
+
+
 def typed_constant(node: Bool | Number | String, param: GoType) -> tuple[str, str] | str:
     """The source and Python type of a constant for a parameter, or what Go says if it is unfit."""
+    value, problem = typed_value(node, param)
+    if problem:
+        return problem
+    kind = type(value).__name__
+    if isinstance(value, GoInt):
+        return f"{kind}({literal(int(value))})", kind
+    return literal(value), kind
+
+
+def typed_value(
+    node: Bool | Number | String, param: GoType
+) -> tuple[bool | int | float | str | None, str]:
+    """A constant as a value for a parameter, and what Go says if it is unfit."""
     match param, node:
         case GoType.STRING, String():
-            return literal(node.text), "str"
+            return node.text, ""
         case GoType.BOOL, Bool():
-            return literal(node.value), "bool"
+            return node.value, ""
         case GoType.INT, Number() if node.as_int is not None:
-            return literal(node.as_int), "int"
-        case _, Number() if param in _SIZED and _whole(node, param) is not None:
-            sized = _SIZED[param](_whole(node, param) or 0)
-            return f"{type(sized).__name__}({literal(int(sized))})", type(sized).__name__
+            return node.as_int, ""
+        case _, Number() if param in _SIZED and (whole := _whole(node, param)) is not None:
+            return _SIZED[param](whole), ""
         case GoType.FLOAT64, Number() if node.as_float is not None:
-            return literal(node.as_float), "float"
+            return node.as_float, ""
     if param in WANTED:
-        return f"expected {WANTED[param]}; found {node}"
-    return f"can't handle {node} for arg of type {param.value}"
+        return None, f"expected {WANTED[param]}; found {node}"
+    return None, f"can't handle {node} for arg of type {param.value}"
 
 
 def _whole(node: Number, param: GoType) -> int | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from whipstaff.template.code import TooDeep
 from whipstaff.template.compiler import compile_body
 from whipstaff.template.errors import LimitExceeded
+from whipstaff.template.interpreter import Interpreter
 from whipstaff.template.nodes import is_empty
 from whipstaff.template.parser import parse
-from whipstaff.template.runtime import COMPILED
+from whipstaff.template.runtime import COMPILED, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from whipstaff.template.code import Compiled
     from whipstaff.template.functions.registry import Function
     from whipstaff.template.nodes import Body, Node
-    from whipstaff.template.runtime import Run
+    from whipstaff.template.runtime import Run, State
+
+CALLS_BEFORE_COMPILING = 60  # compiling takes as long as so many calls of what is interpreted
+DEPTH_OF_INTERPRETING = 40  # compiled code needs fewer of Python's frames
 
 # What is kept of a definition on disk: its name, whether it is empty, its codes, its line map.
 Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
@@ -29,7 +33,16 @@ Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
 class Source:
     """One file, or one text given to tpl, and the templates that it defines."""
 
-    __slots__ = ("_trees", "definitions", "file", "functions", "is_new", "namespace", "text")
+    __slots__ = (
+        "_trees",
+        "definitions",
+        "file",
+        "functions",
+        "interpreter",
+        "is_new",
+        "namespace",
+        "text",
+    )
 
     def __init__(
         self,
@@ -43,6 +56,7 @@ class Source:
         self.file = file
         self.text = text
         self.functions = functions
+        self.interpreter = Interpreter(functions)
         self.namespace = namespace
         self.is_new = False  # code was made since it was last kept
         self._trees: dict[str, Body] | None = None
@@ -68,6 +82,9 @@ class Source:
     def kept(self) -> list[Kept]:
         """What to keep of the definitions; those never executed have no code."""
         self.is_new = False
+        for definition in self.definitions.values():
+            if definition.was_called:
+                definition.compile()
         return [(d.name, d.empty, d.codes, d.lines) for d in self.definitions.values()]
 
 
@@ -75,7 +92,9 @@ class Definition:
     """One template; its code is made when it is first called."""
 
     __slots__ = (
+        "_calls",
         "_strict_lines",
+        "_walk",
         "call",
         "codes",
         "empty",
@@ -103,17 +122,40 @@ class Definition:
         self.codes = codes
         self.lines = lines
         self._strict_lines: tuple[int, ...] = ()
-        self.call = self._first_call
+        self._calls = 0  # while it was not compiled
+        self._walk: Callable[[State], object] | None = None
+        self.call = self._compiled_call if codes else self._interpreted_call
         self.strict_call = self._first_strict_call
 
-    def _first_call(self, run: Run, dot: object, out: list[str]) -> object:
+    def _interpreted_call(self, run: Run, dot: object, out: list[str]) -> object:
+        self._calls += 1
+        self.source.is_new = True
+        if (
+            self._calls > CALLS_BEFORE_COMPILING
+            or run.depth > DEPTH_OF_INTERPRETING
+            or run.scope.generated is not None  # what is kept is known by frames of compiled code
+        ):
+            return self._compiled_call(run, dot, out)
+        interpret(run, dot, out, self)
+        return None
+
+    def _compiled_call(self, run: Run, dot: object, out: list[str]) -> object:
+        self.compile()
+        self.call = self._function(self.codes)
+        return self.call(run, dot, out)
+
+    def compile(self) -> None:
+        """Make the code, if it was not made yet."""
         if not self.codes:
             with collector_paused():
                 made = self.compiled(strict=False)
                 self.codes, self.lines = _codes_of(made), made.lines
-                self.source.is_new = True
-        self.call = self._function(self.codes)
-        return self.call(run, dot, out)
+
+    def walk(self, state: State) -> object:
+        """Execute the template as it is, without compiled code."""
+        if self._walk is None:
+            self._walk = self.source.interpreter.body(self.source.trees()[self.name])
+        return self._walk(state)
 
     def _first_strict_call(self, run: Run, dot: object, out: list[str]) -> object:
         made = self.compiled(strict=True)
@@ -141,6 +183,11 @@ class Definition:
             ) from None
 
     @property
+    def was_called(self) -> bool:
+        """Whether it was executed since there was a render."""
+        return self._calls > 0
+
+    @property
     def file(self) -> str:
         """The file that it stands in, `gotpl` for a text given to tpl."""
         return self.source.file
@@ -156,10 +203,14 @@ class Definition:
         """The location `file:line:column` of a site, its node, the function called there."""
         # Compiling again gives the same sites; they are not worth keeping for errors alone.
         found = self.compiled(strict=False).sites[site]
-        before = self.source.text[: found.node.position]
+        return self.location(found.node), found.node, found.function
+
+    def location(self, node: Node) -> str:
+        """The location `file:line:column` of a node."""
+        before = self.source.text[: node.position]
         line = 1 + before.count("\n")
         column = len(before.rpartition("\n")[2].encode("utf-8", "surrogateescape"))
-        return f"{self.source.file}:{line}:{column}", found.node, found.function
+        return f"{self.source.file}:{line}:{column}"
 
 
 def _codes_of(made: Compiled) -> tuple[CodeType, ...]:

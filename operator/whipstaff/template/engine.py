@@ -19,7 +19,15 @@ from whipstaff.golang.values import ChartValues
 from whipstaff.template.definitions import Source
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.parser import ParseError, allow_frames
-from whipstaff.template.runtime import ABI, COMPILED, MAIN, ExecError, Run, helm_text
+from whipstaff.template.runtime import (
+    ABI,
+    MAIN,
+    ExecError,
+    Run,
+    helm_text,
+    of_templates,
+    place_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -187,14 +195,12 @@ def _placed(error: LimitExceeded, name: str, *, strict: bool) -> LimitExceeded:
     """The error with the place of the innermost call in a file; texts given to tpl have none."""
     template, line, column = error.template or name, error.line, error.column
     innermost = error.__cause__ if isinstance(error.__cause__, RecursionError) else error
-    trace = innermost.__traceback__
-    while trace is not None and not error.template:
-        frame = trace.tb_frame
-        if frame.f_code.co_filename == COMPILED and (me := frame.f_locals["me"]).file != MAIN:
-            location, _, _ = me.place(me.site_of(trace.tb_lineno, strict=strict))
-            template, line_text, column_text = location.rsplit(":", 2)
-            line, column = int(line_text), int(column_text)
-        trace = trace.tb_next
+    for trace in of_templates(innermost):
+        if error.template or trace.tb_frame.f_locals["me"].file == MAIN:
+            continue
+        _, location, _, _ = place_of(trace, strict=strict)
+        template, line_text, column_text = location.rsplit(":", 2)
+        line, column = int(line_text), int(column_text)
     place = f"{template}:{line}:{column}" if line else template
     return LimitExceeded(f"{place}: {error}", template, line, column)
 

@@ -14,9 +14,12 @@ class FunctionError(Exception):
 
 
 class EvalError(Exception):
-    """An expression could not be evaluated; `site` overrides the line map's position."""
+    """An expression could not be evaluated; `site` overrides the place that the code is at.
 
-    def __init__(self, text: str, site: int | None = None) -> None:
+    It is a number in compiled code, a node in what is interpreted.
+    """
+
+    def __init__(self, text: str, site: object = None) -> None:
         super().__init__(text)
         self.site = site
 

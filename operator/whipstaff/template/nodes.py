@@ -7,8 +7,12 @@ own spelling of a node, which error messages quote.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from whipstaff.golang.strconv import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +141,7 @@ class Pipe(Node):
     commands: list[Command] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
     assigns: bool = False
+    evaluate: Callable[[Any], object] | None = None  # what the interpreter made of it
 
     def __str__(self) -> str:
         stages = " | ".join(map(str, self.commands))

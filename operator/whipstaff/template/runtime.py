@@ -29,13 +29,13 @@ from whipstaff.golang.values import (
 from whipstaff.template.constants import WANTED, as_constant
 from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
 from whipstaff.template.laps import Lap
+from whipstaff.template.nodes import Body, Node
 from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from whipstaff.template.nodes import Node
     from whipstaff.template.scope import RenderScope
 
 COMPILED = "<template>"  # the file name of compiled code, by which a traceback knows it
@@ -43,6 +43,8 @@ MAIN = "gotpl"  # Helm's name for the set of all templates, and so for a text gi
 INCLUDES_OF_ONE_NAME = 1_000
 GO_DEPTH = 100_000  # Go's own limit; ours is lower, and nothing but endless recursion gets there
 PARTS_BEFORE_COUNTING = 100_000
+# What a fast path meets where a value is not the dictionary that most are.
+MISS = KeyError, TypeError, AttributeError, IndexError
 
 # A nil of these types is a value; of the others there is none.
 NILLABLE = frozenset(
@@ -73,6 +75,14 @@ class Definition(Protocol):
 
     def site_of(self, line: int, *, strict: bool) -> int:
         """The site of a line of the compiled code."""
+        ...
+
+    def walk(self, state: State) -> object:
+        """Execute the template as it is, without compiled code."""
+        ...
+
+    def location(self, node: Node) -> str:
+        """The location `file:line:column` of a node."""
         ...
 
 
@@ -163,21 +173,75 @@ class Run:
         raise LimitExceeded(f"a template printed more than {limit} characters")
 
 
-def located(error: Exception, *, strict: bool) -> ExecError:
-    """The error with the place of the innermost compiled frame of its traceback."""
-    found: tuple[Definition, int] | None = None
-    trace: TracebackType | None = error.__traceback__
+_START = Body(0)
+
+
+class State:
+    """Where the interpreter is in one template: its dot, its variables, and Go's current node.
+
+    A variable is its value and whether Go sees an `any`; `undo` has what declarations hid.
+    """
+
+    __slots__ = ("dot", "dot_any", "function", "node", "out", "run", "undo", "vars", "write")
+
+    def __init__(self, run: Run, dot: object, out: list[str]) -> None:
+        self.run = run
+        self.dot = dot
+        self.dot_any = False
+        self.out = out
+        self.write = out.append
+        self.vars: dict[str, tuple[object, bool]] = {"$": (dot, False)}
+        self.undo: list[tuple[str, tuple[object, bool] | None]] = []
+        self.node: Node = _START
+        self.function = ""
+
+    def forget(self, mark: int) -> None:
+        """End a scope: take back the declarations since there were `mark` of them."""
+        while len(self.undo) > mark:
+            name, hidden = self.undo.pop()
+            if hidden is None:
+                del self.vars[name]
+            else:
+                self.vars[name] = hidden
+
+
+def interpret(run: Run, dot: object, out: list[str], me: Definition) -> None:
+    """Execute a template without compiled code."""
+    state = State(run, dot, out)
+    me.walk(state)
+
+
+def of_templates(error: BaseException) -> Iterator[TracebackType]:
+    """The part of an error's traceback that executes templates, the innermost last."""
+    trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == COMPILED:
-            found = trace.tb_frame.f_locals["me"], trace.tb_lineno
+        code = trace.tb_frame.f_code
+        if code is interpret.__code__ or code.co_filename == COMPILED:
+            yield trace
         trace = trace.tb_next
-    if found is None:
+
+
+def place_of(
+    trace: TracebackType, site: object = None, *, strict: bool
+) -> tuple[Definition, str, Node, str]:
+    """The template that is executed there, its location and node, the function called there."""
+    names = trace.tb_frame.f_locals
+    me: Definition = names["me"]
+    if trace.tb_frame.f_code is interpret.__code__:
+        state: State = names["state"]
+        node = site if isinstance(site, Node) else state.node
+        return me, me.location(node), node, state.function
+    at = site if isinstance(site, int) else me.site_of(trace.tb_lineno, strict=strict)
+    return me, *me.place(at)
+
+
+def located(error: Exception, *, strict: bool) -> ExecError:
+    """The error with the place of the innermost template in its traceback."""
+    traces = list(of_templates(error))
+    if not traces:
         raise error
-    definition, line = found
     site = error.site if isinstance(error, EvalError) else None
-    if site is None:
-        site = definition.site_of(line, strict=strict)
-    location, node, name = definition.place(site)
+    definition, location, node, name = place_of(traces[-1], site, strict=strict)
     head = f"template: {location}: executing {quote(definition.name)} at <{node}>: "
     if isinstance(error, EvalError):
         return ExecError(location, head + str(error), None)
@@ -305,7 +369,7 @@ def _member(
 
 
 # An argument's site, how a nil of it counts, and its spelling if it is a constant.
-Argument = tuple[int, bool, str | None]
+Argument = tuple[object, bool, str | None]
 
 
 def call_member(
@@ -375,7 +439,7 @@ _NILS: Mapping[GoType, Callable[[], object]] = {
 }
 
 
-def _constant(value: object, param: GoType, spelled: str, site: int) -> object:
+def _constant(value: object, param: GoType, spelled: str, site: object) -> object:
     """A constant as an argument of a method with a parameter of this type."""
     fit = as_constant(value, param)
     if fit is None:
@@ -389,7 +453,7 @@ def _constant(value: object, param: GoType, spelled: str, site: int) -> object:
     return fit
 
 
-def convert(value: object, param: GoType, interface: bool, site: int) -> object:
+def convert(value: object, param: GoType, interface: bool, site: object) -> object:
     """The value as an argument of this type, if Go can assign it."""
     if param is GoType.ANY or param is GoType.VALUE:
         return value
@@ -581,7 +645,7 @@ def _place(location: str, name: str, context: str, message: str) -> str:
 
 
 ABI: Mapping[str, object] = {
-    "MISS": (KeyError, TypeError, AttributeError, IndexError),
+    "MISS": MISS,
     "PARTS": PARTS_BEFORE_COUNTING,
     "Int32": Int32,
     "Int64": Int64,
