@@ -23,12 +23,18 @@ class RunningOperator:
     """`whipstaff run` against a control plane; start it, kill it, start it again."""
 
     def __init__(
-        self, cluster: Cluster, name: str = "whipstaff", *flags: str, account: str = ACCOUNT
+        self,
+        cluster: Cluster,
+        name: str = "whipstaff",
+        *flags: str,
+        account: str = ACCOUNT,
+        namespace: str = NAMESPACE,
     ) -> None:
         self.cluster = cluster
         self.name = name
         self.flags = flags
-        self.account = account  # of NAMESPACE: whose token it works with
+        self.account = account  # whose token it works with
+        self.namespace = namespace  # the account's
         self.probe_port = free_ports(1)[0]
 
     @property
@@ -49,7 +55,7 @@ class RunningOperator:
 
     def launch(self) -> Process:
         """Start it without waiting; `prepare` must have been called for the control plane."""
-        token = self.cluster.service_account_token(NAMESPACE, self.account)
+        token = self.cluster.service_account_token(self.namespace, self.account)
         kubeconfig = self.cluster.kubeconfig_for(token, self.name)
         command = [
             *(sys.executable, "-m", "whipstaff", "run"),
