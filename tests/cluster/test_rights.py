@@ -221,7 +221,5 @@ def test_the_pod_that_the_chart_describes_is_admitted_where_only_restricted_ones
     template = objects()["Deployment", "whipstaff"]["spec"]["template"]
     spec = template["spec"] | {"serviceAccountName": "default"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "trial"}, "spec": spec}
-    cluster.kubectl(
-        "create", "-n", SHOP, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod)
-    )
+    cluster.kubectl("create", "-n", SHOP, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
     cluster.kubectl("label", "namespace", SHOP, "pod-security.kubernetes.io/enforce-")
