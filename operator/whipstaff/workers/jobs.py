@@ -14,7 +14,7 @@ from whipstaff.workers import documents
 from whipstaff.workers.protocol import JobKind, JsonObject, Limits
 
 if TYPE_CHECKING:
-    from whipstaff.workers.rendering import Charts, Lookup
+    from whipstaff.workers.rendering import Charts, Lookup, Releases
 
 
 class Workshop:
@@ -34,6 +34,12 @@ class Workshop:
         kept = CompiledCharts(Path(folder)) if folder else None
         return Charts(self._limits.archive_bytes, kept)
 
+    @cached_property
+    def _releases(self) -> "Releases":
+        from whipstaff.workers.rendering import Releases  # noqa: PLC0415
+
+        return Releases()
+
     def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
         """Do one job."""
         self._begin("")
@@ -52,7 +58,7 @@ class Workshop:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
                 scope = rendering.scope(self._limits, self._lookup, self._begin)
-                return rendering.render(self._charts, scope, arguments)
+                return rendering.render(self._charts, self._releases, scope, arguments)
             case _:
                 assert_never(kind)
 

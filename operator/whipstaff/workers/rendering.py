@@ -4,22 +4,15 @@ import hashlib
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from whipstaff.chart import archive, rendering
 from whipstaff.chart import record as chart_record
-from whipstaff.chart.capabilities import (
-    APIVersions,
-    Capabilities,
-    KubeVersion,
-    KubeVersionInvalid,
-)
-from whipstaff.chart.manifests import Hook as RenderedHook
 from whipstaff.chart.model import Chart, CRDFile
-from whipstaff.chart.rendering import ReleaseInfo, Rendered
+from whipstaff.chart.rendering import ReleaseInfo
 from whipstaff.errors import (
     ChartIntegrity,
     ChartInvalid,
@@ -28,53 +21,21 @@ from whipstaff.errors import (
     ClusterRefused,
     RenderLimit,
 )
-from whipstaff.golang import yaml
-from whipstaff.release import manifests
-from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject
+from whipstaff.release.revision import JsonObject
 from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.scope import Limits as ScopeLimits
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers import documents
 from whipstaff.workers.compiled import CompiledCharts
-from whipstaff.workers.documents import Document
+from whipstaff.workers.press import Press
 from whipstaff.workers.protocol import Limits
 
 Lookup = Callable[[str, str, str, str], JsonObject]
 
 _CHARTS_KEPT = 8
+_MEMORY_BYTES = 64 << 20  # of what is kept for the next render of the same releases
 _NOTES_CHARACTERS = 64 << 10
-_OBJECTS_LIMIT = 10_000
 _CRD = "CustomResourceDefinition"
-# What Kubernetes itself keeps outside of namespaces. Other kinds are taken for namespaced ones;
-# where that is wrong, the API server drops the namespace again.
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "CSINode",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        _CRD,
-        "DeviceClass",
-        "FlowSchema",
-        "IngressClass",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "PriorityLevelConfiguration",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-    }
-)
 
 
 @dataclass(slots=True)
@@ -84,6 +45,7 @@ class _Known:
     chart: Chart
     on_disk: bool
     templates: dict[tuple[str, str], None] = field(default_factory=dict)
+    rendered: Chart | None = None  # with its dependencies decided, the last time
 
 
 class Charts:
@@ -119,7 +81,9 @@ class Charts:
         known = self._charts.get(digest)
         if self._kept is None or known is None:
             return
-        known.templates.update(dict.fromkeys(rendering.sources(rendered)))
+        if rendered is not known.rendered:
+            known.templates.update(dict.fromkeys(rendering.sources(rendered)))
+            known.rendered = rendered
         if not known.on_disk or rendering.has_new_code(known.templates):
             self._kept.store(digest, known.chart, rendering.code_of(known.templates))
             known.on_disk = True
@@ -151,19 +115,6 @@ class _Effects:
     lookup: Callable[[str, str, str, str], dict[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """What a rendering puts into the cluster and the record."""
-
-    manifest: str
-    objects: tuple[JsonObject, ...]
-    hooks: tuple[Hook, ...]
-
-    @property
-    def digest(self) -> str:
-        return manifests.manifest_digest(self.manifest, self.hooks)
-
-
 def inspect(charts: Charts, path: str) -> JsonObject:
     """Return name and version of a chart that loads."""
     chart = charts.load(path)
@@ -179,103 +130,66 @@ def scope(limits: Limits, lookup: Lookup, begin: Callable[[str], None]) -> Rende
     )
 
 
-def render(charts: Charts, scope: RenderScope, order: JsonObject) -> JsonObject:
+class Releases:
+    """What was rendered last for each release, up to a number of bytes."""
+
+    def __init__(self, bytes_limit: int = _MEMORY_BYTES) -> None:
+        self._bytes_limit = bytes_limit
+        self._presses: OrderedDict[tuple[str, ...], Press] = OrderedDict()
+        self._sizes: dict[tuple[str, ...], int] = {}
+
+    def take(self, order: JsonObject) -> Press:
+        """Return what is known of a release; the caller gives it back if all went well."""
+        self._sizes.pop(_key(order), None)
+        return self._presses.pop(_key(order), None) or Press()
+
+    def give_back(self, order: JsonObject, press: Press) -> None:
+        """Keep what was rendered, and forget what was not asked for the longest."""
+        key = _key(order)
+        self._presses[key], self._sizes[key] = press, press.bytes_held
+        while sum(self._sizes.values()) > self._bytes_limit:
+            oldest, _ = self._presses.popitem(last=False)
+            del self._sizes[oldest]
+
+
+def _key(order: JsonObject) -> tuple[str, ...]:
+    return order["digest"], order["namespace"], order["release_name"]
+
+
+def render(charts: Charts, releases: Releases, scope: RenderScope, order: JsonObject) -> JsonObject:
     """Do what a RenderRequest asks, in JSON; `same_as_current` comes alone."""
+    press = releases.take(order)
+    result = _render(charts, press, scope, order)
+    releases.give_back(order, press)
+    return result
+
+
+def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject) -> JsonObject:
     chart = charts.load(order["path"], order["digest"])
     info = ReleaseInfo(
         order["release_name"], order["namespace"], order["revision"], order["is_upgrade"]
     )
-    press = _Press(chart, order, scope)
     if current := order["current"]:
         running = replace(info, revision=current["revision"], is_upgrade=current["is_upgrade"])
-        rendered, output = press.render(running)
-        if output.digest == current["manifest_digest"]:
-            charts.keep(order["digest"], rendered.chart)
+        printed = press.render(chart, order, running, scope)
+        if printed.digest == current["manifest_digest"]:
+            charts.keep(order["digest"], printed.rendered.chart)
             return {"same_as_current": True}
-    rendered, output = press.render(info)
+    printed = press.render(chart, order, info, scope)
+    rendered = printed.rendered
     charts.keep(order["digest"], rendered.chart)
-    repeated = documents.repeated(output.objects, info.namespace)
+    repeated = documents.repeated(printed.objects, info.namespace)
     return {
         "same_as_current": False,
-        "manifest": output.manifest,
-        "objects": output.objects,
-        "hooks": [asdict(hook) for hook in output.hooks],
+        "manifest": printed.manifest,
+        "objects": printed.objects,
+        "hooks": [asdict(hook) for hook in printed.hooks],
         "notes": rendered.notes[:_NOTES_CHARACTERS],
         "crds": [crd for file in rendered.crds for crd in _crds(file)],
         "chart": chart_record.to_record(rendered.chart),
-        "manifest_digest": output.digest,
+        "manifest_digest": printed.digest,
         "warnings": [*rendered.warnings, *(f"rendered more than once: {one}" for one in repeated)],
     }
-
-
-class _Press:
-    """One chart with its values, rendered for one release and another."""
-
-    def __init__(self, chart: Chart, order: JsonObject, scope: RenderScope) -> None:
-        self._chart = chart
-        self._scope = scope
-        self._values = order["values"]
-        self._namespace = order["namespace"] if order["namespace_in_manifest"] else ""
-        try:
-            self._capabilities = Capabilities(
-                KubeVersion.parse(order["kube_version"]), APIVersions(tuple(order["api_versions"]))
-            )
-        except KubeVersionInvalid as error:
-            raise ClusterRefused(f"the cluster's version cannot be read: {error}") from error
-
-    def render(self, info: ReleaseInfo) -> tuple[Rendered, _Output]:
-        """Render once; templates may change the values, so each time gets its own."""
-        rendered = rendering.render(
-            self._chart, _with_floats(self._values), info, self._capabilities, self._scope
-        )
-        return rendered, self._output(rendered)
-
-    def _output(self, rendered: Rendered) -> _Output:
-        parts: list[str] = []
-        objects: list[JsonObject] = []
-        for one in rendered.documents:
-            opened = tuple(documents.objects(Document(one.path, one.text, 0), one.body))
-            parts.append(f"---\n# Source: {one.path}\n{self._placed(one.text, one.body, opened)}\n")
-            objects += opened
-            if len(objects) > _OBJECTS_LIMIT:
-                raise RenderLimit(f"the chart renders more than {_OBJECTS_LIMIT} objects")
-        manifest = "".join(parts)
-        limit = self._scope.limits.output_bytes
-        if len(manifest) > limit:
-            raise RenderLimit(
-                f"the rendered manifest is larger than {limit} bytes", self._chart.name
-            )
-        return _Output(manifest, tuple(objects), tuple(map(self._hook, rendered.hooks)))
-
-    def _hook(self, hook: RenderedHook) -> Hook:
-        document = Document(hook.path, hook.text, 0)
-        opened = tuple(documents.objects(document, hook.body))
-        if len(opened) != 1:
-            raise document.refuse(f"a hook must be one object, not {len(opened)}")
-        known = frozenset(HookDeletePolicy)
-        return Hook(
-            name=hook.name,
-            kind=hook.kind,
-            path=hook.path,
-            manifest=self._placed(hook.text, hook.body, opened),
-            body=opened[0],
-            events=tuple(map(HookEvent, hook.events)),
-            weight=hook.weight,
-            delete_policies=tuple(
-                HookDeletePolicy(policy) for policy in hook.delete_policies if policy in known
-            ),
-            output_log_policies=hook.output_log_policies,
-        )
-
-    def _placed(self, text: str, body: JsonObject, opened: Iterable[JsonObject]) -> str:
-        """Return the text, or the body anew if an object in it had to be given its namespace."""
-        changed = False
-        for one in opened:
-            placeless = not one["metadata"].get("namespace") and one["kind"] not in _CLUSTER_SCOPED
-            if self._namespace and placeless:
-                one["metadata"]["namespace"] = self._namespace
-                changed = True
-        return yaml.dump(body) if changed else text
 
 
 def _now() -> datetime:
@@ -292,24 +206,6 @@ def _in_template(lookup: Lookup) -> Callable[[str, str, str, str], dict[str, obj
             raise LimitExceeded(error.text) from error
 
     return ask
-
-
-def _with_floats(value: object) -> JsonObject:
-    """Copy values as Helm reads them from YAML: every number is a float64."""
-
-    def copied(inner: object) -> object:
-        match inner:
-            case dict():
-                return {key: copied(item) for key, item in inner.items()}
-            case list():
-                return [copied(item) for item in inner]
-            case int() if not isinstance(inner, bool):
-                return float(inner)
-            case _:
-                return inner
-
-    result = copied(value)
-    return result if isinstance(result, dict) else {}
 
 
 def _crds(file: CRDFile) -> tuple[JsonObject, ...]:
