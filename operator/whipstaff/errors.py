@@ -9,6 +9,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- ChartPathIllegal                 a member that would leave the chart's folder
  |   |- SchemaInvalid                    values.schema.json itself is wrong
  |   |- ChartIntegrity                   the digest is not the promised one
+ |   |- EngineNotAllowed                 templates for Jinja2, where no setting allows them
  |   `- KubeVersionIncompatible          the chart does not want this cluster
  |- ValuesInvalid(where)                 values that are no table, or no YAML
  |   `- ValuesSchemaViolation            values that the chart's schema refuses
@@ -106,6 +107,10 @@ class SchemaInvalid(ChartInvalid):
 
 class ChartIntegrity(ChartInvalid):
     """The archive's digest differs from the one that was promised."""
+
+
+class EngineNotAllowed(ChartInvalid):
+    """The chart's templates are for Jinja2, and no setting allows that."""
 
 
 class KubeVersionIncompatible(ChartInvalid):

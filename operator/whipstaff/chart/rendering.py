@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from whipstaff.chart import dependencies, manifests, schema
+from whipstaff.chart import dependencies, engines, manifests, schema
 from whipstaff.chart.capabilities import Capabilities
 from whipstaff.chart.files import Files
 from whipstaff.chart.manifests import Document, Hook
@@ -30,6 +30,7 @@ from whipstaff.golang.values import ChartValues, go_text
 from whipstaff.template.errors import LimitExceeded, TemplateError
 
 if TYPE_CHECKING:
+    from whipstaff.jinja.engine import ChartTemplates
     from whipstaff.template.engine import Budget, Engine
     from whipstaff.template.scope import RenderScope
     from whipstaff.template.tracing import Tracer
@@ -92,6 +93,7 @@ class _Template:
     source: str
     data: JsonObject
     base_path: str
+    jinja2: "ChartTemplates | None" = None  # those of its chart, if they are for Jinja2
 
 
 def render(
@@ -205,7 +207,8 @@ class Stage:
         order = parse_order(self._templates)
         with self._named_errors():
             self._parsed = _engine().parse(
-                {path: self._templates[path].source for path in order}, order=order
+                {path: self._templates[path].source for path in order},
+                order=[path for path in order if self._templates[path].jinja2 is None],
             )
         self.order = tuple(path for path in order if not posixpath.basename(path).startswith("_"))
         self.data: JsonObject = data
@@ -233,7 +236,12 @@ class Stage:
         dict.__setitem__(template.data, "Template", own)
         scope.begin(path)
         with self._named_errors():
-            text = self._parsed.render(path, template.data, scope, budget)
+            if template.jinja2 is None:
+                text = self._parsed.render(path, template.data, scope, budget)
+            elif scope.jinja2_charts:
+                text = template.jinja2.render(path, template.data, scope, budget)
+            else:
+                raise engines.refusal(self._name)
         scope.begin("")
         return text
 
@@ -294,11 +302,35 @@ def _collect(
     }
     for subchart in chart.subcharts:
         subcharts[subchart.name] = _collect(subchart, data, templates, is_root=False)
+    jinja2 = _jinja2_templates(chart)
     for name, source in _sources(chart):
         templates[posixpath.normpath(f"{chart.path}/{name}")] = _Template(
-            source, data, f"{chart.path}/templates"
+            source, data, f"{chart.path}/templates", jinja2
         )
     return data
+
+
+def _jinja2_templates(chart: Chart) -> "ChartTemplates | None":
+    """Return what the templates of a chart may import, if they are for Jinja2: each other."""
+    if not _is_for_jinja2(chart):
+        return None
+    from whipstaff.jinja.engine import ChartTemplates  # noqa: PLC0415 - few charts need it
+
+    libraries = [one for one in chart.subcharts if one.metadata.is_library and _is_for_jinja2(one)]
+    return ChartTemplates(
+        {
+            f"{folder}{name.removeprefix('templates/')}": (
+                posixpath.normpath(f"{one.path}/{name}"),
+                source,
+            )
+            for folder, one in [*((f"{one.name}/", one) for one in libraries), ("", chart)]
+            for name, source in _sources(one)
+        }
+    )
+
+
+def _is_for_jinja2(chart: Chart) -> bool:
+    return engines.language_of(chart.metadata) is engines.Language.JINJA2
 
 
 def _values_of(chart: Chart, outer: JsonObject) -> JsonObject:

@@ -64,6 +64,7 @@ class RenderScope:
     effects: Effects
     strict: bool = False  # a missing key is an error
     lint: bool = False  # `required` and `fail` do not fail
+    jinja2_charts: bool = False  # charts whose templates are for Jinja2 may be rendered
     limits: Limits = field(default_factory=Limits)
     # Told the path of each template before it is rendered, and "" at the end: when time or memory
     # run out, nothing else says where.
