@@ -16,6 +16,7 @@ class FakeRenderer:
     def __init__(self):
         self.requests: list[RenderRequest] = []
         self.crds: tuple[dict, ...] = ()
+        self.chart: dict = {}
         self._refusals: deque = deque()
 
     # What tests do to it.
@@ -43,7 +44,10 @@ class FakeRenderer:
             hooks=hooks,
             notes=str(request.values.get("notes", "")),
             crds=self.crds,
-            chart={"metadata": {"name": request.chart.name, "version": request.chart.version}},
+            chart={
+                "metadata": {"name": request.chart.name, "version": request.chart.version},
+                **self.chart,
+            },
             manifest_digest=manifest_digest(manifest, hooks),
         )
 

@@ -149,6 +149,7 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
         suspend=spec.flag("suspend"),
         max_history=history_limit if max_history is None else max_history,
         service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
+        stable_generated=spec.table("render").flag("stableGenerated"),
         install=_action(spec.table("install"), timeout, CRDPolicy.CREATE),
         upgrade=_action(spec.table("upgrade"), timeout, CRDPolicy.SKIP),
         uninstall=_uninstall(spec.table("uninstall"), timeout),

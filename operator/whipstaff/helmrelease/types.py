@@ -86,6 +86,7 @@ class Spec:
     suspend: bool = False
     max_history: int = DEFAULT_MAX_HISTORY  # 0 keeps all
     service_account_name: str = ""  # empty: the operator's own identity
+    stable_generated: bool = False  # templates' passwords, keys and times are kept
     install: ActionOptions = field(default_factory=lambda: ActionOptions(crds=CRDPolicy.CREATE))
     upgrade: ActionOptions = field(default_factory=ActionOptions)
     uninstall: UninstallOptions = field(default_factory=UninstallOptions)

@@ -199,6 +199,10 @@ class RenderRequest:
     current_is_upgrade: bool = False
     current_manifest_digest: str = ""
     namespace_in_manifest: bool = False  # write metadata.namespace into the stored manifest
+    # What templates generate is kept in `Rendering.chart`; `generated` is what was kept before, as
+    # `release.generated` gives it.
+    stable_generated: bool = False
+    generated: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from whipstaff.reconcile.ports import (
     ResolvedChart,
 )
 from whipstaff.reconcile.world import World, identity_of, timed
+from whipstaff.release.generated import generated_in
 from whipstaff.release.history import living
 from whipstaff.release.manifests import ownership_refusal
 from whipstaff.release.marks import Marks, is_ours
@@ -65,7 +66,12 @@ class Preparation:
         if rendering.same_as_current:
             return Unchanged()
         assert self._decision.action is not None  # noqa: S101 - only called with one
-        revision = self._new_revision(rendering.manifest_digest, self._inputs_label(), None)
+        noted = Marks(
+            inputs=self._inputs_label(),
+            manifest=rendering.manifest_digest,
+            generated=bool(generated_in(rendering.chart)),
+        )
+        revision = self._new_revision(noted)
         revision = replace(
             revision,
             chart=rendering.chart,
@@ -83,8 +89,12 @@ class Preparation:
         assert source is not None  # noqa: S101 - a rollback always has one
         namespaces = await self._missing_namespaces()
         old = await self._read(source.number)
-        noted = Marks.of(source)
-        revision = self._new_revision(noted.manifest, noted.inputs, source.number)
+        noted = replace(
+            Marks.of(source),
+            made_from=source.number,
+            generated=bool(generated_in(old.chart)),
+        )
+        revision = self._new_revision(noted)
         revision = replace(
             revision,
             chart=old.chart,
@@ -108,19 +118,16 @@ class Preparation:
         action = Action(Marks.of(header).action)
         return await self._change(action, revision, (), stored=True)
 
-    def _new_revision(
-        self, manifest_label: str, inputs_label: str, made_from: RevisionNumber | None
-    ) -> Revision:
+    def _new_revision(self, content: Marks) -> Revision:
+        """Begin the next revision; `content` says what it will hold."""
         action = self._decision.action
         assert action is not None  # noqa: S101 - only called with one
         spec, number = self._release.spec, self._seen.next_number
         status, description = _PENDING[action]
         now = self._world.clock.now()
-        noted = Marks(
-            inputs=inputs_label,
-            manifest=manifest_label,
+        noted = replace(
+            content,
             action=str(action),
-            made_from=made_from,
             attempt=self._decision.attempt,
             trigger=self._decision.trigger,
         )
@@ -133,7 +140,7 @@ class Preparation:
             config={},
             manifest="",
             objects=(),
-            description=description.format(source=made_from),
+            description=description.format(source=content.made_from),
             first_deployed=now,
             last_deployed=now,
             labels=noted.labels(number),
@@ -165,6 +172,8 @@ class Preparation:
             current_is_upgrade=noted.action != Action.INSTALL,
             current_manifest_digest=noted.manifest,
             namespace_in_manifest=spec.storage_namespace != spec.target_namespace,
+            stable_generated=spec.stable_generated,
+            generated=await self._generated() if spec.stable_generated else "",
         )
 
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
@@ -172,6 +181,21 @@ class Preparation:
 
         with timed(self._world, str(self._decision.action), "render"):
             return await self._world.renderer.render(request, lookup)
+
+    async def _generated(self) -> str:
+        """Return what the templates of the newest revision generated.
+
+        One made outside keeps nothing, unless it is a copy that `helm rollback` made; then ours
+        before it counts.
+        """
+        for header in self._seen.headers:
+            ours = is_ours(header)
+            if ours and not Marks.of(header).generated:
+                return ""
+            kept = generated_in((await self._read(header.number)).chart)
+            if kept or ours:
+                return kept
+        return ""
 
     async def _checked(
         self, revision: Revision, crds: tuple[JsonObject, ...], namespaces: tuple[str, ...]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from whipstaff.errors import StorageCorrupt, StorageTooLarge
+from whipstaff.release.generated import is_generated
 from whipstaff.release.revision import (
     Hook,
     HookDeletePolicy,
@@ -127,11 +128,15 @@ def encode(record: JsonObject) -> str:
 
 
 def slimmed(record: JsonObject) -> JsonObject:
-    """Return the record without templates and files, which the helm CLI does not miss."""
+    """Return the record without templates and files, which the helm CLI does not miss.
+
+    What templates generated is no file of the chart and stays: nothing else knows it.
+    """
     chart = record.get("chart")
     if not isinstance(chart, dict):
         return record
-    return {**record, "chart": {**chart, "templates": [], "files": []}}
+    kept = [file for file in chart.get("files") or () if is_generated(file)]
+    return {**record, "chart": {**chart, "templates": [], "files": kept}}
 
 
 def _pack(record: JsonObject) -> bytes:

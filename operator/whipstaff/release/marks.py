@@ -16,6 +16,7 @@ ACTION = "whipstaff.dev/action"  # install, upgrade, rollback, …
 MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
 ATTEMPT = "whipstaff.dev/attempt"  # how often these inputs were tried, this revision included
 EVENT = "whipstaff.dev/event"  # the hook event that the hooks' phases are about
+GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
 TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside
 
 
@@ -29,6 +30,7 @@ class Marks:
     made_from: RevisionNumber | None = None
     attempt: int = 1
     trigger: str = ""
+    generated: bool = False
 
     def labels(self, number: RevisionNumber) -> dict[str, str]:
         """Return the labels for revision `number`, the mark included."""
@@ -40,6 +42,7 @@ class Marks:
             MADE_FROM: made_from,
             ATTEMPT: str(self.attempt) if self.attempt > 1 else "",
             TRIGGER: self.trigger,
+            GENERATED: "true" if self.generated else "",
         }
         return {REVISION: str(number)} | {name: text for name, text in facts.items() if text}
 
@@ -57,6 +60,7 @@ class Marks:
             made_from=RevisionNumber(int(made_from)) if _is_number(made_from) else None,
             attempt=int(attempt) if _is_number(attempt) else 1,
             trigger=labels.get(TRIGGER, ""),
+            generated=GENERATED in labels,
         )
 
 

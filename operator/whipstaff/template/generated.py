@@ -135,7 +135,12 @@ def keeping(function: Function) -> Function:
     @functools.wraps(call)
     def kept(scope: RenderScope, *arguments: object) -> object:
         given = (scope, *arguments) if scoped else arguments
-        if scope.generated is None or not _generates(function.name, arguments):
+        if not _generates(function.name, arguments):
+            return call(*given)
+        # Whoever watches the effects learns so that this is no function of its arguments, even
+        # where a library draws the randomness, or where nothing is drawn because it is kept.
+        scope.effects.random  # noqa: B018
+        if scope.generated is None:
             return call(*given)
         place = _place(arguments, sys._getframe(1))  # noqa: SLF001 - the only way
         return scope.generated.recall(function.name, place, lambda: call(*given))

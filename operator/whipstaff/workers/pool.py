@@ -142,6 +142,7 @@ def _render_arguments(request: RenderRequest) -> JsonObject:
             "manifest_digest": request.current_manifest_digest,
         },
         "namespace_in_manifest": request.namespace_in_manifest,
+        "generated": request.generated if request.stable_generated else None,
     }
 
 

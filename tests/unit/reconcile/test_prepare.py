@@ -20,7 +20,8 @@ from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
 from whipstaff.planning.decision import Action, Decision
 from whipstaff.reconcile.ports import Identity, ObjectReference, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
-from whipstaff.release.marks import REVISION
+from whipstaff.release.generated import generated_in, with_generated
+from whipstaff.release.marks import GENERATED, REVISION
 from whipstaff.release.revision import HookPhase, ReleaseStatus
 
 CHART = ResolvedChart("blog", "1.0.0", "sha256:00", "/charts/blog-1.0.0.tgz")
@@ -279,3 +280,80 @@ async def test_what_failed_since_the_last_good_revision_is_known_for_pruning():
     prepared = preparation(world, a_release_of(an_object()), *headers, action=Action.UPGRADE)
     change = await prepared.release(CHART)
     assert [each.number for each in change.earlier] == [4, 3, 2]
+
+
+# What templates generated is taken from the newest revision.
+
+
+KEPT = with_generated({"metadata": {"name": "blog"}}, {"uuidv4-0.1": "kept"})
+OLDER = with_generated({"metadata": {"name": "blog"}}, {"uuidv4-0.1": "older"})
+
+
+def a_kept(world, number, status, chart, **marks):
+    """Store a revision that keeps something; give its header."""
+    store(world, number, status, chart=chart)
+    return a_header(number, status, **marks)
+
+
+async def asked_for(world, *headers):
+    """Give what the renderer is told of what was kept."""
+    release = a_release_of(an_object(), stable_generated=True)
+    await preparation(world, release, *headers, action=Action.UPGRADE).release(CHART)
+    (request,) = world.renderer.requests
+    assert request.stable_generated
+    return request.generated
+
+
+async def test_what_a_failed_revision_generated_counts():
+    world = a_world()
+    old = a_kept(world, 1, "deployed", OLDER, generated=True)
+    newest = a_kept(world, 2, "failed", KEPT, generated=True)
+    assert await asked_for(world, old, newest) == generated_in(KEPT)
+
+
+async def test_a_revision_of_ours_that_keeps_nothing_ends_the_search():
+    world = a_world()
+    old = a_kept(world, 1, "superseded", KEPT, generated=True)
+    newest = store(world, 2, "deployed")
+    assert await asked_for(world, old, newest) == ""
+
+
+async def test_an_upgrade_outside_hides_nothing():
+    world = a_world()
+    old = a_kept(world, 1, "superseded", KEPT, generated=True)
+    outside = a_kept(world, 2, "deployed", {}, ours=False, generated=True)
+    assert await asked_for(world, old, outside) == generated_in(KEPT)
+
+
+async def test_a_rollback_outside_brings_its_own():
+    world = a_world()
+    old = a_kept(world, 1, "superseded", KEPT, generated=True)
+    outside = a_kept(world, 2, "deployed", OLDER, ours=False)
+    assert await asked_for(world, old, outside) == generated_in(OLDER)
+
+
+async def test_nothing_is_looked_for_unless_it_is_asked_for():
+    world = a_world()
+    old = a_kept(world, 1, "deployed", KEPT, generated=True)
+    await preparation(world, a_release_of(an_object()), old, action=Action.UPGRADE).release(CHART)
+    (request,) = world.renderer.requests
+    assert (request.stable_generated, request.generated) == (False, "")
+
+
+async def test_a_rollback_keeps_what_its_source_kept():
+    world = a_world()
+    source = a_kept(world, 1, "superseded", KEPT, generated=True)
+    newest = a_kept(world, 2, "deployed", OLDER, generated=True)
+    prepared = preparation(
+        world, a_release(revision=1), source, newest, action=Action.ROLLBACK, source=source
+    )
+    revision = (await prepared.rollback()).revision
+    assert generated_in(revision.chart) == generated_in(KEPT)
+    assert revision.labels[GENERATED] == "true"
+
+
+async def test_a_revision_says_that_it_keeps_something():
+    world = a_world()
+    world.renderer.chart = KEPT
+    change = await preparation(world, a_release_of(an_object())).release(CHART)
+    assert change.revision.labels[GENERATED] == "true"
