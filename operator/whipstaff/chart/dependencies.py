@@ -11,7 +11,7 @@ from whipstaff.chart.values import (
     merge,
     table_at,
 )
-from whipstaff.errors import ChartInvalid
+from whipstaff.errors import ChartInvalid, ValuesInvalid
 from whipstaff.golang.semver import Constraint, SemverError, Version
 
 
@@ -30,7 +30,11 @@ def check(chart: Chart) -> None:
 
 def process(chart: Chart, values: JsonObject, warn: Warn) -> Chart:
     """Return the chart with those inside that are switched on, aliased, their values imported."""
-    return _import_values(_switch(chart.placed(), values, "", warn), warn)
+    try:
+        return _import_values(_switch(chart.placed(), values, "", warn), warn)
+    except ValuesInvalid as error:
+        text = f"chart dependencies processing failed: {error.text}"
+        raise replace(error, text=text) from error
 
 
 def is_compatible(constraint: str, version: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from whipstaff.chart.model import Chart, JsonObject
 from whipstaff.errors import ValuesInvalid
+from whipstaff.golang.printf import sprintf
 
 GLOBAL = "global"
 
@@ -99,7 +100,7 @@ class _Merge:
             table = above.setdefault(subchart.name, {})
             if not isinstance(table, dict):
                 raise ValuesInvalid(
-                    f"type mismatch on {subchart.name}: the values of a subchart are no table",
+                    f"type mismatch on {subchart.name}: {sprintf('%t', table)}",
                     where=_dotted(own_prefix, subchart.name),
                 )
             self._globals(table, above, own_prefix)

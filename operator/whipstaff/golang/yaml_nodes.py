@@ -261,13 +261,21 @@ def _from_base64(text: str) -> str:
 
 def _as_json(value: object, resolver: Resolver) -> object:
     """Turn tables into objects and numbers into the caller's form, as the way through JSON does."""
+    try:
+        return _plain(value, resolver)
+    except YAMLError:
+        # Go writes keys in their order, and so complains about the first in that order.
+        _plain(value, resolver, in_order=True)
+        raise
+
+
+def _plain(value: object, resolver: Resolver, *, in_order: bool = False) -> object:
     if isinstance(value, Table):
-        return {
-            _json_key(key, held): _as_json(held, resolver)
-            for (_, key), held in value.entries.items()
-        }
+        entries = {_json_key(key, held): held for (_, key), held in value.entries.items()}
+        keys = sorted(entries) if in_order else entries
+        return {key: _plain(entries[key], resolver, in_order=in_order) for key in keys}
     if isinstance(value, list):
-        return [_as_json(item, resolver) for item in value]
+        return [_plain(item, resolver, in_order=in_order) for item in value]
     plain = cast("Scalar", value)
     try:
         if isinstance(plain, str) and not plain.isascii():

@@ -26,13 +26,14 @@ class Value:
     """An expression without side effects, and what is known of it.
 
     `at` is an expression for the site that Go would name for an error that follows; `interface`
-    says whether Go sees an `any`, which tells the two kinds of nil apart.
+    says whether Go sees an `any`, which tells the two kinds of nil apart, or is an expression
+    for it.
     """
 
     code: str
     at: str
     kind: str = ""  # its Python type, if that is certain
-    interface: bool = False
+    interface: bool | str = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Slot:
     """A template variable's Python name, and whether its value is an `any`."""
 
     code: str
-    interface: bool = False
+    interface: bool | str = False
 
 
 def literal(value: complex | str | bool | None) -> str:

@@ -258,7 +258,9 @@ class _Compiler:
             slots = [self.slot(variable) for variable in variables]
             items, item = self.name("i"), self.place("e")
             function = "pairs" if len(variables) > 1 else "elements"
-            self.emit(f"{items} = {function}(run, {value.code})", self.at(value))
+            subject = self.place("r")
+            self.emit(f"{subject} = {value.code}")
+            self.emit(f"{items} = {function}(run, {subject})", self.at(value))
             has_else = node.otherwise is not None and bool(node.otherwise.nodes)
             if has_else:
                 self.emit(f"if {items}:")
@@ -275,10 +277,11 @@ class _Compiler:
                 self.emit("if len(out) > PARTS: squash(run, out)")
                 if names:
                     self.emit(f"{element} = {item}")
+                interface = f"holds_any({subject})"
                 for slot in slots[-1:]:
                     if slot:
-                        slot.interface = True
-                self.dot = Slot(item, interface=True)
+                        slot.interface = interface
+                self.dot = Slot(item, interface=interface)
                 self.inner(node.body)
             self.dot = dot
             if has_else:
@@ -313,7 +316,7 @@ class _Compiler:
             if pipe.assigns:
                 slot = self.find(name)
                 if slot is None:
-                    self.reject(f"undefined variable: {name}", pipe)
+                    self.emit(f"reject({literal(f'undefined variable: {name}')}, {value.at})")
                     continue
             else:
                 slot = self.scopes[-1][name] = Slot(self.place("v"))
@@ -403,13 +406,15 @@ class _Compiler:
                 receiver = self.operand(node.term)
                 # Go's place is then that of the term's last part.
                 site = self.at(receiver) if receiver.at.isdigit() else site
+        # A template that was given no data has no dot, and nothing of it is an `any`.
+        interface = "dot is not None" if receiver.code == "dot" else True
         if not arguments and final is None:
             code = self.lookup(node, receiver, names, site)
-            return Value(code, str(site), interface=True)
+            return Value(code, str(site), interface=interface)
         if len(names) > 1:
             inner = self.lookup(node, receiver, names[:-1], site)
-            receiver = Value(inner, str(site), interface=True)
-        return self.method(node, receiver, names[-1], arguments, final)
+            receiver = Value(inner, str(site), interface=interface)
+        return self.method(node, receiver, names[-1], site, arguments, final)
 
     def lookup(self, node: Node, receiver: Value, names: Sequence[str], site: int) -> str:
         """Read fields, with two lines: as of dictionaries, and the way that knows everything."""
@@ -439,6 +444,7 @@ class _Compiler:
         node: Node,
         receiver: Value,
         name: str,
+        site: int,
         arguments: Sequence[Node],
         final: Value | None,
     ) -> Value:
@@ -457,7 +463,7 @@ class _Compiler:
         result = self.name("t")
         self.emit(
             f"{result} = call_member({receiver.code}, {literal(name)}, {receiver.interface}, "
-            f"[{', '.join(values)}], [{', '.join(facts)}])",
+            f"{site}, [{', '.join(values)}], [{', '.join(facts)}])",
             self.site(node, name),
         )
         return Value(result, at)
