@@ -21,8 +21,10 @@ from whipstaff.errors import (
     ClusterRefused,
     RenderLimit,
 )
+from whipstaff.release import generated
 from whipstaff.release.revision import JsonObject
 from whipstaff.template.errors import FunctionError, LimitExceeded
+from whipstaff.template.generated import Generated
 from whipstaff.template.scope import Limits as ScopeLimits
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers import documents
@@ -171,10 +173,11 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
     )
     if current := order["current"]:
         running = replace(info, revision=current["revision"], is_upgrade=current["is_upgrade"])
-        printed = press.render(chart, order, running, scope)
+        printed = press.render(chart, order, running, _keeping(order, scope)[1])
         if printed.digest == current["manifest_digest"]:
             charts.keep(order["digest"], printed.rendered.chart)
             return {"same_as_current": True}
+    keeping, scope = _keeping(order, scope)
     printed = press.render(chart, order, info, scope)
     rendered = printed.rendered
     charts.keep(order["digest"], rendered.chart)
@@ -186,10 +189,20 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
         "hooks": [asdict(hook) for hook in printed.hooks],
         "notes": rendered.notes[:_NOTES_CHARACTERS],
         "crds": [crd for file in rendered.crds for crd in _crds(file)],
-        "chart": chart_record.to_record(rendered.chart),
+        "chart": generated.with_generated(
+            chart_record.to_record(rendered.chart), keeping.record() if keeping else {}
+        ),
         "manifest_digest": printed.digest,
         "warnings": [*rendered.warnings, *(f"rendered more than once: {one}" for one in repeated)],
     }
+
+
+def _keeping(order: JsonObject, scope: RenderScope) -> tuple[Generated | None, RenderScope]:
+    """Return what one render shall find of what was generated before, and the scope that has it."""
+    if order["generated"] is None:
+        return None, scope
+    keeping = Generated(generated.read(order["generated"]))
+    return keeping, replace(scope, generated=keeping)
 
 
 def _now() -> datetime:

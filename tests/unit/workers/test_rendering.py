@@ -12,9 +12,11 @@ from whipstaff.errors import (
     RenderFailed,
     RenderLimit,
     RenderTimeout,
+    StorageCorrupt,
     ValuesSchemaViolation,
 )
 from whipstaff.reconcile.ports import ClusterCapabilities
+from whipstaff.release.generated import generated_in
 from whipstaff.release.manifests import manifest_digest
 from whipstaff.settings import Settings
 from whipstaff.workers.pool import WorkerPool
@@ -242,3 +244,50 @@ async def test_hook_policies_that_helm_does_not_know_are_left_out(pool, tmp_path
     )
     (hook,) = (await render(pool, tmp_path, template)).hooks
     assert hook.delete_policies == ("hook-failed",)
+
+
+GENERATES = OBJECT + 'data: {a: {{ randAlphaNum 12 }}, b: {{ .Values.b | default "none" }}}\n'
+
+
+async def test_what_templates_generate_is_kept_when_that_is_asked_for(pool, tmp_path):
+    first = await render(pool, tmp_path, GENERATES, stable_generated=True)
+    kept = generated_in(first.chart)
+    then = await render(
+        pool, tmp_path, GENERATES, stable_generated=True, generated=kept, values={"b": "x"}
+    )
+    assert then.objects[0]["data"] == {"a": first.objects[0]["data"]["a"], "b": "x"}
+    assert generated_in(then.chart) == kept
+
+
+async def test_what_templates_generate_is_not_kept_otherwise(pool, tmp_path):
+    kept = generated_in((await render(pool, tmp_path, GENERATES, stable_generated=True)).chart)
+    first = await render(pool, tmp_path, GENERATES, generated=kept)
+    then = await render(pool, tmp_path, GENERATES, generated=kept)
+    assert first.objects != then.objects
+    assert generated_in(first.chart) == ""
+
+
+async def test_with_what_is_kept_unread_values_are_no_change(pool, tmp_path):
+    first = await render(pool, tmp_path, GENERATES, stable_generated=True)
+    then = await render(
+        pool,
+        tmp_path,
+        GENERATES,
+        values={"unread": 1},
+        stable_generated=True,
+        generated=generated_in(first.chart),
+        revision=2,
+        current_revision=1,
+        current_manifest_digest=first.manifest_digest,
+    )
+    assert then.same_as_current
+
+
+async def test_what_was_kept_and_is_damaged_ends_the_render(pool, tmp_path):
+    with pytest.raises(StorageCorrupt):
+        await render(pool, tmp_path, GENERATES, stable_generated=True, generated="!")
+
+
+def test_a_request_does_not_show_what_was_kept(tmp_path):
+    request = a_request(tmp_path, echo_archive(), generated="c2VjcmV0")
+    assert "c2VjcmV0" not in repr(request)
