@@ -36,6 +36,7 @@ class Settings:
     worker_memory_bytes: int = 512 << 20  # address space of one worker
     worker_recycle_bytes: int = 192 << 20  # a worker that holds more after a job is replaced
     render_cpu_seconds: float = 10.0  # CPU time of one render; waits for `lookup` do not count
+    jinja2_charts: bool = False  # render charts whose Chart.yaml asks for Jinja2
     render_output_bytes: int = 10 << 20  # rendered text of one release
 
     @classmethod

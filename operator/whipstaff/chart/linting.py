@@ -12,6 +12,7 @@ from whipstaff.chart import (
     chartfile_rules,
     dependencies,
     deprecations,
+    engines,
     folder,
     object_stream,
     rendering,
@@ -44,6 +45,7 @@ CRDS = "crds/"
 
 _TEMPLATE_ENDINGS = (".yaml", ".yml", ".tpl", ".txt")
 _YAML_ENDINGS = (".yaml", ".yml")
+_JINJA2_ENDING = ".j2"  # which may follow the others
 _SELECTING = frozenset({"Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"})
 _KEEP = "helm.sh/resource-policy"
 _LONGEST_LINE_BYTES = 64 << 10
@@ -165,10 +167,12 @@ def _templates(question: Question, scope: "RenderScope", warn: Warn) -> Iterator
         return
     if rendered is None:
         return
+    jinja2 = engines.language_of(chart.metadata) is engines.Language.JINJA2
     for file in chart.templates:
-        if not file.name.endswith(_TEMPLATE_ENDINGS):
+        name = file.name.removesuffix(_JINJA2_ENDING) if jinja2 else file.name
+        if not name.endswith(_TEMPLATE_ENDINGS):
             yield _error(file.name, _wrong_ending(file.name))
-        if not file.name.lower().endswith(_YAML_ENDINGS):
+        if not name.lower().endswith(_YAML_ENDINGS):
             continue
         text = rendered.get(f"{chart.name}/{file.name}", "")
         if text.strip():

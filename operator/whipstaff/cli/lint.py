@@ -22,6 +22,7 @@ from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.errors import ChartInvalid, OperatorError
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import go_bytes, go_text
+from whipstaff.template.scope import RenderScope
 
 USAGE = "whipstaff lint PATH [flags]"
 _ARCHIVES = (".tgz", ".tar.gz")
@@ -55,6 +56,9 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 @click.option("--with-subcharts", is_flag=True, help="Lint the charts in charts/ as well.")
+@click.option(
+    "--jinja2-charts", is_flag=True, help="Render charts whose Chart.yaml asks for Jinja2."
+)
 @click.option("--skip-schema-validation", is_flag=True, help="Do not ask values.schema.json.")
 def lint(paths: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Examine charts for what is wrong, as `helm lint` does."""
@@ -63,7 +67,11 @@ def lint(paths: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click'
         capabilities = offline.capabilities(flags["kube_version"])
         charts = [*paths, *(_subcharts(paths) if flags["with_subcharts"] else ())]
         job = _Job(
-            values.merged(), flags["namespace"], capabilities, flags["skip_schema_validation"]
+            values.merged(),
+            flags["namespace"],
+            capabilities,
+            flags["skip_schema_validation"],
+            flags["jinja2_charts"],
         )
     except (ValuesRefused, KubeVersionInvalid) as error:
         raise click.ClickException(str(error)) from error
@@ -99,6 +107,10 @@ class _Job:
     namespace: str
     capabilities: Capabilities
     skip_schema_validation: bool
+    jinja2_charts: bool
+
+    def _scope(self) -> RenderScope:
+        return offline.scope(lint=True, jinja2_charts=self.jinja2_charts)
 
     def judge(self, path: str) -> _Verdict:
         try:
@@ -110,7 +122,7 @@ class _Job:
                     self.capabilities,
                     skip_schema_validation=self.skip_schema_validation,
                 )
-                found = linting.lint(question, offline.scope(lint=True), _warn)
+                found = linting.lint(question, self._scope(), _warn)
         except _NotLinted as error:
             return _Verdict(path, problem=str(error))
         return _Verdict(path, tuple(found))

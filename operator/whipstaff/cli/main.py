@@ -75,6 +75,12 @@ def version(output: str) -> None:
 @click.option("--identity", help="Who holds the Lease; the same one takes it up at once.")
 @click.option("--cache-folder", type=click.Path(path_type=Path), help="Where charts are kept.")
 @click.option(
+    "--jinja2-charts",
+    is_flag=True,
+    default=None,
+    help="Render charts whose Chart.yaml asks for Jinja2.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",

@@ -41,9 +41,9 @@ class _Effects:
     lookup: Callable[[str, str, str, str], dict[str, object]]
 
 
-def scope(*, lint: bool = False) -> RenderScope:
+def scope(*, lint: bool = False, jinja2_charts: bool = False) -> RenderScope:
     """Return what a template is given here; `lookup` finds nothing, as with `helm template`."""
-    return RenderScope(_Effects(_now, _Random(), _nothing), lint=lint)
+    return RenderScope(_Effects(_now, _Random(), _nothing), lint=lint, jinja2_charts=jinja2_charts)
 
 
 def capabilities(kube_version: str, api_versions: tuple[str, ...] = ()) -> Capabilities:

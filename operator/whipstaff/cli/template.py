@@ -29,6 +29,7 @@ from whipstaff.errors import (
 )
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import go_bytes, go_text
+from whipstaff.template.scope import RenderScope
 
 USAGE = "whipstaff template [NAME] [CHART] [flags]"
 DEFAULT_NAME = "release-name"
@@ -84,6 +85,9 @@ class _Wanted:
 @click.option(
     "--release-name", is_flag=True, help="Put a folder of the release's name into --output-dir."
 )
+@click.option(
+    "--jinja2-charts", is_flag=True, help="Render charts whose Chart.yaml asks for Jinja2."
+)
 @click.option("--skip-schema-validation", is_flag=True, help="Do not ask values.schema.json.")
 @click.option("--notes", is_flag=True, help="Print the rendered NOTES.txt alone.")
 @click.option("--debug", is_flag=True, help="Print what was rendered even where it is no YAML.")
@@ -103,6 +107,7 @@ def template(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
             capabilities=capabilities,
             options=Options(skip_schema_validation=flags["skip_schema_validation"]),
             debug=flags["debug"],
+            jinja2_charts=flags["jinja2_charts"],
         )
         wanted = _Wanted(
             crds=flags["include_crds"],
@@ -149,6 +154,7 @@ class _Job:
     capabilities: Capabilities
     options: Options
     debug: bool
+    jinja2_charts: bool
 
     def render(self) -> Rendered:
         chart = chart_files.load(self.path)
@@ -163,7 +169,7 @@ class _Job:
                 self.values,
                 self.release,
                 self.capabilities,
-                offline.scope(),
+                self._scope(),
                 self.options,
             )
         except (RenderFailed, ManifestInvalid, KubeVersionIncompatible) as error:
@@ -175,13 +181,16 @@ class _Job:
             _log("INFO", warning)
         return rendered
 
+    def _scope(self) -> RenderScope:
+        return offline.scope(jinja2_charts=self.jinja2_charts)
+
     def _unsorted(self, chart: Chart, error: OperatorError) -> str:
         """What there is of the manifest when a render fails: everything, or nothing."""
         if not isinstance(error, ManifestInvalid):
             return "\n"
         chart = dependencies.process(chart, self.values, _ignore)
         values = coalesce(chart, self.values, _ignore)
-        texts = rendering.execute(chart, values, self.release, self.capabilities, offline.scope())
+        texts = rendering.execute(chart, values, self.release, self.capabilities, self._scope())
         parts = [
             _document(path, texts[path])
             for path in sorted(texts)

@@ -30,6 +30,7 @@ class WorkerPool:
             cpu_seconds=settings.render_cpu_seconds,
             output_bytes=settings.render_output_bytes,
             archive_bytes=settings.chart_bytes_limit,
+            jinja2_charts=settings.jinja2_charts,
             compiled_folder=str(settings.cache_folder / "compiled"),
         )
         # The last child put back is the next one taken: while one is enough, there is one.

@@ -53,6 +53,7 @@ class Limits:
     cpu_seconds: float = 10.0  # of one job
     output_bytes: int = 10 << 20  # rendered text of one job
     archive_bytes: int = 20 << 20  # one chart
+    jinja2_charts: bool = False  # charts whose templates are for Jinja2 may be rendered
     compiled_folder: str = ""  # of charts ready to render; empty: none are kept
 
     def to_text(self) -> str:
