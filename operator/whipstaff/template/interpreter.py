@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from whipstaff.golang.values import GoType, Int32, Int64, TypedList, TypedMap, Uint32
+from whipstaff.golang.values import GoType, Int32, Int64, Uint32
 from whipstaff.template.calls import OF_THE_RUN, miscount, parameter
 from whipstaff.template.constants import number_value, typed_value
 from whipstaff.template.errors import EvalError
@@ -45,6 +45,7 @@ from whipstaff.template.runtime import (
     convert,
     elements,
     field,
+    holds_any,
     invoke,
     named,
     pairs,
@@ -204,7 +205,7 @@ class Interpreter:
             value = evaluate(state)
             items = go_through(state.run, value)
             inner = len(state.undo)
-            is_any = not isinstance(value, TypedList | TypedMap | int | bytes)
+            is_any = holds_any(value)
             outer, outer_any, out = state.dot, state.dot_any, state.out
             variables = state.vars
             jump = 0
@@ -359,6 +360,7 @@ class Interpreter:
             last = None if piped is None else piped(state)
             state.node = node
             found, found_any = receiver(state), is_any(state)
+            site = state.node
             values: list[object] = []
             facts: list[Argument] = []
             for evaluate, argument_any, spelled in operands:
@@ -367,8 +369,11 @@ class Interpreter:
             if piped is not None:
                 values.append(last)
                 facts.append((state.node, False, None))
-            state.node, state.function = node, name
-            return call_member(found, name, found_any, values, facts)
+            try:
+                return call_member(found, name, found_any, site, values, facts)
+            except Exception:
+                state.node, state.function = node, name
+                raise
 
         return call
 
@@ -401,7 +406,7 @@ class Interpreter:
         if piped is None:
             return _calling(function.call, site, values)
         if node.name == "len":
-            return _calling(function.call, site, [piped, _never])
+            return _calling(function.call, site, [_piped_to(node, piped), _never])
         last = parameter(function, len(arguments))
         return _calling_piped(function.call, site, values, piped, last)
 
@@ -417,7 +422,10 @@ class Interpreter:
                 evaluate = self._operand(node)
                 if param in _ANYTHING:
                     return evaluate
-                return _converting(evaluate, param, self._is_any(node))
+                is_any = self._is_any(node)
+                if isinstance(node, Chain):
+                    is_any = _term_is_there(self._operand(node.term))
+                return _converting(evaluate, param, is_any)
 
 
 # -- what nodes become ---------------------------------------------------------------------------
@@ -453,6 +461,15 @@ def _run(state: State) -> object:
 
 def _scope(state: State) -> object:
     return state.run.scope
+
+
+def _piped_to(node: Identifier, piped: Evaluate) -> Evaluate:
+    def arrive(state: State) -> object:
+        value = piped(state)
+        state.node = node
+        return value
+
+    return arrive
 
 
 def _constant(node: Node, value: object) -> Evaluate:
@@ -513,6 +530,18 @@ def _dot_any(state: State) -> bool:
 def _dot_is_there(state: State) -> bool:
     """Whether a field of dot is an `any`: a template that was given no data has no fields."""
     return state.dot is not None
+
+
+def _term_is_there(term: Evaluate) -> IsAny:
+    """Whether a field of what is in parentheses is an `any`: asked when the field is nil."""
+
+    def is_there(state: State) -> bool:
+        node = state.node
+        found = term(state)
+        state.node = node
+        return found is not None
+
+    return is_there
 
 
 def _variable(node: Node, name: str) -> Evaluate:

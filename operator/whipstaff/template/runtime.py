@@ -311,7 +311,7 @@ def _step(
             raise EvalError(f"nil data; no entry for key {quote(name)}")
         return None, False
     if isinstance(receiver, GoObject):
-        return _member(receiver, name, (), ()), False
+        return _member(receiver, name, interface, (), ()), False
     if isinstance(receiver, dict):
         if name in METHODS and isinstance(receiver, NamedMap):
             return _of_values(receiver, name, (), ()), False
@@ -350,7 +350,11 @@ def _entry(receiver: dict[str, object], name: str, *, strict: bool) -> object:
 
 
 def _member(
-    receiver: GoObject, name: str, values: Sequence[object], arguments: Sequence[Argument]
+    receiver: GoObject,
+    name: str,
+    interface: bool,
+    values: Sequence[object],
+    arguments: Sequence[Argument],
 ) -> object:
     method = receiver.methods().get(name)
     if method is not None:
@@ -365,7 +369,7 @@ def _member(
         if values:
             raise EvalError(f"{name} is not a method but has arguments")
         return _entry(inner, name, strict=False)
-    raise EvalError(f"can't evaluate field {name} in type {receiver.go_type}")
+    raise no_field(receiver, name, interface)
 
 
 # An argument's site, how a nil of it counts, and its spelling if it is a constant.
@@ -376,16 +380,32 @@ def call_member(
     receiver: object,
     name: str,
     interface: bool,
+    site: object,
     values: Sequence[object],
     arguments: Sequence[Argument],
 ) -> object:
-    """The result of a method called with arguments."""
+    """The result of a method called with arguments; `site` is where Go finds that it cannot be."""
+    try:
+        return _called(receiver, name, interface, values, arguments)
+    except EvalError as error:
+        if error.site is None:
+            error.site = site
+        raise
+
+
+def _called(
+    receiver: object,
+    name: str,
+    interface: bool,
+    values: Sequence[object],
+    arguments: Sequence[Argument],
+) -> object:
     if receiver is None and interface:
         raise EvalError(f"nil pointer evaluating interface {{}}.{name}")
     if receiver is None:
         return None
     if isinstance(receiver, GoObject):
-        return _member(receiver, name, values, arguments)
+        return _member(receiver, name, interface, values, arguments)
     if isinstance(receiver, dict):
         if name in METHODS and isinstance(receiver, NamedMap):
             return _of_values(receiver, name, values, arguments)
@@ -416,6 +436,8 @@ def checked(
         params = params + (signature.variadic,) * (len(values) - len(params))
     elif len(values) != len(params):
         raise EvalError(f"wrong number of args for {name}: want {len(params)} got {len(values)}")
+    if signature.refused:
+        raise EvalError(signature.refused)
     result: list[object] = []
     for value, param, (site, interface, literal) in zip(values, params, arguments, strict=True):
         if literal == "nil" and param not in NILLABLE:
@@ -512,6 +534,13 @@ def pairs(run: Run, value: object) -> Sequence[tuple[object, object]]:
     run.charge(len(items))
     numbered: list[tuple[object, object]] = list(enumerate(items))
     return numbered if run.scope.generated is None else Lap(numbered, items)
+
+
+def holds_any(value: object) -> bool:
+    """Whether Go sees an `any` in each of the things that `range` goes through."""
+    if isinstance(value, dict):
+        return not isinstance(value, TypedMap)
+    return type_name(value) == "[]interface {}"
 
 
 def _items(value: object) -> Sequence[object]:
@@ -657,6 +686,7 @@ ABI: Mapping[str, object] = {
     "field": field,
     "format_d": format_d,
     "format_s": format_s,
+    "holds_any": holds_any,
     "include": include,
     "invoke": invoke,
     "named": named,
