@@ -17,10 +17,12 @@ COMPILE = (
 
 
 def main() -> None:
-    """Lock what the operator runs on, then the same versions with the tools of development."""
+    """Lock what the operator runs on, what builds it, and both with the tools of development."""
     runtime = LOCKS / "runtime.lock"
     _compile("pyproject.toml", "--output-file", str(runtime))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    build = "\n".join(project["build-system"]["requires"])
+    _compile("-", "--output-file", str(LOCKS / "build.lock"), stdin=build)
     wanted = "\n".join(project["dependency-groups"]["dev"])
     constraint = ("--constraint", str(runtime.relative_to(ROOT)))
     _compile("pyproject.toml", "-", *constraint, "-o", str(LOCKS / "dev.lock"), stdin=wanted)
