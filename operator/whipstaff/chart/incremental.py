@@ -74,6 +74,7 @@ class _Kept:
     tracer: Tracer
     stage: Stage
     crds: tuple[CRDFile, ...]
+    leaves: int  # how many values there are, about
     done: dict[str, _Done] = field(default_factory=dict)
     places: "dict[ValuePath, list[tuple[dict[str, object], str]]] | None" = None
 
@@ -85,11 +86,8 @@ class _Kept:
         """Estimate the memory that is kept only for the next render."""
         texts = sum(len(one.text) for one in self.done.values())
         reads = sum(len(one.footprint.reads) for one in self.done.values())
-        return (
-            texts * (1 + _DOCUMENT_FACTOR)
-            + reads * _READ_BYTES
-            + _count(self.own_values) * _LEAF_BYTES
-        )
+        held = texts * (1 + _DOCUMENT_FACTOR) + reads * _READ_BYTES
+        return held + self.leaves * _LEAF_BYTES
 
 
 class _Unfollowable(Exception):
@@ -162,6 +160,7 @@ def _staged(
         tracer,
         stage,
         tuple(chart.crds()),
+        _count(own_values),
     )
 
 
@@ -213,12 +212,8 @@ class _Patch:
             self._tracer.settle()
 
     def _table(self, node: TracedMap, fresh: JsonObject) -> None:
-        met = self._met.get(node.number)
-        if met is fresh:
+        if not self._first_met(node, fresh):
             return
-        if met is not None or not self._tracer.pair(fresh, node):
-            raise _Unfollowable
-        self._met[node.number] = fresh
         for key in [key for key in dict.keys(node) if key not in fresh]:
             self._put(node, key, MISSING)
         for key, value in fresh.items():
@@ -227,6 +222,28 @@ class _Patch:
                 self._table(old, value)
             elif not _same(old, value):
                 self._put(node, key, self._tracer.adopt(value))
+            elif isinstance(value, list):
+                self._unchanged(old, value)
+
+    def _unchanged(self, old: object, fresh: object) -> None:
+        """See that the maps in an unchanged list are shared as they were."""
+        if isinstance(fresh, list):
+            for inner, other in zip(cast("list[object]", old), fresh, strict=True):
+                self._unchanged(inner, other)
+        elif isinstance(fresh, dict):
+            node = cast("TracedMap", old)
+            if self._first_met(node, fresh):
+                for key, value in fresh.items():
+                    self._unchanged(peek(node, key), value)
+
+    def _first_met(self, node: TracedMap, fresh: JsonObject) -> bool:
+        met = self._met.get(node.number)
+        if met is fresh:
+            return False
+        if met is not None or not self._tracer.pair(fresh, node):
+            raise _Unfollowable
+        self._met[node.number] = fresh
+        return True
 
     def _put(self, node: TracedMap, key: str, value: object) -> None:
         self._changes.was(node, key, peek(node, key))
@@ -235,18 +252,29 @@ class _Patch:
 
 
 def _same(old: object, new: object) -> bool:
-    """Whether two values are equal in depth and type; a map is only ever equal to itself here."""
+    """Whether plain data equals other data, traced or not, in depth and type."""
     if old is new:
         return True
-    if isinstance(old, TracedMap) and isinstance(new, dict):
+    if isinstance(old, dict) and isinstance(new, dict):
         return dict.keys(old) == dict.keys(new) and all(
-            _same(peek(old, key), peek(new, key)) for key in dict.keys(old)
+            _same(peek(old, key), value) for key, value in dict.items(new)
         )
     if isinstance(old, list) and isinstance(new, list):
         return len(old) == len(new) and all(map(_same, old, new))
+    return _same_scalar(old, new)
+
+
+def _same_scalar(old: object, new: object) -> bool:
     if type(old) is float and type(new) is float:
         return old.hex() == new.hex()  # a zero has a sign
     return type(old) is type(new) and type(old) in SCALARS and old == new
+
+
+def _indistinguishable(old: object, new: object) -> bool:
+    """Whether no template can tell two values apart, nor change one of them alone."""
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_indistinguishable, old, new))
+    return old is new or _same_scalar(old, new)
 
 
 # -- one leaf for another ----------------------------------------------------------------------
@@ -270,7 +298,7 @@ def _substituted(kept: _Kept, values: JsonObject, changes: "_Changes") -> bool:
     found = list(_changed_leaves(kept.values, values, ()))
     if any(path is None for path, _, _ in found):
         return False
-    decisive = _decisive_suffixes(kept.question.chart)
+    decisive = _decisive(kept.question.chart)
     if any(_may_decide(path, decisive) for path, _, _ in found if path):
         return False
     if not found:
@@ -314,12 +342,16 @@ def _is_leaf(value: object) -> bool:
     return value is not None and not isinstance(value, dict)
 
 
-def _decisive_suffixes(chart: Chart) -> frozenset[str]:
-    return frozenset(path[-1] for path in conditions(chart))
+def _decisive(chart: Chart) -> frozenset[ValuePath]:
+    """The values that decide which charts take part, each from the chart that names it down."""
+    found = set(conditions(chart))
+    for subchart in chart.subcharts:
+        found |= _decisive(subchart)
+    return frozenset(found)
 
 
-def _may_decide(path: ValuePath, suffixes: frozenset[str]) -> bool:
-    return path[-1] in suffixes or "tags" in path
+def _may_decide(path: ValuePath, decisive: frozenset[ValuePath]) -> bool:
+    return path[0] == "tags" or any(path[-len(one) :] == one for one in decisive)
 
 
 def _places(kept: _Kept) -> "dict[ValuePath, list[tuple[dict[str, object], str]]]":
@@ -382,7 +414,7 @@ class _Changes:
         """See whether a place differs now; `original` is what it held before all templates."""
         place = node.number, key
         old, new = self._was.get(place, original), peek(node, key)
-        if _same(old, new):
+        if _indistinguishable(old, new):
             self._stale |= self._different.pop(place, None) is not None
         else:
             self._different[place] = (old is MISSING) != (new is MISSING)

@@ -1,0 +1,319 @@
+"""Rendering again gives what rendering anew gives; and it runs no template without need."""
+
+import json
+import random
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.builders.charts import CHART_YAML, a_chart
+from whipstaff.chart import rendering
+from whipstaff.chart.capabilities import Capabilities
+from whipstaff.chart.incremental import Memory, Question
+from whipstaff.chart.rendering import ReleaseInfo
+from whipstaff.errors import OperatorError, RenderLimit
+from whipstaff.template.scope import Limits, RenderScope
+
+RELEASE = ReleaseInfo("web", "prod")
+
+
+class Begun(list):
+    """The paths of the templates that ran."""
+
+    def __call__(self, path):
+        if path:
+            self.append(path.rpartition("/")[2].removesuffix(".yaml"))
+
+
+def a_scope(ran=None, **limits):
+    source = random.Random(1)
+    return RenderScope(
+        SimpleNamespace(
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            random=SimpleNamespace(randbytes=source.randbytes, randbelow=source.randrange),
+            lookup=lambda *_: {},
+        ),
+        begin=Begun() if ran is None else ran,
+        limits=Limits(**limits),
+    )
+
+
+def a_map(name, data):
+    return f"kind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{x: {data}}}\n"
+
+
+def outcome(render):
+    """All that a render gives, or its error."""
+    try:
+        found = render()
+    except OperatorError as error:
+        return type(error), str(error)
+    return found.manifest, found.hooks, found.notes, found.warnings, found.documents
+
+
+def again(chart, *steps):
+    """Render one set of values after the other; return what the last one ran."""
+    memory = Memory()
+    ran = Begun()
+    for step in steps:
+        values, release = step if isinstance(step, tuple) else (step, RELEASE)
+        ran = Begun()
+        scope, question = a_scope(ran), Question(chart, release, Capabilities())
+        found = outcome(lambda v=values, q=question, s=scope: memory.render(q, v, s))
+        assert found == outcome(
+            lambda v=values, r=release: rendering.render(chart, v, r, Capabilities(), a_scope())
+        )
+    return ran
+
+
+def a_chart_of(values="{}", files=None, **templates):
+    given = {f"templates/{name}.yaml": text for name, text in templates.items()}
+    return a_chart({"values.yaml": values, **given, **(files or {})})
+
+
+# -- what runs -------------------------------------------------------------------------------------
+
+TWO = {
+    "a": a_map("a", "{{ .Values.a | quote }}"),
+    "b": a_map("b", "{{ .Values.t.b | quote }}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param({"a": "1"}, {"a": "1"}, [], id="nothing changed"),
+        pytest.param({"a": "1"}, {"a": "2"}, ["a"], id="one leaf for another"),
+        pytest.param({}, {"a": "2"}, ["a"], id="one leaf more"),
+        pytest.param({"a": "2"}, {"a": None}, ["a"], id="a null"),
+        pytest.param({"t": {"b": "1"}}, {"t": {"b": "2"}}, ["b"], id="a leaf in a table"),
+        pytest.param({"t": {"b": "1"}}, {"t": {"b": ["1"]}}, ["b"], id="a list for a leaf"),
+        pytest.param({"t": {"b": "1"}}, {"t": {"b": {"c": 1.0}}}, ["b"], id="a table for a leaf"),
+        pytest.param({}, {"other": "1"}, [], id="what nobody reads"),
+        pytest.param({"a": 0.0}, {"a": -0.0}, ["a"], id="the sign of a zero"),
+        pytest.param({"a": True}, {"a": 1.0}, ["a"], id="equal in Python only"),
+    ],
+)
+def test_only_what_read_the_change_runs(first, second, expected):
+    assert again(a_chart_of("{a: x, t: {b: y, c: z}}", **TWO), first, second) == expected
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        pytest.param("{{ toJson .Values.t }}", id="toJson"),
+        pytest.param("{{ range $k, $v := .Values.t }}{{ $k }}{{ $v }}{{ end }}", id="range"),
+        pytest.param('{{ include "p" .Values.t }}', id="include"),
+        pytest.param('{{ tpl "{{ .b }}" .Values.t }}', id="tpl"),
+        pytest.param("{{ with .Values.t }}{{ .b }}{{ end }}", id="with"),
+        pytest.param("{{ (merge (dict) .Values.t).b }}", id="merge"),
+        pytest.param("{{ (deepCopy .Values.t).b }}", id="deepCopy"),
+        pytest.param('{{ get .Values.t "b" }}', id="get"),
+        pytest.param('{{ index .Values "t" "b" }}', id="index"),
+        pytest.param('{{ dig "b" "" .Values.t }}', id="dig"),
+        pytest.param('{{ (pick .Values.t "b").b }}', id="pick"),
+        pytest.param('{{ (omit .Values.t "c").b }}', id="omit"),
+        pytest.param("{{ values .Values.t | join `` }}", id="values"),
+        pytest.param('{{ (pluck "b" .Values.t) | first }}', id="pluck"),
+        pytest.param("{{ eq (toString .Values.t) `x` }}{{ .Values.t }}", id="print"),
+        pytest.param("{{ .Values.AsMap.t.b }}", id="AsMap"),
+        pytest.param('{{ .Values.PathValue "t.b" }}', id="PathValue"),
+        pytest.param("{{ $ | toJson | sha256sum }}", id="everything"),
+    ],
+)
+def test_every_way_to_read_is_seen(reader):
+    partial = '{{ define "p" }}{{ .b }}{{ end }}'
+    chart = a_chart_of(
+        "{t: {b: y, c: z}}", {"templates/_p.tpl": partial}, r=a_map("r", f"'{reader}'")
+    )
+    assert again(chart, {"t": {"b": "1"}}, {"t": {"b": "2"}}) == ["r"]
+
+
+def test_keys_and_emptiness_are_read_apart_from_values():
+    chart = a_chart_of(
+        "{t: {b: y}}",
+        keys=a_map("k", '{{ keys .Values.t | join "," | quote }}'),
+        some=a_map("s", "{{ if .Values.t }}some{{ end }}"),
+        has=a_map("h", '{{ hasKey .Values.t "c" }}'),
+    )
+    assert again(chart, {"t": {"b": "1"}}, {"t": {"b": "2"}}) == []
+    assert set(again(chart, {}, {"t": {"c": "2"}})) == {"keys", "has", "some"}
+
+
+@pytest.mark.parametrize("function", ["randAlphaNum 5", "now", "uuidv4", 'bcrypt "x"'])
+def test_what_looks_outside_runs_always(function):
+    chart = a_chart_of(r=f"# {{{{ {function} }}}}\n", lookup=a_map("a", "{{ .Values.a }}"))
+    memory = Memory()
+    for _ in range(2):
+        ran = Begun()
+        memory.render(Question(chart, RELEASE, Capabilities()), {"a": "1"}, a_scope(ran))
+    assert ran == ["r"]
+
+
+def test_the_revision_concerns_only_who_reads_it():
+    chart = a_chart_of(
+        a=a_map("a", "{{ .Release.Revision }}"),
+        b=a_map("b", "{{ .Release.Name }}"),
+        c=a_map("c", "{{ .Release.IsUpgrade }}"),
+    )
+    second = ReleaseInfo("web", "prod", revision=2)
+    upgrade = ReleaseInfo("web", "prod", revision=2, is_upgrade=True)
+    assert again(chart, {}, ({}, second)) == ["a"]
+    assert again(chart, ({}, second), ({}, upgrade)) == ["c"]
+
+
+def test_globals_reach_the_charts_inside():
+    chart = a_chart_of(
+        "{global: {x: 1}, sub: {y: 1}}",
+        {
+            "charts/sub/Chart.yaml": CHART_YAML.format(name="sub"),
+            "charts/sub/values.yaml": "{global: {x: 3}, y: 2}",
+            "charts/sub/templates/s.yaml": a_map("s", "{{ .Values.global.x }}"),
+            "charts/sub/templates/y.yaml": a_map("y", "{{ .Values.y }}"),
+        },
+        a=a_map("a", "{{ .Values.sub.y }}"),
+    )
+    one, two = {"global": {"x": 5.0}}, {"global": {"x": 6.0}}
+    assert again(chart, one, two) == ["s"]
+    assert again(chart, {}, one) == ["s"]
+    assert again(chart, {}, {"sub": {"y": 7.0}}) == ["y", "a"]
+
+
+# -- shared data -----------------------------------------------------------------------------------
+
+
+def test_a_change_of_shared_data_reaches_those_that_follow():
+    chart = a_chart_of(
+        z='{{ $_ := set .Values "x" .Values.a }}',
+        b=a_map("b", "{{ .Values.x }}"),
+        a=a_map("a", "{{ .Values.other }}"),
+    )
+    assert again(chart, {"a": "1"}, {"a": "2"}) == ["z", "b"]
+
+
+def test_a_template_whose_writes_stay_the_same_is_not_run_for_them():
+    chart = a_chart_of(
+        z='{{ $_ := set .Values "x" "fixed" }}',
+        b=a_map("b", "{{ .Values.x }}{{ .Values.a }}"),
+        a=a_map("a", "{{ .Values.x }}"),
+    )
+    assert again(chart, {"a": "1"}, {"a": "2"}) == ["b"]
+
+
+def test_what_was_set_is_gone_before_the_next_render():
+    chart = a_chart_of(
+        "{t: {x: plain}}",
+        z='{{ if .Values.on }}{{ $_ := set .Values.t "x" "set" }}{{ end }}',
+        a=a_map("a", "{{ .Values.t.x }}"),
+    )
+    assert again(chart, {"on": True}, {"on": False}) == ["z", "a"]
+
+
+def test_maps_that_templates_store_may_change_unseen():
+    chart = a_chart_of(
+        z='{{ $_ := set .Values "m" (dict "n" 1) }}',
+        y='{{ $_ := set .Values.m "n" .Values.a }}',
+        b=a_map("b", "{{ .Values.m.n }}"),
+        a=a_map("a", "{{ .Values.other }}"),
+    )
+    assert again(chart, {"a": "1"}, {"a": "2"}) == ["z", "y", "b"]
+
+
+def test_a_failed_render_leaves_nothing_behind():
+    chart = a_chart_of(a=a_map("a", '{{ required "needed" .Values.a }}'), b=a_map("b", "1"))
+    assert again(chart, {"a": "1"}, {}, {"a": "2"}) == ["b", "a"]
+
+
+def test_steps_are_counted_over_all_templates_run_or_not():
+    loop = "{{ range until 10 }}{{ end }}"
+    chart = a_chart_of(a=loop + "# {{ .Values.n }}", b=loop, c=loop)
+    question = Question(chart, RELEASE, Capabilities())
+    memory = Memory()
+    memory.render(question, {"n": "1"}, a_scope(steps=33))
+    memory.render(question, {"n": "2"}, a_scope(steps=33))
+    with pytest.raises(RenderLimit, match="more than 32 steps"):
+        memory.render(question, {"n": "3"}, a_scope(steps=32))
+    with pytest.raises(RenderLimit, match="more than 32 steps"):
+        rendering.render(chart, {}, RELEASE, Capabilities(), a_scope(steps=32))
+
+
+# -- any chart, any change -------------------------------------------------------------------------
+
+KEYS = ("a", "b", "c", "global")
+PATHS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=3).map(".".join)
+SNIPPETS = st.one_of(
+    PATHS.map(lambda p: f"{{{{ .Values.{p} | quote }}}}"),
+    PATHS.map(lambda p: f"{{{{ toJson .Values.{p} }}}}"),
+    PATHS.map(lambda p: f"{{{{ with .Values.{p} }}}}{{{{ . }}}}{{{{ else }}}}none{{{{ end }}}}"),
+    PATHS.map(lambda p: f"{{{{ range $k, $v := .Values.{p} }}}}{{{{ $k }}}}{{{{ end }}}}"),
+    PATHS.map(lambda p: f"{{{{ keys (.Values.{p} | default dict) | sortAlpha }}}}"),
+    PATHS.map(lambda p: f"{{{{ if .Values.{p} }}}}some{{{{ end }}}}"),
+    PATHS.map(lambda p: f'{{{{ include "partial" .Values.{p} }}}}'),
+    st.tuples(st.sampled_from(KEYS), PATHS).map(
+        lambda p: f'{{{{ $_ := set .Values "{p[0]}" .Values.{p[1]} }}}}'
+    ),
+    st.tuples(PATHS, st.sampled_from(KEYS)).map(
+        lambda p: f'{{{{ $_ := set .Values.{p[0]} "{p[1]}" "set" }}}}'
+    ),
+    st.tuples(PATHS, st.sampled_from(KEYS)).map(
+        lambda p: f'{{{{ $_ := unset .Values.{p[0]} "{p[1]}" }}}}'
+    ),
+    st.tuples(PATHS, PATHS).map(
+        lambda p: f"{{{{ $_ := mergeOverwrite .Values.{p[0]} .Values.{p[1]} }}}}"
+    ),
+    st.sampled_from(KEYS).map(lambda k: f'{{{{ $_ := set .Values "{k}" (dict "a" 1) }}}}'),
+    st.sampled_from(KEYS).map(lambda k: f'{{{{ $_ := set $ "x" .Values.{k} }}}}{{{{ .x }}}}'),
+    st.just("{{ .x }}{{ .Release.Revision }}"),
+    st.just("{{ .Values.sub | toJson }}{{ .Subcharts.sub.Values | toJson }}"),
+    st.just("{{ .Values.l | toJson }}{{ range .Values.l }}{{ .a }}{{ end }}"),
+    st.just('{{ range .Values.l }}{{ $_ := set . "a" "set" }}{{ end }}'),
+)
+TEMPLATES = st.lists(SNIPPETS, min_size=1, max_size=3).map(
+    lambda parts: "".join(f"# {part}\n" for part in parts)
+)
+LEAVES = st.one_of(st.sampled_from(["x", "y", ""]), st.booleans(), st.just(1.0), st.none())
+TABLES = st.recursive(
+    LEAVES, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=3), max_leaves=6
+)
+LISTS = st.lists(st.fixed_dictionaries({"a": LEAVES}), max_size=2)
+VALUES = st.dictionaries(st.sampled_from(KEYS), TABLES, max_size=3).flatmap(
+    lambda values: st.one_of(
+        st.just(values),
+        st.dictionaries(st.sampled_from(KEYS), TABLES, max_size=2).map(
+            lambda sub: {**values, "sub": sub}
+        ),
+        LISTS.map(lambda items: {**values, "l": items}),
+        LISTS.map(lambda items: {**values, "global": {"l": items, "a": {"b": items}}}),
+    )
+)
+
+
+# The engine allows deeper recursion than Hypothesis expects to find.
+@pytest.mark.filterwarnings("ignore:The recursion limit")
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(
+    templates=st.lists(TEMPLATES, min_size=1, max_size=4),
+    inner=st.lists(TEMPLATES, min_size=1, max_size=2),
+    defaults=VALUES,
+    inner_defaults=VALUES,
+    steps=st.lists(VALUES, min_size=2, max_size=4),
+    revisions=st.lists(st.integers(1, 2), min_size=4, max_size=4),
+)
+def test_rendering_again_equals_rendering_anew(
+    templates, inner, defaults, inner_defaults, steps, revisions
+):
+    files = {
+        "values.yaml": json.dumps(defaults),
+        "templates/_partial.tpl": '{{ define "partial" }}{{ . | toJson }}{{ end }}',
+        "charts/sub/Chart.yaml": CHART_YAML.format(name="sub"),
+        "charts/sub/values.yaml": json.dumps(inner_defaults),
+    }
+    files |= {f"templates/t{number}.yaml": text for number, text in enumerate(templates)}
+    files |= {f"charts/sub/templates/s{number}.yaml": text for number, text in enumerate(inner)}
+    releases = [ReleaseInfo("web", "prod", revision=number) for number in revisions]
+    again(a_chart(files), *zip(steps, releases, strict=False))
