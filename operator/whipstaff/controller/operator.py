@@ -136,9 +136,25 @@ def run(assemble: Callable[[Meter], Awaitable[Parts]]) -> None:
 
     What keeps it from starting is raised: an OperatorError, or the OSError of a port that is taken.
     """
+    failures: list[Exception] = []
+    registry = handlers(assemble, failures.append)
+    try:
+        kopf.run(registry=registry, standalone=True, clusterwide=True)
+    except Exception as error:
+        if failures:
+            raise failures[0] from error
+        raise
+
+
+def handlers(
+    assemble: Callable[[Meter], Awaitable[Parts]], failed: Callable[[Exception], None]
+) -> kopf.OperatorRegistry:
+    """Return the handlers by which kopf starts and stops one operator.
+
+    `failed` is told what keeps it from starting; kopf itself ends with an error of its own.
+    """
     registry = kopf.OperatorRegistry()
     running: list[Operator] = []
-    failures: list[Exception] = []
 
     @kopf.on.startup(registry=registry)  # type: ignore[untyped-decorator, unused-ignore]
     async def start(settings: kopf.OperatorSettings, **_: object) -> None:
@@ -149,7 +165,7 @@ def run(assemble: Callable[[Meter], Awaitable[Parts]]) -> None:
             await operator.start()
         except (OperatorError, OSError) as error:
             # kopf would try the same again each minute; who started us should hear of it.
-            failures.append(error)
+            failed(error)
             raise kopf.PermanentError(str(error)) from error
         running.append(operator)
 
@@ -163,9 +179,4 @@ def run(assemble: Callable[[Meter], Awaitable[Parts]]) -> None:
         # kopf asks the server once which kinds there are, whether it watches any or not.
         return await running[0].kopf_session()
 
-    try:
-        kopf.run(registry=registry, standalone=True, clusterwide=True)
-    except Exception as error:
-        if failures:
-            raise failures[0] from error
-        raise
+    return registry

@@ -146,9 +146,11 @@ async def _ask_child(path: Path, context: str) -> dict[str, Any]:
         async with asyncio.timeout(CHILD_SECONDS):
             answer, complaint = await child.communicate()
     except TimeoutError as error:
-        child.kill()
-        await child.wait()
         raise ClusterRefused(f"{path}: no credentials within {CHILD_SECONDS:.0f} s") from error
+    finally:
+        if child.returncode is None:  # too late, or nobody waits any more
+            child.kill()
+            await child.wait()
     if child.returncode != 0:
         said = complaint.decode(errors="replace").strip().splitlines()
         raise ClusterRefused(f"{path} cannot be used: {said[-1] if said else 'no reason given'}")
