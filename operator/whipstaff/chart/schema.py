@@ -4,7 +4,6 @@ References are followed inside the file only, patterns are RE2's, and the librar
 the first chart with a schema comes by.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,60 +14,74 @@ from whipstaff.chart import schema_report
 from whipstaff.chart.model import Chart, JsonObject
 from whipstaff.chart.record import plain
 from whipstaff.errors import SchemaInvalid, ValuesSchemaViolation
+from whipstaff.golang import json
 from whipstaff.golang.regexp import RegexpError, compile_pattern
-from whipstaff.golang.values import type_name
+from whipstaff.golang.values import go_text, type_name
 
 _DEEPEST_FRAMES = 3_000  # the library takes about eight a level
+_FILE = "file:///values.schema.json"  # as Helm calls it, wherever it lies
+_DRAFTS = {
+    "json-schema.org/schema": "Draft202012Validator",
+    "json-schema.org/draft/2020-12/schema": "Draft202012Validator",
+    "json-schema.org/draft/2019-09/schema": "Draft201909Validator",
+    "json-schema.org/draft-07/schema": "Draft7Validator",
+    "json-schema.org/draft-06/schema": "Draft6Validator",
+    "json-schema.org/draft-04/schema": "Draft4Validator",
+}
 _INTRODUCTION = "values don't meet the specifications of the schema(s) in the following chart(s):\n"
 
 
 def validate(chart: Chart, values: JsonObject) -> None:
     """Raise ValuesSchemaViolation when a schema refuses the coalesced values.
 
-    The text is Helm's, with places and rules but without the strings that break them.
+    SchemaInvalid is raised if one is no schema, whatever the others say. The text is Helm's, with
+    places and rules but without the strings that break them.
     """
-    report = _report(chart, values)
-    if report:
-        raise ValuesSchemaViolation(_INTRODUCTION + report, where=chart.name)
+    parts = list(_reports(chart, values))
+    report = _INTRODUCTION + "".join(text for text, _ in parts)
+    broken = [where for _, where in parts if where]
+    if broken:
+        raise SchemaInvalid(report, where=broken[0])
+    if parts:
+        raise ValuesSchemaViolation(report, where=chart.name)
 
 
-def _report(chart: Chart, values: JsonObject) -> str:
-    parts = []
+def _reports(chart: Chart, values: JsonObject) -> Iterator[tuple[str, str]]:
+    """Yield what each schema says, with the place of one that is none."""
     if chart.schema is not None:
-        found = violations(chart, values)
-        if found:
-            parts.append(f"{chart.name}:\n{found}\n")
+        try:
+            found = violations(chart, values)
+        except SchemaInvalid as error:
+            yield f"{chart.name}:\n{error.text}", error.where
+        else:
+            if found:
+                yield f"{chart.name}:\n{found}\n", ""
     for subchart in chart.subcharts:
         own = values.get(subchart.name)
         if isinstance(own, dict):
-            parts.append(_report(subchart, own))
+            yield from _reports(subchart, own)
         elif own is not None:
-            parts.append(
-                f"{subchart.name}:\ninvalid type for values: expected object (map), "
-                f"got {type_name(own)}\n"
-            )
-    return "".join(parts)
+            problem = f"expected object (map), got {type_name(own)}"
+            yield f"{subchart.name}:\ninvalid type for values: {problem}\n", ""
 
 
 def violations(chart: Chart, values: JsonObject) -> str:
     """Report what a chart's own schema says of its values, empty if nothing; or SchemaInvalid."""
-    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - heavy, and few charts have one
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - heavy, and few have one
 
     where = f"{chart.name}/values.schema.json"
     try:
         with _frames(_DEEPEST_FRAMES):
             validator = _validator(chart.schema or b"")
             errors = list(validator.iter_errors(plain(values)))
-    except (SchemaError, RegexpError, ValueError, TypeError, AttributeError) as error:
-        raise SchemaInvalid(f"{where}: {_first_line(error)}", where=where) from error
+    except _NoSchema as error:
+        raise SchemaInvalid(str(error), where=where) from error
     except Unresolvable as error:
-        raise SchemaInvalid(
-            f"{where}: only references inside the file are followed: {error.ref}",
-            where=where,
-        ) from error
+        raise SchemaInvalid(_unresolved(error), where=where) from error
     except RecursionError as error:
         raise SchemaInvalid(f"{where}: its references go too deep", where=where) from error
+    except (RegexpError, ValueError, TypeError, AttributeError) as error:
+        raise SchemaInvalid(f"{where}: {_first_line(error)}", where=where) from error
     return schema_report.text(errors)
 
 
@@ -83,26 +96,53 @@ def _frames(limit: int) -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
+class _NoSchema(Exception):
+    """The file is no schema; the text is that of Helm's validator."""
+
+
+def _unresolved(error: Any) -> str:  # noqa: ANN401 - the library has no types
+    """Word a reference to nothing; one that leads out of the file is not followed, unlike Helm."""
+    from referencing.exceptions import NoSuchAnchor, PointerToNowhere  # noqa: PLC0415
+
+    match error.__cause__:
+        case PointerToNowhere(ref=pointer):
+            return f'json-pointer in "{_FILE}#{pointer}" not found'
+        case NoSuchAnchor(anchor=anchor):
+            return f'anchor in "{_FILE}#{anchor}" not found in schema "{_FILE}"'
+        case _:
+            return _leads_out(error.ref)
+
+
+def _leads_out(reference: str) -> str:
+    return f"only references inside the file are followed: {reference}"
+
+
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
 @lru_cache(maxsize=64)
 def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
+    import attrs  # noqa: PLC0415 - the library is made with it
     from jsonschema import validators  # noqa: PLC0415
     from jsonschema_specifications import (  # type: ignore[import-untyped]  # noqa: PLC0415
         REGISTRY,
     )
 
-    document = json.loads(schema)
-    dialect = validators.validator_for(document, default=validators.Draft202012Validator)
-    dialect.check_schema(document)
+    document = _document(schema)
+    dialect = validators.Draft202012Validator
+    if isinstance(document, dict) and isinstance(named := document.get("$schema"), str):
+        draft = _DRAFTS.get(named.removesuffix("#").partition("://")[2])
+        if draft is None:
+            raise _NoSchema(_leads_out(named))
+        dialect = getattr(validators, draft)
     checked = validators.extend(
         dialect,
         {
             "additionalProperties": _additional_properties,
             "dependencies": _dependencies,
             "dependentRequired": _dependent_required,
+            "format": _format,
             "additionalItems": _additional_items,
             "contains": _contains,
             "oneOf": _one_of,
@@ -111,8 +151,35 @@ def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
             "required": _required,
         },
     )
+    # The library would judge a part that names a dialect by its own keywords, its patterns with
+    # Python's expressions, whose time has no bound.
+    checked.evolve = attrs.evolve
     # A registry of its own: without one the library fetches what a reference names.
+    judge = validators.extend(checked, {"format": _format_in_schema})
+    judge.evolve = attrs.evolve
+    rules = judge(dialect.META_SCHEMA, registry=REGISTRY, format_checker=checked.FORMAT_CHECKER)
+    errors = list(rules.iter_errors(document))
+    if errors:
+        name = str(dialect.META_SCHEMA.get("$id") or dialect.META_SCHEMA["id"]).removesuffix("#")
+        raise _NoSchema(
+            f'"{_FILE}#" is not valid against metaschema: '
+            f"jsonschema validation failed with '{name}#'\n{schema_report.text(errors)}"
+        )
     return checked(document, registry=REGISTRY, format_checker=checked.FORMAT_CHECKER)
+
+
+def _document(schema: bytes) -> object:
+    """Read the file; _NoSchema in the words of Go's reader of streams, which Helm uses here."""
+    text = go_text(schema)
+    try:
+        return plain(json.load(text))
+    except json.JSONError as error:
+        problem = error.text
+    if problem == "unexpected end of JSON input":
+        problem = "unexpected EOF" if text.strip(" \t\r\n") else "EOF"
+    elif "after top-level" in problem:
+        problem = "invalid character after top-level value"
+    raise _NoSchema(problem)
 
 
 # The library's own keywords of these names report one error where Helm's library reports another.
@@ -123,6 +190,42 @@ def _pattern(validator: Any, pattern: str, value: object, _: object) -> Iterator
         yield schema_report.violation(
             f"value does not match pattern {schema_report.quote(pattern)}"
         )
+
+
+def _format(
+    validator: Any,  # noqa: ANN401
+    name: str,
+    value: object,
+    _: object,
+) -> Iterator[Exception]:
+    if not validator.is_type(value, "string"):
+        return
+    problem = _no_regex(str(value)) if name == "regex" else ""
+    if problem or not validator.format_checker.conforms(value, name):
+        yield schema_report.violation(f"value is not valid {name}")
+
+
+def _format_in_schema(
+    validator: Any,  # noqa: ANN401
+    name: str,
+    value: object,
+    schema: object,
+) -> Iterator[Exception]:
+    """As `_format`; what stands in a schema is no secret."""
+    problem = _no_regex(str(value)) if name == "regex" else ""
+    if problem and validator.is_type(value, "string"):
+        shown = schema_report.quote(str(value))
+        yield schema_report.violation(f"{shown} is not valid regex: {problem}")
+    else:
+        yield from _format(validator, name, value, schema)
+
+
+def _no_regex(text: str) -> str:
+    try:
+        compile_pattern(text)
+    except RegexpError as error:
+        return str(error)
+    return ""
 
 
 def _pattern_properties(

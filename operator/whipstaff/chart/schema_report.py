@@ -295,7 +295,6 @@ _WORDINGS: dict[str, Callable[[Any], str]] = {
     "type": _type_problem,
     "enum": _enum_problem,
     "const": _const_problem,
-    "format": lambda error: f"value is not valid {error.validator_value}",
     "minLength": _size_problem,
     "maxLength": _size_problem,
     "minItems": _size_problem,

@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from whipstaff.cli import offline
 from whipstaff.cli.chart_files import CHARTFILE
 from whipstaff.cli.given_values import ValuesRefused, given, os_text, value_options
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
+from whipstaff.cli.helm_logs import log
 from whipstaff.errors import ChartInvalid, OperatorError
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import go_bytes, go_text
@@ -110,7 +111,8 @@ class _Job:
     jinja2_charts: bool
 
     def _scope(self) -> RenderScope:
-        return offline.scope(lint=True, jinja2_charts=self.jinja2_charts)
+        scope = offline.scope(jinja2_charts=self.jinja2_charts)
+        return replace(scope, lint=True, complain=_complain)
 
     def judge(self, path: str) -> _Verdict:
         try:
@@ -181,7 +183,11 @@ def _name_in(files: list[File]) -> str:
 
 
 def _warn(warning: str) -> None:
-    click.echo(f"level=INFO msg={quote(warning)}", err=True)
+    log("INFO", warning)
+
+
+def _complain(level: str, what: str, message: str) -> None:
+    log(level, what, message=message)
 
 
 def _report(verdicts: list[_Verdict], *, strict: bool, quiet: bool) -> None:

@@ -23,6 +23,7 @@ STACK_BYTES = 256 << 20
 RECURSION_LIMIT = 24_000
 
 Found = TypeVar("Found")
+Lookup = Callable[[str, str, str, str], dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,16 @@ class _Random:
 class _Effects:
     now: Callable[[], datetime]
     random: _Random
-    lookup: Callable[[str, str, str, str], dict[str, object]]
+    lookup: Lookup
 
 
-def scope(*, lint: bool = False, jinja2_charts: bool = False) -> RenderScope:
+def _nothing(*_question: str) -> dict[str, object]:
+    return {}
+
+
+def scope(*, jinja2_charts: bool = False, lookup: Lookup = _nothing) -> RenderScope:
     """Return what a template is given here; `lookup` finds nothing, as with `helm template`."""
-    return RenderScope(_Effects(_now, _Random(), _nothing), lint=lint, jinja2_charts=jinja2_charts)
+    return RenderScope(_Effects(_now, _Random(), lookup), jinja2_charts=jinja2_charts)
 
 
 def capabilities(kube_version: str, api_versions: tuple[str, ...] = ()) -> Capabilities:
@@ -101,7 +106,3 @@ def _raising(error: BaseException) -> Callable[[], NoReturn]:
 
 def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - this is the clock that templates are given
-
-
-def _nothing(*_question: str) -> dict[str, object]:
-    return {}

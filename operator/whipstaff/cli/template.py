@@ -19,6 +19,7 @@ from whipstaff.chart.values import coalesce
 from whipstaff.cli import chart_files, offline
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one, listed
+from whipstaff.cli.helm_logs import log
 from whipstaff.cli.name_templates import expand
 from whipstaff.errors import (
     InvalidSpec,
@@ -160,7 +161,7 @@ class _Job:
         chart = chart_files.load(self.path)
         rendering.check_installable(chart)
         if chart.metadata.deprecated:
-            _log("WARN", "this chart is deprecated")
+            log("WARN", "this chart is deprecated")
         dependencies.check(chart)
         _check_name(self.release.name)
         try:
@@ -178,7 +179,7 @@ class _Job:
                 raise
             raise replace_text(error, f"{error.text}{_HINT}") from error
         for warning in rendered.warnings:
-            _log("INFO", warning)
+            log("INFO", warning)
         return rendered
 
     def _scope(self) -> RenderScope:
@@ -214,7 +215,7 @@ def _check_name(name: str) -> None:
         )
     if problem:
         text = f"release name {quote(name)}: {problem}"
-        _log("ERROR", "release name check failed", text)
+        log("ERROR", "release name check failed", error=text)
         raise InvalidSpec(f"release name check failed: {text}")
 
 
@@ -292,8 +293,3 @@ class _Files:
 
 def _print(text: str) -> None:
     click.echo(go_bytes(text), nl=False)
-
-
-def _log(level: str, message: str, error: str = "") -> None:
-    more = f" error={quote(error)}" if error else ""
-    click.echo(f"level={level} msg={quote(message)}{more}", err=True)

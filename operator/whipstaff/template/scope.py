@@ -57,6 +57,10 @@ def _nobody(_template: str) -> None:
     """Listen to what a render begins, when nobody wants to know."""
 
 
+def _unheard(_level: str, _what: str, _message: str) -> None:
+    """Listen to what a chart complains of, when nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderScope:
     """The effects and limits of one render."""
@@ -64,6 +68,8 @@ class RenderScope:
     effects: Effects
     strict: bool = False  # a missing key is an error
     lint: bool = False  # `required` and `fail` do not fail
+    # Told what they say then: Helm's level, its name for it, the chart's own words.
+    complain: Callable[[str, str, str], None] = _unheard
     jinja2_charts: bool = False  # charts whose templates are for Jinja2 may be rendered
     limits: Limits = field(default_factory=Limits)
     # Told the path of each template before it is rendered, and "" at the end: when time or memory

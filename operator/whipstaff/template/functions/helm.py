@@ -32,6 +32,8 @@ def required(scope: RenderScope, warning: str, value: object) -> object:
     """The value, unless it is nil or an empty string; then fail with the warning."""
     if value is None or (type(value) is str and not value):
         if scope.lint:
+            number = "value" if value is None else "values"
+            scope.complain("WARN", f"missing required {number}", warning)
             return ""
         raise _warning(warning)
     return value
@@ -41,6 +43,7 @@ def required(scope: RenderScope, warning: str, value: object) -> object:
 def fail(scope: RenderScope, text: str) -> str:
     """Fail with this text, unless linting."""
     if scope.lint:
+        scope.complain("INFO", "funcMap fail", text)
         return ""
     raise _warning(text)
 
