@@ -8,6 +8,7 @@ of the function called there; an error on the line is reported at that node.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.values import GoType
@@ -219,7 +220,7 @@ class _Compiler:
 
     def simple(self, code: str) -> str:
         """The expression as a name, so that it can be written twice."""
-        if code.isidentifier():
+        if code.isidentifier() and code[0].islower():  # not None
             return code
         name = self.name("t")
         self.emit(f"{name} = {code}")
@@ -260,7 +261,8 @@ class _Compiler:
             function = "pairs" if len(variables) > 1 else "elements"
             subject = self.place("r")
             self.emit(f"{subject} = {value.code}")
-            self.emit(f"{items} = {function}(run, {subject})", self.at(value))
+            walk = self.placed(function, f"run, {subject}", value.at)
+            self.emit(f"{items} = {walk}", self.site(node))
             has_else = node.otherwise is not None and bool(node.otherwise.nodes)
             if has_else:
                 self.emit(f"if {items}:")
@@ -393,7 +395,7 @@ class _Compiler:
     def chain(
         self, node: Field | Variable | Chain, arguments: Sequence[Node], final: Value | None
     ) -> Value:
-        site = self.site(node)
+        at = str(self.site(node))
         match node:
             case Field():
                 receiver, names = Value(self.dot.code, "", "", self.dot.interface), node.names
@@ -405,23 +407,22 @@ class _Compiler:
                     return self.reject(f"indirection through explicit nil in {node}", node)
                 receiver = self.operand(node.term)
                 # Go's place is then that of the term's last part.
-                site = self.at(receiver) if receiver.at.isdigit() else site
-        # A template that was given no data has no dot, and nothing of it is an `any`.
-        interface = "dot is not None" if receiver.code == "dot" else True
+                at = receiver.at or at
+        receiver = replace(receiver, code=self.simple(receiver.code))
+        # No field of what is not there is an `any`: of nothing in parentheses, of no data at all.
+        interface = f"{receiver.code} is not None"
         if not arguments and final is None:
-            code = self.lookup(node, receiver, names, site)
-            return Value(code, str(site), interface=interface)
+            code = self.lookup(node, receiver, names, at)
+            return Value(code, at, interface=interface)
         if len(names) > 1:
-            inner = self.lookup(node, receiver, names[:-1], site)
-            receiver = Value(inner, str(site), interface=interface)
-        return self.method(node, receiver, names[-1], site, arguments, final)
+            inner = self.lookup(node, receiver, names[:-1], at)
+            receiver = Value(inner, at, interface=interface)
+        return self.method(node, replace(receiver, at=at), names[-1], arguments, final)
 
-    def lookup(self, node: Node, receiver: Value, names: Sequence[str], site: int) -> str:
+    def lookup(self, node: Node, receiver: Value, names: Sequence[str], at: str) -> str:
         """Read fields, with two lines: as of dictionaries, and the way that knows everything."""
         result = self.name("t")
         base = receiver.code
-        if not base[0].isalpha():
-            self.emit(f"{(base := self.name('t'))} = {receiver.code}")  # 1.x is no Python
         keys = [literal(name) for name in names]
         path = base + "".join(f"[{key}]" for key in keys[:-1])
         path += f"[{keys[-1]}]" if self.strict else f".get({keys[-1]})"
@@ -434,20 +435,25 @@ class _Compiler:
             self.emit(f"{result} = {walk}", self.site(node, method))
             return result
         self.emit(f"try: {result} = {path}")
-        self.emit(f"except MISS: {result} = {slow}({base}, ({chain}), {receiver.interface})", site)
+        walk = self.placed(slow, f"{base}, ({chain}), {receiver.interface}", at)
+        self.emit(f"except MISS: {result} = {walk}", self.site(node))
         if names[-1] == "Values":
             self.emit(f"{result} = named(run, {result})")
         return result
+
+    def placed(self, function: str, arguments: str, at: str) -> str:
+        """A call whose errors are reported at a site that may only be known when it is made."""
+        return f"at_site({at}, {function}, {arguments})"
 
     def method(
         self,
         node: Node,
         receiver: Value,
         name: str,
-        site: int,
         arguments: Sequence[Node],
         final: Value | None,
     ) -> Value:
+        """A call of a method; `receiver.at` is where Go finds that there is none."""
         values: list[str] = []
         facts: list[str] = []
         at = str(self.site(node))
@@ -463,7 +469,7 @@ class _Compiler:
         result = self.name("t")
         self.emit(
             f"{result} = call_member({receiver.code}, {literal(name)}, {receiver.interface}, "
-            f"{site}, [{', '.join(values)}], [{', '.join(facts)}])",
+            f"{receiver.at}, [{', '.join(values)}], [{', '.join(facts)}])",
             self.site(node, name),
         )
         return Value(result, at)

@@ -290,6 +290,16 @@ def field(receiver: object, names: Sequence[str], interface: bool) -> object:
     return receiver
 
 
+def at_site(site: int, look_up: Callable[..., object], *arguments: object) -> object:
+    """What a look-up finds; an error of it is reported at the site."""
+    try:
+        return look_up(*arguments)
+    except EvalError as error:
+        if error.site is None:
+            error.site = site
+        raise
+
+
 def strict_field(receiver: object, names: Sequence[str], interface: bool) -> object:
     """As `field`, and a missing key is an error."""
     for name in names:
@@ -680,6 +690,7 @@ ABI: Mapping[str, object] = {
     "Int64": Int64,
     "Uint32": Uint32,
     "T": {member.name: member for member in GoType},
+    "at_site": at_site,
     "call_member": call_member,
     "convert": convert,
     "elements": elements,

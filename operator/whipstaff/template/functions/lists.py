@@ -190,6 +190,8 @@ def concat(*lists: object) -> object:
 def chunk(size: int, items: object) -> TypedList:
     """Lists of `size` members, the last one of what remains."""
     found = members(items, "Cannot chunk type")
+    if size < -1 and len(found) == 1:
+        size = 1  # sprig divides as floats, and comes to one chunk
     count = -(-len(found) // size) if size > 0 else _chunks_of_nothing(size, len(found))
     parts = [list(found[index * size : (index + 1) * size]) for index in range(count)]
     return TypedList(parts, "[]interface {}")
