@@ -15,10 +15,11 @@ class TooDeep(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place that an error can be reported at."""
+    """A place that an error can be reported at: a node of the action that begins at `base`."""
 
     node: Node
     function: str = ""
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class _Compiler:
         self.lines: list[str] = []
         self.origin: list[int] = []
         self.sites: list[Site] = []
-        self.numbers: dict[tuple[int, str], int] = {}
+        self.numbers: dict[tuple[int, str, int], int] = {}
+        self.base = 0  # of the action that is being compiled
         self.depth = 1
         self.loops = 0
         self.names = 0
@@ -115,11 +116,11 @@ class _Compiler:
         self.origin.append(site)
 
     def site(self, node: Node, function: str = "") -> int:
-        key = id(node), function
+        key = id(node), function, self.base
         number = self.numbers.get(key)
         if number is None:
             number = self.numbers[key] = len(self.sites)
-            self.sites.append(Site(node, function))
+            self.sites.append(Site(node, function, self.base))
         return number
 
     def name(self, prefix: str) -> str:
@@ -192,6 +193,8 @@ class _Compiler:
             pieces.clear()
 
     def statement(self, node: Node) -> None:
+        if isinstance(node, Action | Branch | Template):
+            self.base = node.base
         match node:
             case Action():
                 self.action(node)

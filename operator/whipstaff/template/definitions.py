@@ -12,8 +12,8 @@ from whipstaff.template.compiler import compile_body
 from whipstaff.template.errors import LimitExceeded
 from whipstaff.template.interpreter import Interpreter
 from whipstaff.template.nodes import is_empty
-from whipstaff.template.parser import parse
-from whipstaff.template.runtime import COMPILED, interpret
+from whipstaff.template.quick_parser import QuickParser
+from whipstaff.template.runtime import ABI, COMPILED, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +30,20 @@ DEPTH_OF_INTERPRETING = 40  # compiled code needs fewer of Python's frames
 Kept = tuple[str, bool, tuple[CodeType, ...], tuple[int, ...]]
 
 
+class Language:
+    """What all templates of an engine have in common."""
+
+    __slots__ = ("functions", "interpreter", "namespace", "parser")
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self.functions = functions
+        self.namespace: dict[str, object] = dict(ABI)  # that of compiled code
+        for name, function in functions.items():
+            self.namespace[f"f_{name}"] = function.call
+        self.parser = QuickParser(functions)
+        self.interpreter = Interpreter(functions)
+
+
 class Source:
     """One file, or one text given to tpl, and the templates that it defines."""
 
@@ -37,10 +51,8 @@ class Source:
         "_trees",
         "definitions",
         "file",
-        "functions",
-        "interpreter",
         "is_new",
-        "namespace",
+        "language",
         "text",
     )
 
@@ -48,16 +60,13 @@ class Source:
         self,
         file: str,
         text: str,
-        functions: Mapping[str, Function],
-        namespace: dict[str, object],
+        language: Language,
         kept: Sequence[Kept] | None = None,
     ) -> None:
         """Parse the text, unless what is kept of it is at hand; ParseError if it is no template."""
         self.file = file
         self.text = text
-        self.functions = functions
-        self.interpreter = Interpreter(functions)
-        self.namespace = namespace
+        self.language = language
         self.is_new = False  # code was made since it was last kept
         self._trees: dict[str, Body] | None = None
         self.definitions: dict[str, Definition]
@@ -76,7 +85,7 @@ class Source:
         """The syntax trees by name."""
         if self._trees is None:
             with collector_paused():
-                self._trees = parse(self.file, self.text, self.functions)
+                self._trees = self.language.parser.parse(self.file, self.text)
         return self._trees
 
     def kept(self) -> list[Kept]:
@@ -154,7 +163,7 @@ class Definition:
     def walk(self, state: State) -> object:
         """Execute the template as it is, without compiled code."""
         if self._walk is None:
-            self._walk = self.source.interpreter.body(self.source.trees()[self.name])
+            self._walk = self.source.language.interpreter.body(self.source.trees()[self.name])
         return self._walk(state)
 
     def _first_strict_call(self, run: Run, dot: object, out: list[str]) -> object:
@@ -164,7 +173,7 @@ class Definition:
         return self.strict_call(run, dot, out)
 
     def _function(self, codes: tuple[CodeType, ...]) -> Callable[[Run, object, list[str]], object]:
-        namespace = self.source.namespace
+        namespace = self.source.language.namespace
         if len(codes) > 1:
             namespace = dict(namespace)
             for code in codes:
@@ -176,7 +185,7 @@ class Definition:
         """The Python source with its sites."""
         tree = self.source.trees()[self.name]
         try:
-            return compile_body(tree, self.source.functions, strict=strict)
+            return compile_body(tree, self.source.language.functions, strict=strict)
         except TooDeep:
             raise LimitExceeded(
                 f"template {self.name} nests its control actions too deeply", self.source.file
@@ -203,11 +212,11 @@ class Definition:
         """The location `file:line:column` of a site, its node, the function called there."""
         # Compiling again gives the same sites; they are not worth keeping for errors alone.
         found = self.compiled(strict=False).sites[site]
-        return self.location(found.node), found.node, found.function
+        return self.location(found.node, found.base), found.node, found.function
 
-    def location(self, node: Node) -> str:
-        """The location `file:line:column` of a node."""
-        before = self.source.text[: node.position]
+    def location(self, node: Node, base: int) -> str:
+        """The location `file:line:column` of a node in the action at `base`."""
+        before = self.source.text[: base + node.position]
         line = 1 + before.count("\n")
         column = len(before.rpartition("\n")[2].encode("utf-8", "surrogateescape"))
         return f"{self.source.file}:{line}:{column}"

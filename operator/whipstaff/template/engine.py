@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Self, cast
 
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
-from whipstaff.template.definitions import Source
+from whipstaff.template.definitions import Language, Source
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.parser import ParseError, allow_frames
 from whipstaff.template.runtime import (
-    ABI,
     MAIN,
     ExecError,
     Run,
@@ -47,9 +46,7 @@ class Engine:
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         self.functions = functions
-        self._namespace: dict[str, object] = dict(ABI)
-        for name, function in functions.items():
-            self._namespace[f"f_{name}"] = function.call
+        self._language = Language(functions)
         self._sources: OrderedDict[tuple[str, str], Source] = OrderedDict()
         self._characters = 0
         self._kept: dict[tuple[str, bytes], list[Kept]] = {}
@@ -82,7 +79,7 @@ class Engine:
             self._sources.move_to_end(key)
             return found
         kept = self._kept.pop((name, _digest(text)), None) if self._kept else None
-        found = Source(name, text, self.functions, self._namespace, kept)
+        found = Source(name, text, self._language, kept)
         self._sources[key] = found
         self._characters += len(text)
         while len(self._sources) > CACHED_SOURCES or self._characters > CACHED_CHARACTERS:

@@ -142,13 +142,15 @@ class Interpreter:
         return self._statements[type(node)](node)
 
     def _action(self, node: Action) -> Walk:
-        evaluate = self._pipe(node.pipe)
+        evaluate, base = self._pipe(node.pipe), node.base
 
         def declare(state: State) -> int:
+            state.base = base
             evaluate(state)
             return 0
 
         def write(state: State) -> int:
+            state.base = base
             value = evaluate(state)
             if type(value) is not str:
                 state.node = node
@@ -159,10 +161,11 @@ class Interpreter:
         return declare if node.pipe.variables else write
 
     def _if(self, node: If) -> Walk:
-        evaluate, body = self._pipe(node.pipe), self.body(node.body)
+        evaluate, body, base = self._pipe(node.pipe), self.body(node.body), node.base
         otherwise = self._otherwise(node)
 
         def walk(state: State) -> int:
+            state.base = base
             mark = len(state.undo)
             jump = body(state) if evaluate(state) else otherwise(state)
             if len(state.undo) > mark:
@@ -172,10 +175,11 @@ class Interpreter:
         return walk
 
     def _with(self, node: With) -> Walk:
-        evaluate, body = self._pipe(node.pipe), self.body(node.body)
+        evaluate, body, base = self._pipe(node.pipe), self.body(node.body), node.base
         otherwise = self._otherwise(node)
 
         def walk(state: State) -> int:
+            state.base = base
             mark = len(state.undo)
             value = evaluate(state)
             if value:
@@ -195,12 +199,13 @@ class Interpreter:
         return _do_nothing if node.otherwise is None else self.body(node.otherwise)
 
     def _range(self, node: Range) -> Walk:
-        evaluate, body = self._pipe(node.pipe), self.body(node.body)
+        evaluate, body, base = self._pipe(node.pipe), self.body(node.body), node.base
         otherwise = self._otherwise(node)
         names = [variable.names[0] for variable in node.pipe.variables]
         go_through = pairs if len(names) > 1 else elements
 
         def walk(state: State) -> int:
+            state.base = base
             mark = len(state.undo)
             value = evaluate(state)
             items = go_through(state.run, value)
@@ -233,11 +238,11 @@ class Interpreter:
 
     def _template(self, node: Template) -> Walk:
         evaluate = _nil if node.pipe is None else self._pipe(node.pipe)
-        name = node.name
+        name, base = node.name, node.base
 
         def walk(state: State) -> int:
             run = state.run
-            state.node = node
+            state.base, state.node = base, node
             if name in run.templates:
                 data = evaluate(state)
                 state.node = node
@@ -320,7 +325,7 @@ class Interpreter:
             case Variable():
                 return _variable(node, node.names[0]), _variable_any(node.names[0])
             case Chain():
-                return self._operand(node.term), self._is_any(node.term)
+                return _term(self._operand(node.term)), self._is_any(node.term)
 
     def _is_any(self, node: Node) -> IsAny:
         """What says whether Go sees the operand's value as an `any`."""
@@ -334,7 +339,7 @@ class Interpreter:
             case Variable():
                 return _variable_is_there(node.names[0])
             case Chain():
-                return _always
+                return _chain_any
             case _:
                 return _never
 
@@ -447,10 +452,6 @@ def _nil(_: State) -> None:
     return None
 
 
-def _always(_: State) -> bool:
-    return True
-
-
 def _never(_: State) -> bool:
     return False
 
@@ -525,6 +526,21 @@ def _dot(node: Node) -> Evaluate:
 
 def _dot_any(state: State) -> bool:
     return state.dot_any
+
+
+def _term(evaluate: Evaluate) -> Evaluate:
+    """The term of a chain; the chain's value is an `any` unless this is nothing."""
+
+    def term(state: State) -> object:
+        value = evaluate(state)
+        state.chain_any = value is not None
+        return value
+
+    return term
+
+
+def _chain_any(state: State) -> bool:
+    return state.chain_any
 
 
 def _dot_is_there(state: State) -> bool:

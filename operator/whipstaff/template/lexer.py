@@ -125,6 +125,14 @@ def tokens_of(source: str) -> list[Token]:
     return _Lexer(source).run()
 
 
+def tokens_of_action(inner: str) -> list[Token]:
+    """The tokens of one action without its left delimiter, then EOF; an error is the last."""
+    lexer = _Lexer(inner + "}}")
+    if lexer.action(0) >= 0:
+        lexer.tokens.append(Token(Kind.EOF, len(inner), "EOF"))
+    return lexer.tokens
+
+
 def describe(token: Token) -> str:
     """How an error message shows the token."""
     kind, _, text = token

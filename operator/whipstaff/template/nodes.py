@@ -1,7 +1,8 @@
 """The syntax tree of a template.
 
-`position` is where error messages point, in characters from the start of the source; `str` is Go's
-own spelling of a node, which error messages quote.
+`position` is where error messages point, in characters; it counts from the `base` of the action
+that the node belongs to, so that equal actions can share their nodes. `str` is Go's own spelling of
+a node, which error messages quote.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ class Action(Node):
     """A pipeline whose value is printed, unless it declares or sets variables."""
 
     pipe: Pipe
+    base: int = 0
 
     def __str__(self) -> str:
         return f"{{{{{self.pipe}}}}}"
@@ -178,6 +180,7 @@ class Branch(Node):
     pipe: Pipe
     body: Body
     otherwise: Body | None
+    base: int = 0
 
 
 def _branch(word: str, node: Branch) -> str:
@@ -231,6 +234,7 @@ class Template(Node):
 
     name: str
     pipe: Pipe | None
+    base: int = 0
 
     def __str__(self) -> str:
         argument = "" if self.pipe is None else f" {self.pipe}"

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from whipstaff.golang.strconv import quote
-from whipstaff.template.lexer import Kind, Token, describe, tokens_of
+from whipstaff.template.lexer import Kind, Token, describe, tokens_of, tokens_of_action
 from whipstaff.template.literals import number_of, unquote
 from whipstaff.template.nodes import (
     Action,
@@ -36,7 +36,7 @@ from whipstaff.template.nodes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
 MAX_NESTING = 500  # parentheses, and control actions in each other; Go allows 10,000
 FRAMES_PER_NODE = 8  # of Python, in the parser and the compiler
@@ -91,6 +91,9 @@ _OPERANDS = frozenset(
         LEFT_PAREN,
     )
 )
+_KEYWORDS = frozenset(
+    (BLOCK, BREAK, CONTINUE, DEFINE, ELSE, END, IF, RANGE, TEMPLATE, WITH),
+)
 
 
 class ParseError(Exception):
@@ -104,7 +107,7 @@ class ParseError(Exception):
 def parse(name: str, source: str, functions: Container[str]) -> dict[str, Body]:
     """The trees that `source` defines, its own under `name`."""
     allow_frames(MAX_NESTING * FRAMES_PER_NODE)
-    return _Parser(name, source, functions).run()
+    return _Parser(name, source, functions, tokens_of(source)).run()
 
 
 def allow_frames(count: int) -> None:
@@ -115,11 +118,13 @@ def allow_frames(count: int) -> None:
 
 
 class _Parser:
-    def __init__(self, name: str, source: str, functions: Container[str]) -> None:
+    def __init__(
+        self, name: str, source: str, functions: Container[str], tokens: list[Token]
+    ) -> None:
         self.name = name
         self.source = source
         self.functions = functions
-        self.tokens = tokens_of(source)
+        self.tokens = tokens
         self.at = 0
         self.trees: dict[str, Body] = {}
         self.variables = ["$"]
@@ -435,7 +440,7 @@ class _Parser:
             return String(position, text, self.unquoted(token))
         if kind == VARIABLE:
             if text not in self.variables:
-                raise self.fail(f"undefined variable {quote(text)}")
+                self.miss(text)
             return Variable(position, (text,))
         if kind == LEFT_PAREN:
             self.nesting += 1
@@ -445,6 +450,10 @@ class _Parser:
             self.nesting -= 1
             return pipe
         return self.constant(token)
+
+    def miss(self, variable: str) -> None:
+        """Refuse a variable that nothing before has declared."""
+        raise self.fail(f"undefined variable {quote(variable)}")
 
     def constant(self, token: Token) -> Node | None:
         kind, position, text = token
@@ -461,3 +470,41 @@ class _Parser:
             return number
         self.at -= 1
         return None
+
+
+class ActionParser(_Parser):
+    """Parses one action apart from its template; positions count from behind its left delimiter."""
+
+    def __init__(self, inner: str, functions: Container[str]) -> None:
+        super().__init__("", inner + "}}", functions, tokens_of_action(inner))
+        self.variables = []
+        self.needs: list[str] = []
+
+    def miss(self, variable: str) -> None:
+        """Leave it to the template to know the variable."""
+        self.needs.append(variable)
+
+    def read(self) -> tuple[int, int, int, str, Pipe | None, Sequence[str], Sequence[str]]:
+        """The parts of an ActionText; ParseError if it is none."""
+        token = self.tokens[0]
+        kind, chained, name, position = token.kind, 0, "", token.pos
+        pipe: Pipe | None = None
+        if kind not in _KEYWORDS:
+            kind, pipe = 0, self.pipeline("command", RIGHT_DELIM)
+        else:
+            self.at = 1
+            if kind in (DEFINE, BLOCK, TEMPLATE):
+                token = self.next()
+                name, position = self.template_name(token, "clause"), token.pos
+            elif kind == ELSE and self.tokens[1].kind in (IF, WITH):
+                chained = self.next().kind
+            if chained or kind in (IF, WITH, RANGE, BLOCK):
+                pipe = self.pipeline("range" if kind == RANGE else "clause", RIGHT_DELIM)
+                position = position if kind == BLOCK else pipe.position
+            elif kind == TEMPLATE and self.tokens[self.at].kind != RIGHT_DELIM:
+                pipe = self.pipeline("clause", RIGHT_DELIM)
+            else:
+                self.expect(RIGHT_DELIM, "clause")
+        if self.tokens[self.at].kind != EOF:
+            raise self.unexpected(self.tokens[self.at], "action")
+        return kind, chained, position, name, pipe, self.needs, self.variables

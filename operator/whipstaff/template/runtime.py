@@ -81,8 +81,8 @@ class Definition(Protocol):
         """Execute the template as it is, without compiled code."""
         ...
 
-    def location(self, node: Node) -> str:
-        """The location `file:line:column` of a node."""
+    def location(self, node: Node, base: int) -> str:
+        """The location `file:line:column` of a node in the action at `base`."""
         ...
 
 
@@ -182,17 +182,31 @@ class State:
     A variable is its value and whether Go sees an `any`; `undo` has what declarations hid.
     """
 
-    __slots__ = ("dot", "dot_any", "function", "node", "out", "run", "undo", "vars", "write")
+    __slots__ = (
+        "base",
+        "chain_any",
+        "dot",
+        "dot_any",
+        "function",
+        "node",
+        "out",
+        "run",
+        "undo",
+        "vars",
+        "write",
+    )
 
     def __init__(self, run: Run, dot: object, out: list[str]) -> None:
         self.run = run
         self.dot = dot
         self.dot_any = False
+        self.chain_any = False
         self.out = out
         self.write = out.append
         self.vars: dict[str, tuple[object, bool]] = {"$": (dot, False)}
         self.undo: list[tuple[str, tuple[object, bool] | None]] = []
         self.node: Node = _START
+        self.base = 0  # of the action that the node belongs to
         self.function = ""
 
     def forget(self, mark: int) -> None:
@@ -230,7 +244,7 @@ def place_of(
     if trace.tb_frame.f_code is interpret.__code__:
         state: State = names["state"]
         node = site if isinstance(site, Node) else state.node
-        return me, me.location(node), node, state.function
+        return me, me.location(node, state.base), node, state.function
     at = site if isinstance(site, int) else me.site_of(trace.tb_lineno, strict=strict)
     return me, *me.place(at)
 
