@@ -49,8 +49,12 @@ HANGS = {"podAnnotations": {"pods.whipstaff.dev/outcome": "hangs"}}
 
 
 def a_packed_chart(name, version="1.0.0", values="", **templates):
-    """Pack a chart of these templates: `notes` is NOTES.txt, `schema` values.schema.json."""
-    places = {"notes": "templates/NOTES.txt", "schema": "values.schema.json"}
+    """Pack a chart of these templates; `notes`, `schema` and `crd` go where Helm looks for them."""
+    places = {
+        "notes": "templates/NOTES.txt",
+        "schema": "values.schema.json",
+        "crd": "crds/crd.yaml",
+    }
     files = {
         "Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\nappVersion: v{version}\n",
         "values.yaml": values,

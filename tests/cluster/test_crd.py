@@ -90,7 +90,7 @@ def change(api, stored, spec):
         pytest.param(
             {
                 "install": {"crds": "CreateReplace", "disableWait": True},
-                "upgrade": {"crds": "Skip", "timeout": "10m", "disableHooks": True},
+                "upgrade": {"crds": "Skip", "timeout": "10m", "disableSchemaValidation": True},
                 "uninstall": {"deletionPolicy": "Orphan", "keepHistory": True},
             },
             id="options",

@@ -41,13 +41,17 @@ def elsewhere(control_plane, namespace):
         pytest.param(0, [1, 2, 3, 4], id="zero keeps all"),
     ],
 )
-def test_max_history_bounds_what_is_stored(releases, kept, stored):
+def test_max_history_bounds_what_is_stored_as_helm_does(releases, kept, stored):
+    source = ("settings", "--repo", releases.repository_url, "--history-max", str(kept))
     releases.create("blog", maxHistory=kept, values={"text": "1"})
     releases.settled("blog", revision=1)
+    releases.helm("upgrade", "--install", "helms", *source)
     for number in (2, 3, 4):
         releases.edit("blog", values={"text": str(number)})
         releases.settled("blog", revision=number)
+        releases.helm("upgrade", "helms", *source, "--set", f"text=number {number}")
     assert list(releases.stored("blog")) == stored
+    assert releases.stored("helms") == releases.stored("blog")
     assert [number for number, _ in releases.history("blog")] == stored[::-1]
 
 

@@ -207,13 +207,19 @@ def test_a_suspended_release_is_left_alone_until_it_is_resumed(releases):
     releases.edit("blog", suspend=False)
     releases.settled("blog", revision=1)
     releases.edit("blog", suspend=True, values={"text": "later"})
+    release = releases.until(
+        "blog", lambda release: "is suspended" in condition(release, "Ready")["message"]
+    )
+    assert condition(release, "Ready")["status"] == "True"
+    assert "revision 1 runs" in condition(release, "Ready")["message"]
     time.sleep(QUIET_SECONDS)
     release = releases.get("blog")
     # What is kept waiting has not been acted on, and status does not say that it was.
     assert release["status"]["observedGeneration"] < release["metadata"]["generation"]
     assert releases.stored("blog") == {1: "deployed"}
     releases.edit("blog", suspend=None)
-    releases.settled("blog", revision=2)
+    ready = condition(releases.settled("blog", revision=2), "Ready")
+    assert "suspended" not in ready["message"]
     assert releases.data("blog")["text"] == "later"
 
 

@@ -1,6 +1,7 @@
 """Charts that are always at hand; tests/contracts/test_chart_source.py compares."""
 
 from collections import deque
+from dataclasses import replace
 
 from whipstaff.errors import ChartUnavailable
 from whipstaff.golang.semver import Version
@@ -41,5 +42,5 @@ class FakeChartSource:
             )
         newest_first = sorted(charts, key=lambda version: Version.parse(version).key, reverse=True)
         entries = [Entry(version, "", ()) for version in newest_first]
-        chosen = choose(reference.name, reference.version, entries, reference.repository)
-        return charts[chosen.version]
+        entry, newer = choose(reference.name, reference.version, entries, reference.repository)
+        return replace(charts[entry.version], newer=newer)

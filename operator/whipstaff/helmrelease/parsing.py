@@ -193,6 +193,7 @@ def _action(options: Fields, timeout_seconds: float, crds: CRDPolicy) -> ActionO
         timeout_seconds=_timeout(options, timeout_seconds),
         disable_hooks=options.flag("disableHooks"),
         disable_wait=options.flag("disableWait"),
+        disable_schema_validation=options.flag("disableSchemaValidation"),
         crds=options.choice("crds", crds),
     )
 

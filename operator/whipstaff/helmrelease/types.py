@@ -42,6 +42,7 @@ class ActionOptions:
     timeout_seconds: float = DEFAULT_SECONDS
     disable_hooks: bool = False
     disable_wait: bool = False
+    disable_schema_validation: bool = False
     # Helm's: `install` creates what is missing, `upgrade` does not look at crds/.
     crds: CRDPolicy = CRDPolicy.SKIP
 

@@ -167,6 +167,15 @@ _FAILED = {
 def _ready(
     seen: Observation, findings: Findings, history: Sequence[JsonObject]
 ) -> tuple[str, str, str]:
+    value, reason, text = _standing(seen, findings, history)
+    if findings.suspended and reason is not Reason.SUSPENDED:
+        text = f"{text}; the HelmRelease is suspended: nothing is changed"
+    return value, reason, text
+
+
+def _standing(
+    seen: Observation, findings: Findings, history: Sequence[JsonObject]
+) -> tuple[str, str, str]:
     deployed, newest = seen.deployed, seen.newest
     if findings.refusal is not None:
         return "False", findings.refusal.reason, findings.refusal.text

@@ -42,6 +42,13 @@ class InstallCRDs:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Dry-run what had to wait for its namespace or its kind: a refusal still makes no revision."""
+
+    bodies: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunHooks:
     """Run the revision's hooks of one event, one after another."""
 
@@ -126,6 +133,7 @@ class MarkUninstalled:
 Step = (
     CreateNamespaces
     | InstallCRDs
+    | AskAgain
     | Store
     | RunHooks
     | Apply
@@ -160,6 +168,7 @@ class Change:
     stored: bool = False  # the revision was stored before a kill
     namespaces: tuple[str, ...] = ()  # to be created
     crds: tuple[JsonObject, ...] = ()
+    unasked: tuple[JsonObject, ...] = ()  # until the namespaces and crds above are there
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()
@@ -180,6 +189,8 @@ def steps_for(change: Change) -> Plan:
         plan.append(CreateNamespaces(change.namespaces))
     if change.crds and options.crds is not CRDPolicy.SKIP:
         plan.append(InstallCRDs(change.crds, options.crds is CRDPolicy.CREATE_REPLACE))
+    if change.unasked:
+        plan.append(AskAgain(change.unasked))
     if not change.stored:
         plan.append(Store())
     plan += _hooks(revision, before, options)

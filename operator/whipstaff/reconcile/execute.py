@@ -3,15 +3,15 @@
 One `match`: a step is data, what it means is here. Each step can be done twice.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.steps import (
     Apply,
+    AskAgain,
     AwaitReady,
     CreateNamespaces,
     InstallCRDs,
@@ -29,17 +29,17 @@ from whipstaff.planning.steps import (
     Store,
     Supersede,
 )
+from whipstaff.reconcile.checking import ask_again
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
 from whipstaff.reconcile.waiting import until_gone, until_ready, until_served
 from whipstaff.reconcile.world import Work, World, timed
-from whipstaff.release.manifests import keeps, owner_of, stamp
+from whipstaff.release.manifests import keeps, owner_of
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
 
-AT_ONCE = 8  # requests of one release at a time
 CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
 _NOT_FOUND = 404
-_T = TypeVar("_T")
 
 
 async def execute(world: World, work: Work, plan: Plan) -> None:
@@ -54,6 +54,7 @@ _PHASES: Mapping[type[Step], str] = {
     CreateNamespaces: "namespaces",
     Store: "store",
     InstallCRDs: "crds",
+    AskAgain: "check",
     RunHooks: "hooks",
     Apply: "apply",
     AwaitReady: "wait",
@@ -73,6 +74,8 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
             work.stored = True
         case InstallCRDs():
             await _install_crds(world, work, step)
+        case AskAgain():
+            await ask_again(world.cluster, work.identity, work.revision, step.bodies)
         case RunHooks():
             await run_hooks(world, work, step.event, step.timeout_seconds)
         case Apply():
@@ -109,33 +112,6 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
             await _record(world, work, gone)
         case _:
             assert_never(step)
-
-
-async def for_each(items: Iterable[_T], call: Callable[[_T], Awaitable[None]]) -> None:
-    """Make a call for each item, a few at a time; the first failure is raised once all ended."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(item: _T) -> None:
-        async with room:
-            await call(item)
-
-    endings = await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
-    for ending in endings:
-        if ending is not None:
-            raise ending
-
-
-def placed(body: JsonObject, reference: ObjectReference) -> JsonObject:
-    """Return the object with its namespace written in, none for cluster-scoped kinds."""
-    metadata = {key: value for key, value in body["metadata"].items() if key != "namespace"}
-    if reference.namespace:
-        metadata["namespace"] = reference.namespace
-    return {**body, "metadata": metadata}
-
-
-def prepared_for_apply(revision: Revision, body: JsonObject, ref: ObjectReference) -> JsonObject:
-    """Return what is sent for an object of the manifest: placed and marked as the release's."""
-    return placed(stamp(body, revision.name, revision.namespace), ref)
 
 
 async def _refer(world: World, work: Work, body: JsonObject) -> ObjectReference:

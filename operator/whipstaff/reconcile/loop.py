@@ -14,7 +14,7 @@ from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.decision import Action, Decision, decide
 from whipstaff.planning.observation import Observation
-from whipstaff.planning.state import classify
+from whipstaff.planning.state import Sync, SyncState, classify
 from whipstaff.planning.status import (
     Findings,
     StatusFacts,
@@ -37,7 +37,7 @@ from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
 from whipstaff.reconcile.uninstall import Uninstallation
 from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
-from whipstaff.release.marks import MANIFEST, Marks, is_ours
+from whipstaff.release.marks import ATTEMPT, MANIFEST, Marks, is_ours
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseStatus,
@@ -131,13 +131,14 @@ class Pass:
                 return Outcome(Ending.SUSPENDED)
             if any(is_ours(header) for header in seen.headers):
                 await self._ensure_finalizer()
-            decision = decide(classify(seen), seen)
+            state = classify(seen)
+            decision = decide(state, seen)
             if decision.action is None:
                 return await self._rest(decision)
             if decision.action in done:
                 return Outcome(Ending.WAITING, 0.0)
             done.add(decision.action)
-            if await self._act(decision, seen, chart):
+            if await self._act(state, decision, seen, chart):
                 await self._report(Findings())
                 return Outcome(Ending.IN_SYNC)
 
@@ -152,7 +153,11 @@ class Pass:
         return Outcome(Ending.IN_SYNC)
 
     async def _act(
-        self, decision: Decision, seen: Observation, chart: ResolvedChart | OperatorError
+        self,
+        state: SyncState,
+        decision: Decision,
+        seen: Observation,
+        chart: ResolvedChart | OperatorError,
     ) -> bool:
         """Do one action and count it; True if the inputs turned out to render to what runs."""
         action, meter = decision.action, self._world.meter
@@ -161,9 +166,12 @@ class Pass:
         log.debug("action begins", extra={"action": action, "why": decision.why})
         try:
             outcome = await self._do(action, decision, seen, chart)
-        except OperatorError:
+        except OperatorError as refused:
             meter.action(action, "refused")
-            raise
+            if not _ends_attempt(state, refused):
+                raise
+            await self._count_attempt(state.header, decision, refused)
+            return False
         except Interrupted:
             meter.action(action, "interrupted")
             raise
@@ -268,6 +276,22 @@ class Pass:
         assert header is not None  # noqa: S101 - what is given up is stored
         stored = await self._read(header)
         await self._mark_failed_in(self._work(stored), description)
+
+    async def _count_attempt(
+        self, header: RevisionHeader | None, decision: Decision, refused: OperatorError
+    ) -> None:
+        """Record on the failed revision that the next attempt was refused beforehand."""
+        assert header is not None  # noqa: S101 - FAILED is always about a revision
+        failed, noted = await self._read(header), Marks.of(header)
+        labels = {name: text for name, text in failed.labels.items() if name != ATTEMPT}
+        counted = replace(
+            failed,
+            labels=labels | replace(noted, attempt=decision.attempt).labels(header.number),
+            description=gave_up(noted.action, failed.name, refused),
+        )
+        release = self._release
+        await self._world.store.update(release.release_key, counted, identity_of(release))
+        self._revisions[header.number] = counted
 
     async def _unlock(self, header: RevisionHeader | None) -> None:
         assert header is not None  # noqa: S101 - what is unlocked is stored
@@ -383,6 +407,15 @@ class Pass:
             meter.action("uninstall", "interrupted")
             raise
         meter.action("uninstall", "succeeded")
+
+
+def _ends_attempt(state: SyncState, refused: OperatorError) -> bool:
+    """Whether a refusal is how another attempt at a failed revision ended.
+
+    What the failed revision left may refuse the next one beforehand, as a LimitRange does.
+    """
+    elsewhere = isinstance(refused, (ReleaseConflict, WorkerLost))
+    return state.sync is Sync.FAILED and not refused.retryable and not elsewhere
 
 
 def _blind(release: HelmRelease, why: OperatorError) -> Observation:

@@ -203,6 +203,7 @@ class RenderRequest:
     # `release.generated` gives it.
     stable_generated: bool = False
     generated: str = field(default="", repr=False)
+    skip_schema_validation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,14 @@ Nothing is written here: what is refused makes no revision and leaves what runs 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict
-from whipstaff.helmrelease.types import CRDPolicy
+from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
 from whipstaff.planning.decision import Action, Decision
 from whipstaff.planning.observation import Observation
-from whipstaff.planning.steps import Change, events_of, history_to_forget
-from whipstaff.reconcile.execute import for_each, placed, prepared_for_apply
+from whipstaff.planning.steps import Change, history_to_forget
+from whipstaff.reconcile.checking import Check, namespace_exists
 from whipstaff.reconcile.ports import (
     Identity,
-    ObjectReference,
     Rendering,
     RenderRequest,
     ResolvedChart,
@@ -22,11 +21,8 @@ from whipstaff.reconcile.ports import (
 from whipstaff.reconcile.world import World, identity_of, timed
 from whipstaff.release.generated import generated_in
 from whipstaff.release.history import living
-from whipstaff.release.manifests import ownership_refusal
 from whipstaff.release.marks import Marks, is_ours
-from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
 from whipstaff.release.revision import (
-    Hook,
     HookPhase,
     JsonObject,
     ReleaseStatus,
@@ -35,7 +31,7 @@ from whipstaff.release.revision import (
     RevisionNumber,
 )
 
-_NOT_FOUND, _FORBIDDEN = 404, 403
+_NOT_FOUND = 404
 _PENDING = {
     Action.INSTALL: (ReleaseStatus.PENDING_INSTALL, "Initial install underway"),
     Action.UPGRADE: (ReleaseStatus.PENDING_UPGRADE, "Preparing upgrade"),
@@ -174,6 +170,7 @@ class Preparation:
             namespace_in_manifest=spec.storage_namespace != spec.target_namespace,
             stable_generated=spec.stable_generated,
             generated=await self._generated() if spec.stable_generated else "",
+            skip_schema_validation=self._options(self._decision.action).disable_schema_validation,
         )
 
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
@@ -204,7 +201,7 @@ class Preparation:
         change = await self._change(self._decision.action, revision, crds, stored=False)
         change = replace(change, namespaces=namespaces)
         with timed(self._world, change.kind, "check"):
-            await self._check(change)
+            change = await Check(self._world.cluster, self._identity, change).ask()
         first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
         if first:
             change = replace(change, revision=replace(change.revision, first_deployed=first))
@@ -213,8 +210,7 @@ class Preparation:
     async def _change(
         self, action: Action, revision: Revision, crds: tuple[JsonObject, ...], *, stored: bool
     ) -> Change:
-        spec = self._release.spec
-        options = spec.install if action is Action.INSTALL else spec.upgrade
+        spec, options = self._release.spec, self._options(action)
         others = [header for header in self._seen.headers if header.number != revision.number]
         superseded = [h.number for h in others if h.status is ReleaseStatus.DEPLOYED]
         spared = frozenset({revision.number, *superseded, *_named(spec.revision)})
@@ -230,6 +226,10 @@ class Preparation:
             to_forget=history_to_forget(others, keep, spared),
         )
 
+    def _options(self, action: Action | None) -> ActionOptions:
+        spec = self._release.spec
+        return spec.install if action is Action.INSTALL else spec.upgrade
+
     async def _earlier(self, others: Sequence[RevisionHeader]) -> tuple[Revision, ...]:
         """Read every revision whose objects may still live: since the last deployed one."""
         return tuple([await self._read(header.number) for header in living(others)])
@@ -242,7 +242,9 @@ class Preparation:
         spec = self._release.spec
         missing = []
         for name in sorted({spec.target_namespace, spec.storage_namespace}):
-            if name == self._release.namespace or await self._namespace_exists(name):
+            if name == self._release.namespace:
+                continue
+            if await namespace_exists(self._world.cluster, name, self._identity):
                 continue
             if not spec.create_namespace:
                 raise ClusterRefused(
@@ -252,102 +254,6 @@ class Preparation:
                 )
             missing.append(name)
         return tuple(missing)
-
-    async def _namespace_exists(self, name: str) -> bool:
-        reference = ObjectReference("v1", "Namespace", "", name)
-        try:
-            return await self._world.cluster.read(reference, self._identity) is not None
-        except ClusterRefused as refused:
-            if refused.code != _FORBIDDEN:
-                raise
-            return True  # a tenant need not see namespaces; the dry run finds out
-
-    async def _check(self, change: Change) -> None:
-        """Ask the server about every object before the first one is written."""
-        bodies = (*change.crds, *change.revision.objects)
-        namespaces = await self._coming_namespaces(bodies) | set(change.namespaces)
-        coming = _Coming(kinds_defined_by(bodies), namespaces)
-        owned = await self._owned(change.earlier)
-
-        async def check(body: JsonObject) -> None:
-            await self._check_one(change.revision, body, coming, owned)
-
-        await for_each(change.revision.objects, check)
-        if not change.options.disable_hooks:
-            await for_each(hooks_of(change), lambda hook: self._check_hook(hook, coming))
-
-    async def _check_hook(self, hook: Hook, coming: "_Coming") -> None:
-        """Ask the server about a hook that is not there yet; one that is gets deleted first."""
-        reference = await self._refer(hook.body, coming)
-        if reference is None or reference.namespace in coming.namespaces:
-            return
-        if await self._world.cluster.read(reference, self._identity) is None:
-            body = placed(hook.body, reference)
-            await self._world.cluster.apply(reference, body, self._identity, dry_run=True)
-
-    async def _coming_namespaces(self, bodies: Sequence[JsonObject]) -> frozenset[str]:
-        names = sorted(namespaces_created_by(bodies))
-        return frozenset([name for name in names if not await self._namespace_exists(name)])
-
-    async def _owned(self, earlier: Sequence[Revision]) -> frozenset[tuple[str, str, str, str]]:
-        """Name what earlier revisions brought: those objects need no check of their owner."""
-        found = set()
-        for body in (body for old in earlier for body in old.objects):
-            group, kind = str(body.get("apiVersion", "")).rpartition("/")[0], body.get("kind", "")
-            gone_is_fine = _Coming(frozenset({(group, kind)}), frozenset())
-            reference = await self._refer(body, gone_is_fine)
-            if reference is not None:
-                found.add(reference.same_in_any_version)
-        return frozenset(found)
-
-    async def _check_one(
-        self,
-        revision: Revision,
-        body: JsonObject,
-        coming: "_Coming",
-        owned: frozenset[tuple[str, str, str, str]],
-    ) -> None:
-        reference = await self._refer(body, coming)
-        if reference is None or reference.namespace in coming.namespaces:
-            return
-        if reference.same_in_any_version not in owned:
-            await self._check_owner(revision, reference)
-        sent = prepared_for_apply(revision, body, reference)
-        await self._world.cluster.apply(reference, sent, self._identity, dry_run=True)
-
-    async def _check_owner(self, revision: Revision, reference: ObjectReference) -> None:
-        live = await self._world.cluster.read(reference, self._identity)
-        if live is None:
-            return
-        refusal = ownership_refusal(live, reference.namespace, revision.name, revision.namespace)
-        if refusal:
-            raise ReleaseConflict(refusal, str(reference))
-
-    async def _refer(self, body: JsonObject, coming: "_Coming") -> ObjectReference | None:
-        """Name an object, None while its kind comes with this very release or is gone."""
-        try:
-            return await self._world.cluster.refer(
-                body, self._release.spec.target_namespace, self._identity
-            )
-        except ClusterRefused as refused:
-            group = str(body.get("apiVersion", "")).rpartition("/")[0]
-            if refused.code == _NOT_FOUND and (group, body.get("kind")) in coming.kinds:
-                return None
-            raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Coming:
-    """What this release brings along itself, so that a dry run cannot know it yet."""
-
-    kinds: frozenset[tuple[str, str]]
-    namespaces: frozenset[str]
-
-
-def hooks_of(change: Change) -> tuple[Hook, ...]:
-    """Return the hooks that the change will run."""
-    events = events_of(change.kind)
-    return tuple(hook for hook in change.revision.hooks if set(events) & set(hook.events))
 
 
 def _named(revision: RevisionNumber | None) -> tuple[RevisionNumber, ...]:

@@ -144,6 +144,7 @@ def _render_arguments(request: RenderRequest) -> JsonObject:
         },
         "namespace_in_manifest": request.namespace_in_manifest,
         "generated": request.generated if request.stable_generated else None,
+        "skip_schema_validation": request.skip_schema_validation,
     }
 
 

@@ -16,7 +16,7 @@ from whipstaff.chart.incremental import Memory, Question
 from whipstaff.chart.manifests import Document as RenderedDocument
 from whipstaff.chart.manifests import Hook as RenderedHook
 from whipstaff.chart.model import Chart
-from whipstaff.chart.rendering import ReleaseInfo, Rendered
+from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered
 from whipstaff.chart.values import copy_table
 from whipstaff.errors import ClusterRefused, RenderLimit
 from whipstaff.golang import yaml
@@ -99,7 +99,8 @@ class Press:
         self, chart: Chart, order: JsonObject, info: ReleaseInfo, scope: RenderScope
     ) -> Printed:
         """Render for one release and print."""
-        question = Question(chart, info, _capabilities(order))
+        options = Options(skip_schema_validation=order["skip_schema_validation"])
+        question = Question(chart, info, _capabilities(order), options)
         rendered = self._memory.render(question, _with_floats(order["values"]), scope)
         namespace = order["namespace"] if order["namespace_in_manifest"] else ""
         if namespace != self._namespace:

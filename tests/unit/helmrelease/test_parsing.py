@@ -44,8 +44,8 @@ def test_a_chart_alone_is_enough():
         suspend=False,
         max_history=10,
         service_account_name="",
-        install=ActionOptions(300, False, False, CRDPolicy.CREATE),
-        upgrade=ActionOptions(300, False, False, CRDPolicy.SKIP),
+        install=ActionOptions(300, False, False, False, CRDPolicy.CREATE),
+        upgrade=ActionOptions(300, False, False, False, CRDPolicy.SKIP),
         uninstall=UninstallOptions(300, False, False, False, DeletionPolicy.DELETE),
     )
 
@@ -87,7 +87,7 @@ def test_every_field_is_read():
         maxHistory=0,
         serviceAccountName="deployer",
         install={"timeout": "10m", "disableHooks": True, "crds": "CreateReplace"},
-        upgrade={"disableWait": True, "crds": "Create"},
+        upgrade={"disableWait": True, "disableSchemaValidation": True, "crds": "Create"},
         uninstall={"keepHistory": True, "deletionPolicy": "Orphan", "disableHooks": True},
     )
 
@@ -105,8 +105,8 @@ def test_every_field_is_read():
         suspend=True,
         max_history=0,
         service_account_name="deployer",
-        install=ActionOptions(600, True, False, CRDPolicy.CREATE_REPLACE),
-        upgrade=ActionOptions(90, False, True, CRDPolicy.CREATE),
+        install=ActionOptions(600, True, False, False, CRDPolicy.CREATE_REPLACE),
+        upgrade=ActionOptions(90, False, True, True, CRDPolicy.CREATE),
         uninstall=UninstallOptions(90, True, False, True, DeletionPolicy.ORPHAN),
     )
 

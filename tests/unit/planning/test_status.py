@@ -85,3 +85,18 @@ def test_a_revision_made_outside_is_named_so():
     assert status["history"][0]["trigger"] == "outside"
     assert condition(status, "Ready")["reason"] == "ChangedOutside"
     assert condition(status, "Pinned")["status"] == "False"
+
+
+@pytest.mark.parametrize(
+    ("headers", "value", "said"),
+    [
+        pytest.param([a_header(1)], "True", "revision 1 runs", id="what runs"),
+        pytest.param([a_header(1, "failed")], "False", "revision 1 failed", id="what failed"),
+        pytest.param([], "False", "nothing runs", id="nothing"),
+    ],
+)
+def test_a_suspended_release_says_so_beside_what_stands(headers, value, said):
+    ready = condition(status_of(an_observation(*headers), Findings(suspended=True)), "Ready")
+    assert ready["status"] == value
+    assert said in ready["message"]
+    assert "the HelmRelease is suspended" in ready["message"]

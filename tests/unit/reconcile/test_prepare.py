@@ -103,6 +103,15 @@ async def test_inputs_that_are_not_known_make_no_revision():
         await Preparation(world, seen, Decision(Action.INSTALL)).release(CHART)
 
 
+@pytest.mark.parametrize("action", [Action.INSTALL, Action.UPGRADE])
+async def test_the_options_of_the_action_say_whether_the_schema_is_asked(action):
+    world = a_world()
+    option = {str(action): ActionOptions(disable_schema_validation=True)}
+    for release, skipped in ((a_release_of(**option), True), (a_release_of(), False)):
+        await preparation(world, release, action=action).release(CHART)
+        assert world.renderer.requests[-1].skip_schema_validation is skipped
+
+
 # Checked against the cluster beforehand.
 
 

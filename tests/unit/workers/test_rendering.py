@@ -59,6 +59,14 @@ async def test_cluster_scoped_objects_get_no_namespace(pool, tmp_path):
     assert rendering.manifest.endswith(f"{template}\n")
 
 
+async def test_a_schema_is_asked_unless_it_is_to_be_skipped(pool, tmp_path):
+    files = {"values.schema.json": '{"required": ["size"]}'}
+    with pytest.raises(ValuesSchemaViolation):
+        await render(pool, tmp_path, OBJECT, files=files)
+    rendering = await render(pool, tmp_path, OBJECT, files=files, skip_schema_validation=True)
+    assert len(rendering.objects) == 1
+
+
 async def test_lists_are_opened_in_place(pool, tmp_path):
     template = f"apiVersion: v1\nkind: List\nitems:\n- {a_config_map('a')}\n- {a_config_map('b')}\n"
     rendering = await render(pool, tmp_path, template)

@@ -1,0 +1,104 @@
+"""Whole passes against the world in memory; the real one is tried in tests/cluster."""
+
+import pytest
+
+from tests.builders.observations import a_release
+from tests.builders.worlds import KEY, NAMESPACE, FakeIntent, a_world, an_object
+from whipstaff.errors import ClusterRefused, ReleaseConflict
+from whipstaff.reconcile.loop import Ending, Pass
+from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.release.marks import ATTEMPT
+
+SETTINGS = ObjectReference("v1", "ConfigMap", NAMESPACE, "settings")
+LIMITED = ClusterRefused('pods "web" is forbidden: maximum cpu is 1', 403, "Forbidden")
+LATER = 3600  # seconds: every pause is over by then
+
+
+async def pass_over(world, release, status=None):
+    """Make one pass; return how it ended and the status that it wrote."""
+    work = Pass(world, FakeIntent(release), status)
+    return await work.run(), work.status
+
+
+def condition(status, kind):
+    return next((c for c in status["conditions"] if c["type"] == kind), {})
+
+
+@pytest.fixture
+def release():
+    return a_release(values={"objects": [an_object()]})
+
+
+@pytest.fixture
+def failed(release):
+    """A world in which the object is refused when it is applied for the first time."""
+    world = a_world()
+    world.charts.add("http://charts.test", "blog", "1.0.0")
+    world.reporter.put(release.namespace, release.name, release.uid)
+    world.store.now = world.clock.now_seconds
+    world.cluster.refuse("apply", SETTINGS, LIMITED)
+    return world
+
+
+async def again(world, release, status, error=LIMITED):
+    """Make another pass, much later, in which the dry run is refused."""
+    world.clock.now_seconds += LATER
+    world.store.now = world.clock.now_seconds
+    world.cluster.refuse("dry-run", SETTINGS, error)
+    return await pass_over(world, release, status)
+
+
+async def test_attempts_that_are_refused_beforehand_are_attempts_at_the_failed_revision(
+    failed, release
+):
+    outcome, status = await pass_over(failed, release)
+    assert outcome.ending is Ending.WAITING
+    outcome, status = await again(failed, release, status)
+    assert outcome.ending is Ending.WAITING
+    ready = condition(status, "Ready")
+    assert ready["reason"] == "InstallFailed"
+    assert "maximum cpu is 1" in ready["message"]
+    assert "attempt 3 follows" in ready["message"]
+    assert condition(status, "Stalled") == {}
+    outcome, status = await again(failed, release, status)
+    assert outcome.ending is Ending.STALLED
+    assert condition(status, "Stalled")["reason"] == "RetriesExhausted"
+    assert status["failures"] == 3
+    assert failed.store.statuses(KEY) == {1: "failed"}
+
+
+async def test_a_request_begins_to_count_anew(failed, release):
+    _, status = await pass_over(failed, release)
+    for _ in range(2):
+        _, status = await again(failed, release, status)
+    asking = a_release(values=release.spec.values, annotations={"whipstaff.dev/requestedAt": "now"})
+    outcome, status = await again(failed, asking, status)
+    assert outcome.ending is Ending.WAITING
+    assert status["lastHandledReconcileAt"] == "now"
+    (header,) = await failed.store.history(KEY, None)
+    assert ATTEMPT not in header.labels
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ClusterRefused("away", 503), id="worth asking again"),
+        pytest.param(ReleaseConflict("someone took it", "ConfigMap"), id="someone else's"),
+    ],
+)
+async def test_what_says_nothing_of_the_revision_is_no_attempt(failed, release, error):
+    _, status = await pass_over(failed, release)
+    outcome, status = await again(failed, release, status, error)
+    assert outcome.ending is Ending.REFUSED
+    assert condition(status, "Ready")["message"] == error.text
+    assert status["failures"] == 1
+
+
+async def test_an_attempt_that_is_not_refused_makes_the_next_revision(failed, release):
+    _, status = await pass_over(failed, release)
+    _, status = await again(failed, release, status)
+    failed.clock.now_seconds += LATER
+    outcome, status = await pass_over(failed, release, status)
+    assert outcome.ending is Ending.IN_SYNC
+    assert condition(status, "Ready")["status"] == "True"
+    assert failed.store.statuses(KEY) == {1: "failed", 2: "deployed"}
