@@ -51,11 +51,14 @@ types: $(SET_UP) ## check the types, strictly
 imports: $(SET_UP) ## check that imports only point down the layers
 	$(VENV)/bin/lint-imports
 
-.PHONY: bench-cluster bench-render
+.PHONY: bench-cluster bench-render corpus-install
 bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
 	$(RUN) -m bench.render
+
+corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes
+	$(RUN) -m bench.corpus_install
 
 .PHONY: build-control-plane
 build-control-plane: $(SET_UP) ## get the control plane's programs: found, downloaded or built (15 minutes, once)

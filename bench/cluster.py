@@ -56,6 +56,10 @@ class Api:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]!r}")
         return json.loads(text)
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
 
 def until(done: Callable[[], bool], pause_seconds: float, what: str) -> float:
     """Poll until done; return the seconds that it took."""
