@@ -45,7 +45,7 @@ CRDS = "crds/"
 
 _TEMPLATE_ENDINGS = (".yaml", ".yml", ".tpl", ".txt")
 _YAML_ENDINGS = (".yaml", ".yml")
-_JINJA2_ENDING = ".j2"  # which may follow the others
+_JINJA2_ENDING = ".j2"  # alone or behind one of the others
 _SELECTING = frozenset({"Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"})
 _KEEP = "helm.sh/resource-policy"
 _LONGEST_LINE_BYTES = 64 << 10
@@ -170,7 +170,7 @@ def _templates(question: Question, scope: "RenderScope", warn: Warn) -> Iterator
     jinja2 = engines.language_of(chart.metadata) is engines.Language.JINJA2
     for file in chart.templates:
         name = file.name.removesuffix(_JINJA2_ENDING) if jinja2 else file.name
-        if not name.endswith(_TEMPLATE_ENDINGS):
+        if name == file.name and not name.endswith(_TEMPLATE_ENDINGS):
             yield _error(file.name, _wrong_ending(file.name))
         if not name.lower().endswith(_YAML_ENDINGS):
             continue

@@ -8,7 +8,7 @@ from types import CodeType
 
 from jinja2 import nodes, pass_context
 from jinja2.environment import Template, TemplateModule
-from jinja2.exceptions import SecurityError, TemplateNotFound
+from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError
 from jinja2.loaders import BaseLoader
 from jinja2.runtime import (
     BlockReference,
@@ -57,6 +57,7 @@ _LOOP = frozenset(
         *("depth", "depth0", "previtem", "nextitem"),
     }
 )
+_JINJA2_PASSES = frozenset({"_loop_vars", "_block_vars"})
 _LOOP_METHODS = frozenset({"cycle", "changed"})
 
 
@@ -185,14 +186,16 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, called: object, /, *given: object, **named: object) -> object:
         """Call what a template may call, and nothing else."""
+        if isinstance(called, Macro | BlockReference | LoopContext):
+            self.meter.charge(1)
+            return context.call(called, *given, **named)
+        # Jinja2 passes on which variables a loop or block has; none of ours wants to know.
+        named = {name: value for name, value in named.items() if name not in _JINJA2_PASSES}
         match called:
             case functions.HelmFunction() | functions.Method():
                 return called.apply(self.meter, given, named)
             case _LoopMethod():
                 return called.call(*given, **named)
-            case Macro() | BlockReference() | LoopContext():
-                self.meter.charge(1)
-                return context.call(called, *given, **named)
             case Undefined():
                 str(called)  # raises, and says what is missing
             case _ if called is RANGE and not named:
@@ -232,7 +235,10 @@ class Environment(ImmutableSandboxedEnvironment):
     def print_text(self, text: str) -> str:
         """Return what a text prints as a template, for `tpl`."""
         self.meter.charge(1)
-        template = self.template(TPL, text)
+        try:
+            template = self.template(TPL, text)
+        except TemplateSyntaxError as error:
+            raise EvalError(f"{TPL}:{error.lineno}: {error.message}") from error
         return self.concat(template.root_render_func(template.new_context()))
 
     # -- compiling -----------------------------------------------------------------------------
