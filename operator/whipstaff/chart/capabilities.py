@@ -87,6 +87,7 @@ class KubeVersion(GoObject):
 
     go_type = "common.KubeVersion"
     go_kind = "struct"
+    string_of_pointer = True
 
     @classmethod
     def parse(cls, text: str) -> "KubeVersion":
@@ -112,6 +113,14 @@ class KubeVersion(GoObject):
     def fields(self) -> Mapping[str, Callable[[], object]]:
         return {
             "Version": lambda: self.version,
+            "Major": lambda: self.major,
+            "Minor": lambda: self.minor,
+        }
+
+    def printed_fields(self) -> Mapping[str, Callable[[], object]]:
+        return {
+            "Version": lambda: self.version,
+            "normalizedVersion": lambda: self.normalized,
             "Major": lambda: self.major,
             "Minor": lambda: self.minor,
         }

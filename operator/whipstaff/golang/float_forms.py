@@ -6,6 +6,7 @@ import math
 
 from whipstaff.golang.floats import format_g
 
+SMALLEST_EXPONENT = -1074  # of a float64, of which zero is one too
 FRACTION_DIGITS = 13  # hexadecimal digits of a float64 after the point
 
 
@@ -20,8 +21,9 @@ def format_float(value: float, form: str, precision: int | None, *, bits: int = 
             text = format_g(value, bits=bits)
             return text.upper() if form == "G" else text
         case "b":
-            mantissa, exponent = _binary(value)
-            return f"{mantissa}p{exponent:+d}"
+            mantissa, exponent = _binary(abs(value))
+            sign = "-" if math.copysign(1.0, value) < 0 else ""
+            return f"{sign}{mantissa}p{exponent:+d}"
         case "x" | "X":
             text = _hexadecimal_float(value, precision)
             return text.upper() if form == "X" else text
@@ -47,8 +49,9 @@ def with_point(text: str, form: str, precision: int | None) -> str:
 
 
 def _binary(value: float) -> tuple[int, int]:
-    mantissa, exponent = math.frexp(value)
-    return int(mantissa * (1 << 53)), exponent - 53
+    exponent = math.frexp(value)[1]
+    exponent = max(exponent - 53, SMALLEST_EXPONENT) if value else SMALLEST_EXPONENT
+    return int(math.ldexp(value, -exponent)), exponent
 
 
 def _hexadecimal_float(value: float, precision: int | None) -> str:

@@ -27,7 +27,7 @@ def plain_value(value: object) -> object:
         return _number(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
-    if isinstance(value, GoObject):
+    if isinstance(value, GoObject) and not isinstance(value, int):
         return _object(value)
     if isinstance(value, (dict, list, str, int, float)):
         return value

@@ -56,7 +56,7 @@ class NilMap(dict[str, object], GoObject):
         """encoding/json writes null."""
 
 
-class NilTypedMap(TypedMap, GoObject):  # type: ignore[misc]  # as above
+class NilTypedMap(TypedMap, GoObject):
     """A nil map[string]string, such as the annotations of a chart without any."""
 
     __slots__ = ()

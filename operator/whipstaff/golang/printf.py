@@ -20,6 +20,7 @@ from whipstaff.golang.values import (
     Float32,
     GoInt,
     GoObject,
+    Uint8,
     go_bytes,
     go_text,
     kind_of,
@@ -292,12 +293,16 @@ class _Printer:
         """Print through the value's own String method, if it has one and the verb takes text."""
         if self.erroring:
             return False
-        if verb == "w":
+        if verb == "w" and not isinstance(value, bytes):
             self.bad_verb(verb, value)
             return True
         if self.flags.sharp_v or verb not in "vsxXq":
             return False
-        text = value.go_string() if isinstance(value, Duration | GoObject) else None
+        text = None
+        if isinstance(value, Duration) or (
+            isinstance(value, GoObject) and not value.string_of_pointer
+        ):
+            text = value.go_string()
         if text is None:
             return False
         self.string(text, verb)
@@ -381,7 +386,10 @@ class _Printer:
                 for number, byte in enumerate(data):
                     if number:
                         self.out.append(" ")
-                    self.integer(byte, verb)
+                    if verb == "w":
+                        self.bad_verb(verb, Uint8(byte))
+                    else:
+                        self.integer(Uint8(byte), verb)
                 self.out.append("]")
 
     def mapping(self, value: dict[str, object], verb: str, depth: int) -> None:
@@ -422,7 +430,7 @@ class _Printer:
             self.out.append("&")
         flags = self.flags
         self.out.append((type_name(value).removeprefix("*") if flags.sharp_v else "") + "{")
-        for number, (name, getter) in enumerate(value.fields().items()):
+        for number, (name, getter) in enumerate(value.printed_fields().items()):
             if number:
                 self.out.append(", " if flags.sharp_v else " ")
             if flags.plus_v or flags.sharp_v:
@@ -434,8 +442,14 @@ class _Printer:
         if kind_of(value) not in {"map", "slice", "ptr"}:
             self.bad_verb(verb, value)
             return
-        # Go prints an address; it differs from run to run, so any will do.
-        self.integer(0xC000000000 + id(value) % 0x10000000, "x" if verb in "vp" else verb, "0x")
+        # Go's differs from run to run, so any will do.
+        address = 0 if is_nil(value) else 0xC000000000 + id(value) % 0x10000000
+        if verb in "vp":
+            sharp, self.flags.sharp = self.flags.sharp, False
+            self.integer(address, "x", "" if sharp else "0x")
+            self.flags.sharp = sharp
+        else:
+            self.integer(address, verb)
 
     # -- numbers -------------------------------------------------------------------------------
 

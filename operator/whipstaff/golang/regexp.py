@@ -39,6 +39,12 @@ _GO_WORDS = {
 }
 _WHOLE_PATTERN = frozenset({"missing closing )", "unexpected )", "expression too large"})
 _NEVER_IN_BACKQUOTES = re.compile("[\x00-\x08\x0a-\x1f`\x7f\ufeff\ud800-\udfff]")
+_MOST_REPEATS = 1_000
+_COUNTS = re.compile(r"\{([0-9]+)(?:,([0-9]*))?\}\??$")
+_ANY_BYTE = re.compile(
+    r"((?:[^\\\[]|\\Q.*?(?:\\E|$)|\\[^CQ]|\[\^?\]?(?:[^\]\\]|\\.)*(?:\]|$))*)\\C", re.DOTALL
+)
+_ANY_BYTE_ERROR = r"error parsing regexp: invalid escape sequence: `\C`"
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,7}")
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
@@ -206,6 +212,14 @@ def _compile(pattern: str) -> Regexp | str:
         return f"error parsing regexp: expression too large: `{pattern[:64]}…`"
     options = re2.Options()
     options.log_errors = False
+    # RE2 takes this for any byte, Go for a mistake, unless there is one before it.
+    any_byte = _ANY_BYTE.match(pattern)
+    if any_byte:
+        before = _compile(any_byte[1])
+        if isinstance(before, str) and "unexpected )" in before:
+            return f"error parsing regexp: unexpected ): `{pattern}`"
+        mistaken = isinstance(before, str) and "missing closing" not in before
+        return before if mistaken else _ANY_BYTE_ERROR
     try:
         data.decode()
         compiled = re2.compile(data, options)
@@ -217,6 +231,9 @@ def _compile(pattern: str) -> Regexp | str:
 
     def search(text: bytes, position: int) -> Spans | None:
         found = compiled.search(text, position)
+        while found is not None and _inside_character(text, found.start()):
+            # RE2 sees a place without word boundary between the bytes of one character.
+            found = compiled.search(text, found.start() + 1)
         return tuple(found.span(group) for group in groups) if found is not None else None
 
     return Regexp(pattern, search, compiled.groupindex)
@@ -231,11 +248,32 @@ def _go_words(pattern: str, message: bytes | str) -> str:
         rest = pattern[pattern.find(part) :]
         part = rest[: rest.find(">") + 1] or rest
         reason = "invalid named capture"
+    counts = _COUNTS.search(part)
+    if counts and (
+        reason == "invalid repeat count"
+        or (reason == "invalid nested repetition operator" and _too_many(counts[1], counts[2]))
+    ):
+        reason, part = "invalid repeat count", counts[0].removesuffix("?")
     if reason == "trailing backslash at end of expression":
         part = ""
     elif reason in _WHOLE_PATTERN:
         part = pattern
     return f"error parsing regexp: {reason}: `{part}`"
+
+
+def _too_many(low: str, high: str | None) -> bool:
+    least, most = int(low), int(high or low)
+    return least > most or most > _MOST_REPEATS
+
+
+def _inside_character(data: bytes, position: int) -> bool:
+    """Whether the place is between the bytes of one UTF-8 character."""
+    if position >= len(data) or data[position] & 0xC0 != 0x80:  # noqa: PLR2004  a further byte
+        return False
+    return any(
+        _width(data, start) > position - start
+        for start in range(max(0, position - _MAX_RUNE_BYTES + 1), position)
+    )
 
 
 def _width(data: bytes, position: int) -> int:

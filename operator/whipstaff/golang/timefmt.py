@@ -5,12 +5,14 @@
 
 import datetime
 import functools
+import struct
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from whipstaff.golang.durations import SECOND
+from whipstaff.golang.strconv import quote
 from whipstaff.golang.timelayout import Chunk, Field, chunks
 from whipstaff.golang.values import (
     Duration,
@@ -29,9 +31,12 @@ WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "S
 
 _DAY_SECONDS = 86400
 _DAYS_BEFORE_1970 = 719162  # since 0001-01-01
+_FIRST_SECOND: Final = -9223372028741760000
 _ZERO_SECONDS = -_DAYS_BEFORE_1970 * _DAY_SECONDS
 _CYCLE_YEARS = 400
 _CYCLE_DAYS = 146097
+FIRST_YEAR: Final = 2  # of datetime, with room for an offset
+LAST_YEAR: Final = 9998
 RFC3339_NANO = "2006-01-02T15:04:05.999999999Z07:00"
 
 
@@ -40,6 +45,9 @@ class Month(GoInt, GoObject):
 
     __slots__ = ()
     go_type = "time.Month"
+
+    def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
+        return {"String": (self.go_string, _NOTHING)}
 
     def go_string(self) -> str:
         return MONTHS[self - 1]
@@ -50,6 +58,9 @@ class Weekday(GoInt, GoObject):
 
     __slots__ = ()
     go_type = "time.Weekday"
+
+    def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
+        return {"String": (self.go_string, _NOTHING)}
 
     def go_string(self) -> str:
         return WEEKDAYS[self]
@@ -67,15 +78,23 @@ class Zone:
         """Abbreviation and offset in seconds at an instant."""
         if self.fixed:
             return self.name, self.offset
-        # zoneinfo knows the years of datetime; the rules repeat every 400 years.
-        shifted = seconds
-        years = _civil(seconds // _DAY_SECONDS)[0]
-        if not 2 <= years <= 9998:  # noqa: PLR2004  as Go has it
-            shifted -= (years - 2400) // _CYCLE_YEARS * _CYCLE_DAYS * _DAY_SECONDS
-        moment = _EPOCH + datetime.timedelta(seconds=shifted)
-        local = moment.astimezone(_database_zone(self.name))
+        local = self._local(seconds)
         offset = local.utcoffset()
         return local.tzname() or "", int(offset.total_seconds()) if offset else 0
+
+    def is_summer(self, seconds: int) -> bool:
+        """Whether the clock is ahead for the summer."""
+        return not self.fixed and bool(self._local(seconds).dst())
+
+    def _local(self, seconds: int) -> datetime.datetime:
+        # zoneinfo knows the years of datetime; the rules repeat every 400 years, and at first there
+        # were none.
+        years = _civil(seconds // _DAY_SECONDS)[0]
+        if not FIRST_YEAR <= years <= LAST_YEAR:
+            like = FIRST_YEAR if years < FIRST_YEAR else LAST_YEAR - 2 * _CYCLE_YEARS
+            seconds -= (years - like) // _CYCLE_YEARS * _CYCLE_DAYS * _DAY_SECONDS
+        moment = _EPOCH + datetime.timedelta(seconds=seconds)
+        return moment.astimezone(_database_zone(self.name))
 
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -168,7 +187,9 @@ class GoTime(GoObject):
 
     @property
     def _local(self) -> int:
-        return self.seconds + self.zone.at(self.seconds)[1]
+        local = self.seconds + self.zone.at(self.seconds)[1]
+        # Go counts from long ago in 64 bits without sign, and what lies before comes out behind.
+        return local if local >= _FIRST_SECOND else local + (1 << 64)
 
     @property
     def date(self) -> tuple[int, int, int]:
@@ -344,6 +365,41 @@ def _added_date(moment: GoTime, years: int, months: int, days: int) -> GoTime:
     return GoTime.civil((year + years, month + months, day + days), clock, moment.zone)
 
 
+def _go_source(moment: GoTime) -> str:
+    year, month, day = moment.date
+    hour, minute, second = moment.clock
+    zone = "time.UTC" if moment.zone == UTC else f"time.Location({quote(moment.zone.name)})"
+    return (
+        f"time.Date({year}, time.{MONTHS[month - 1]}, {day}, {hour}, {minute}, {second}, "
+        f"{moment.nanosecond}, {zone})"
+    )
+
+
+def _binary(moment: GoTime) -> bytes:
+    offset = moment.zone.at(moment.seconds)[1]
+    minutes, rest = divmod(offset, 60)
+    if moment.zone == UTC:
+        minutes = -1
+    version = 2 if rest else 1
+    head = struct.pack(">BqIh", version, moment.seconds - _ZERO_SECONDS, moment.nanosecond, minutes)
+    return head + bytes([rest]) if rest else head
+
+
+def _several(name: str, count: int) -> tuple[Callable[..., object], GoSignature]:
+    """A method that returns too much for a template."""
+    return GoTime.go_string, GoSignature(
+        refused=f"function {name} has {count} return values; should be 1 or 2"
+    )
+
+
+def _two(name: str, second: str) -> tuple[Callable[..., object], GoSignature]:
+    """A method whose second result is no error."""
+    return GoTime.go_string, GoSignature(
+        refused=f"invalid function signature for {name}: second return value should be error; "
+        f"is {second}"
+    )
+
+
 _NOTHING = GoSignature()
 _TIME = GoSignature((GoType.TIME,))
 _DURATION = GoSignature((GoType.DURATION,))
@@ -368,6 +424,20 @@ _METHODS: Mapping[str, tuple[Callable[..., object], GoSignature]] = {
     "UTC": (lambda t: t.within(UTC), _NOTHING),
     "Local": (lambda t: t.within(LOCAL), _NOTHING),
     "Add": (lambda t, span: t.plus(span), _DURATION),
+    "In": (lambda t, place: t.within(place.zone), GoSignature((GoType.LOCATION,))),
+    "IsDST": (lambda t: t.zone.is_summer(t.seconds), _NOTHING),
+    "Date": _several("Date", 3),
+    "Clock": _several("Clock", 3),
+    "Zone": _two("Zone", "int"),
+    "ISOWeek": _two("ISOWeek", "int"),
+    "ZoneBounds": _two("ZoneBounds", "time.Time"),
+    "GoString": (_go_source, _NOTHING),
+    "AppendFormat": (
+        lambda t, start, layout: start + t.format(layout).encode(),
+        GoSignature((GoType.BYTES, GoType.STRING)),
+    ),
+    "MarshalBinary": (_binary, _NOTHING),
+    "GobEncode": (_binary, _NOTHING),
     "AddDate": (_added_date, GoSignature((GoType.INT, GoType.INT, GoType.INT))),
     "Sub": (lambda t, other: t.since(other), _TIME),
     "Before": (lambda t, other: t.since(other) < 0, _TIME),

@@ -81,6 +81,8 @@ class _Writer:
             self._table(key, value)
         elif _is_table_array(value):
             self._array_of_tables(key, value)
+        elif isinstance(value, complex):
+            raise TOMLError("unsupported type for key '': complex128")  # elsewhere it is no element
         elif not key:
             self.out.append(_element(value))
         else:
@@ -117,7 +119,7 @@ def _reflected(value: object) -> object:
     """Give the map, list or scalar that a Go value is to reflection; times stay times."""
     if is_nil(value):
         return None
-    if not isinstance(value, GoObject) or isinstance(value, GoTime):
+    if not isinstance(value, GoObject) or isinstance(value, GoTime | int):
         return value
     for inner in (value.go_text(), value.underlying()):
         if inner is not None:
@@ -133,6 +135,8 @@ def _split(table: Mapping[str, object]) -> tuple[list[str], list[str]]:
 
 
 def _is_table(value: object) -> bool:
+    if isinstance(value, complex):
+        raise TOMLError("unsupported type: complex128")
     return isinstance(value, Mapping) or _is_table_array(value)
 
 
@@ -147,7 +151,7 @@ def _is_table_array(value: object) -> bool:
         if isinstance(item, Mapping):
             tables += 1
         else:
-            _is_table_array(item)
+            _is_table(item)
     return tables == len(value)
 
 
@@ -191,7 +195,7 @@ def _inline(table: Mapping[str, object]) -> str:
 
 def _float(value: float) -> str:
     if math.isnan(value):
-        return "nan"
+        return "-nan" if math.copysign(1.0, value) < 0 else "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     text = format_g(value, bits=32 if isinstance(value, Float32) else 64)

@@ -41,6 +41,7 @@ class GoType(Enum):
     STRINGS = "[]string"
     BYTES = "[]uint8"
     TIME = "time.Time"
+    LOCATION = "*time.Location"
     DURATION = "time.Duration"
     CERTIFICATE = "sprig.certificate"
     VERSION = "*semver.Version"
@@ -49,10 +50,14 @@ class GoType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GoSignature:
-    """The parameters of a method, checked by the template engine before it calls."""
+    """The parameters of a method, checked by the template engine before it calls.
+
+    `refused` is what text/template says of a method that no template can call.
+    """
 
     params: tuple[GoType, ...] = ()
     variadic: GoType | None = None
+    refused: str = ""
 
 
 class GoInt(int):
@@ -102,37 +107,6 @@ class Int64(GoInt):
 
     __slots__ = ()
     kind = go_type = "int64"
-
-
-class Duration(Int64):
-    """Go's time.Duration, in nanoseconds."""
-
-    __slots__ = ()
-    go_type = "time.Duration"
-
-    def go_string(self) -> str:
-        """Go's own form: `1h2m3.5s`, `1.5ms`, `0s`."""
-        count = abs(int(self))
-        sign = "-" if self < 0 else ""
-        if count == 0:
-            return "0s"
-        for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
-            if count < size * 1_000:
-                return sign + _decimal(count, size) + unit
-        minutes, rest = divmod(count, 60 * 1_000_000_000)
-        text = _decimal(rest, 1_000_000_000) + "s"
-        if minutes:
-            hours, minutes = divmod(minutes, 60)
-            text = f"{minutes}m{text}"
-            if hours:
-                text = f"{hours}h{text}"
-        return sign + text
-
-
-def _decimal(count: int, size: int) -> str:
-    whole, rest = divmod(count, size)
-    fraction = f"{rest:0{len(str(size)) - 1}d}".rstrip("0") if rest else ""
-    return f"{whole}.{fraction}" if fraction else str(whole)
 
 
 class Uint(GoInt):
@@ -343,10 +317,16 @@ class GoObject:
     __slots__ = ()
     go_type: ClassVar[str] = "struct {}"
     go_kind: ClassVar[str] = "ptr"
+    # Whether the String method is the pointer's: then an action prints through it, fmt does not.
+    string_of_pointer: ClassVar[bool] = False
 
     def fields(self) -> Mapping[str, Callable[[], object]]:
         """Field name to getter, in the order of the Go struct."""
         return {}
+
+    def printed_fields(self) -> Mapping[str, Callable[[], object]]:
+        """The fields as fmt prints them, with those that templates cannot reach."""
+        return self.fields()
 
     def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
         """Method name to callable and signature."""
@@ -376,9 +356,12 @@ class GoObject:
         """
         method = self.methods().get(name)
         if method is not None:
-            if method[1].params:
+            if method[1].params or method[1].refused:
                 raise KeyError(name)
-            return method[0]()
+            try:
+                return method[0]()
+            except Exception as error:
+                raise KeyError(name) from error  # the slow path meets it again
         getter = self.fields().get(name)
         if getter is not None:
             return getter()
@@ -386,6 +369,75 @@ class GoObject:
         if isinstance(inner, dict):
             return inner[name]
         raise KeyError(name)
+
+
+class Duration(Int64, GoObject):
+    """Go's time.Duration, in nanoseconds."""
+
+    __slots__ = ()
+    go_type = "time.Duration"
+
+    def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
+        count = int(self)
+        nothing, span = GoSignature(), GoSignature((GoType.DURATION,))
+        return {
+            "String": (self.go_string, nothing),
+            "Nanoseconds": (lambda: Int64(count), nothing),
+            "Microseconds": (lambda: Int64(_quotient(count, 1_000)), nothing),
+            "Milliseconds": (lambda: Int64(_quotient(count, 1_000_000)), nothing),
+            "Seconds": (lambda: _in_units(count, 1_000_000_000), nothing),
+            "Minutes": (lambda: _in_units(count, 60_000_000_000), nothing),
+            "Hours": (lambda: _in_units(count, 3_600_000_000_000), nothing),
+            "Abs": (lambda: Duration(min(abs(count), (1 << 63) - 1)), nothing),
+            "Truncate": (lambda unit: Duration(_truncated(count, unit)), span),
+            "Round": (lambda unit: Duration(_rounded(count, unit)), span),
+        }
+
+    def go_string(self) -> str:
+        """Go's own form: `1h2m3.5s`, `1.5ms`, `0s`."""
+        count = abs(int(self))
+        sign = "-" if self < 0 else ""
+        if count == 0:
+            return "0s"
+        for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+            if count < size * 1_000:
+                return sign + _decimal(count, size) + unit
+        minutes, rest = divmod(count, 60 * 1_000_000_000)
+        text = _decimal(rest, 1_000_000_000) + "s"
+        if minutes:
+            hours, minutes = divmod(minutes, 60)
+            text = f"{minutes}m{text}"
+            if hours:
+                text = f"{hours}h{text}"
+        return sign + text
+
+
+def _decimal(count: int, size: int) -> str:
+    whole, rest = divmod(count, size)
+    fraction = f"{rest:0{len(str(size)) - 1}d}".rstrip("0") if rest else ""
+    return f"{whole}.{fraction}" if fraction else str(whole)
+
+
+def _quotient(count: int, size: int) -> int:
+    return abs(count) // size * (-1 if count < 0 else 1)
+
+
+def _in_units(count: int, size: int) -> float:
+    whole = _quotient(count, size)
+    return float(whole) + float(count - whole * size) / size
+
+
+def _truncated(count: int, unit: int) -> int:
+    return count if unit <= 0 else _quotient(count, unit) * unit
+
+
+def _rounded(count: int, unit: int) -> int:
+    """Half of a unit goes away from zero; what leaves 64 bits stays at their end."""
+    if unit <= 0:
+        return count
+    past = abs(count) % unit
+    size = abs(count) - past + (unit if past * 2 >= unit else 0)
+    return min(size, (1 << 63) - 1) if count >= 0 else max(-size, -(1 << 63))
 
 
 KINDS: Mapping[type, str] = {

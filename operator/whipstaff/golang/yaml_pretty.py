@@ -13,6 +13,7 @@ from whipstaff.golang.floats import format_g
 from whipstaff.golang.timefmt import GoTime
 from whipstaff.golang.values import Duration, Float32, GoObject, StructFields
 from whipstaff.golang.yaml_keys import natural_order
+from whipstaff.golang.yaml_reader import YAMLError
 from whipstaff.golang.yaml_style import is_simple_key, one_line, unfolded
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -121,9 +122,11 @@ def _plain(value: object) -> object:
         return list(value)
     if isinstance(value, Duration):
         return format_duration(value)
+    if isinstance(value, complex):
+        raise YAMLError("cannot marshal type: complex128")
     if not isinstance(value, GoObject):
         return value
-    if isinstance(value, GoTime):
+    if isinstance(value, GoTime | int):
         return value
     for inner in (value.go_text(), value.underlying()):
         if inner is not None:

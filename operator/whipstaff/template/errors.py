@@ -10,7 +10,12 @@ from __future__ import annotations
 
 
 class FunctionError(Exception):
-    """A template function failed; the text is what Helm shows after `error calling NAME: `."""
+    """A template function failed; the text is what Helm shows after `error calling NAME: `.
+
+    `method` is its name if it was no function but a method, which only the runtime knows.
+    """
+
+    method = ""
 
 
 class EvalError(Exception):

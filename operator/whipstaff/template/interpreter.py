@@ -399,7 +399,7 @@ class Interpreter:
             for number, argument in enumerate(arguments)
         ]
         if node.name == "call":
-            callee = str(arguments[0]) if arguments else "value"
+            callee = str(arguments[0]) if arguments else None
             values.insert(0, lambda _: callee)
         elif node.name == "len" and piped is None:
             values.append(self._is_any(arguments[0]))

@@ -261,7 +261,8 @@ def located(error: Exception, *, strict: bool) -> ExecError:
         return ExecError(location, head + str(error), None)
     if not isinstance(error, FunctionError | ExecError | TplError):
         error = FunctionError(f"{type(error).__name__}: {error}")
-    return ExecError(location, f"{head}error calling {name}: ", error)
+    called = (error.method if isinstance(error, FunctionError) else "") or name
+    return ExecError(location, f"{head}error calling {called}: ", error)
 
 
 # -- printing ----------------------------------------------------------------------------------
@@ -271,8 +272,11 @@ def show(value: object) -> str:
     """What an action prints of a value."""
     if value is None:
         return "<no value>"
-    if isinstance(value, GoObject) and value.go_kind == "ptr" and value.go_string() is None:
-        return printf.show(value).removeprefix("&")
+    if isinstance(value, GoObject):
+        if value.string_of_pointer:
+            return value.go_string() or ""
+        if value.go_kind == "ptr" and value.go_string() is None:
+            return printf.show(value).removeprefix("&")
     return printf.show(value)
 
 
@@ -382,7 +386,12 @@ def _member(
 ) -> object:
     method = receiver.methods().get(name)
     if method is not None:
-        return method[0](*checked(name, method[1], values, arguments))
+        given = checked(name, method[1], values, arguments)
+        try:
+            return method[0](*given)
+        except FunctionError as error:
+            error.method = error.method or name
+            raise
     getter = receiver.fields().get(name)
     if getter is not None:
         if values:

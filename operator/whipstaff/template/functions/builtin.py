@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote_from_bytes
 
+from whipstaff.golang.nil_values import is_nil
 from whipstaff.golang.printf import sprint, sprintf, sprintln
 from whipstaff.golang.quoting import is_print
 from whipstaff.golang.values import (
@@ -16,6 +17,7 @@ from whipstaff.golang.values import (
     Uint8,
     go_bytes,
     go_text,
+    kind_of,
     type_name,
 )
 from whipstaff.template.errors import FunctionError
@@ -277,16 +279,19 @@ def _incompatible(one: object, other: object) -> FunctionError:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether two values of no basic kind are the same: nil, or one pointer."""
-    if one is None or other is None:
-        return one is other
-    if isinstance(one, dict | bytes | list) or isinstance(other, dict | bytes | list):
-        shown = sprintf("%s", one), sprintf("%v", other)
-        if isinstance(one, dict) != isinstance(other, dict):
-            raise FunctionError(
-                f"non-comparable types {shown[0]}: {type_name(one)}, {type_name(other)}: {shown[1]}"
-            )
+    """Whether two values of no basic kind are the same: nil, one pointer, or equal structs."""
+    if one is not None and other is not None and kind_of(one) != kind_of(other):
+        raise FunctionError(
+            f"non-comparable types {sprintf('%s', one)}: {type_name(one)}, "
+            f"{type_name(other)}: {sprintf('%v', other)}"
+        )
+    nil, nil_too = one is None or is_nil(one), other is None or is_nil(other)
+    if nil or nil_too:
+        return nil and nil_too
+    if kind_of(other) in {"map", "slice"}:
         raise FunctionError(f"non-comparable type {sprintf('%s', other)}: {type_name(other)}")
+    if kind_of(other) == "struct":
+        return type_name(one) == type_name(other) and one == other
     return one is other
 
 

@@ -140,7 +140,7 @@ def _merged_or_blank(how: Merge, target: GoMap | None, sources: tuple[GoMap | No
 
 def _merged(how: Merge, target: GoMap | None, sources: tuple[GoMap | None, ...]) -> GoMap:
     # A nil map has no place to merge into, so mergo makes one.
-    merged: GoMap = {} if target is None or isinstance(target, NilMap) else target
+    merged: GoMap = {} if target is None or (isinstance(target, NilMap) and sources) else target
     for source in sources:
         try:
             how(merged, source or {})

@@ -52,6 +52,17 @@ class VersionValue(GoObject):
     def go_json(self) -> str:
         return str(self.version)
 
+    def printed_fields(self) -> Mapping[str, Callable[[], object]]:
+        version = self.version
+        return {
+            "major": lambda: Uint64(version.major),
+            "minor": lambda: Uint64(version.minor),
+            "patch": lambda: Uint64(version.patch),
+            "pre": lambda: version.prerelease,
+            "metadata": lambda: version.metadata,
+            "original": lambda: version.original,
+        }
+
     def methods(self) -> Mapping[str, tuple[Callable[..., object], GoSignature]]:
         version = self.version
         nothing, text = GoSignature(), GoSignature((GoType.STRING,))

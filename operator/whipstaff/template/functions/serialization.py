@@ -36,7 +36,10 @@ def must_to_yaml(value: object) -> str:
 @function("toYamlPretty", GoType.ANY)
 def to_yaml_pretty(value: object) -> str:
     """Write YAML with indented sequences."""
-    return yaml.dump_pretty(value).removesuffix("\n")
+    try:
+        return yaml.dump_pretty(value).removesuffix("\n")
+    except yaml.YAMLError as error:
+        raise FunctionError(error.text) from error
 
 
 @function("fromYaml", GoType.STRING)

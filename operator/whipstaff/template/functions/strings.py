@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from whipstaff.golang import printf, unicode, words
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FAMILY: dict[str, Function] = {}
 
+_NO_RUNE = re.compile("[\udc80-\udcff\ufffd]")  # what reads as U+FFFD
 NEGATIVE_REPEAT = "strings: negative Repeat count"
 
 
@@ -82,6 +84,8 @@ def trim(text: str) -> str:
 @function("trimAll", GoType.STRING, GoType.STRING)
 def trim_all(cutset: str, text: str) -> str:
     """The text without these characters around it."""
+    if not cutset.isascii() and _NO_RUNE.search(cutset):
+        cutset += "".join(map(chr, range(0xDC80, 0xDD00))) + unicode.REPLACEMENT
     return text.strip(cutset) if cutset else text
 
 
