@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from whipstaff.chart import manifests, rendering, schema
+from whipstaff.chart import manifests, record, rendering, schema
 from whipstaff.chart.capabilities import Capabilities
 from whipstaff.chart.manifests import Document, Hook
 from whipstaff.chart.model import Chart, CRDFile, JsonObject
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _DOCUMENT_FACTOR = 12  # a parsed document takes about so many times its text
 _READ_BYTES = 120  # of one read
 _LEAF_BYTES = 400  # of one value, kept plain and traced
+
+
+# From a value of the user's to where it went: path and table.
+Places = dict[ValuePath, list[tuple[ValuePath, TracedMap]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,15 @@ class _Kept:
     question: Question
     values: JsonObject  # the user's
     chart: Chart  # with its dependencies decided
-    own_values: JsonObject  # coalesced; no template has touched them
+    own_values: JsonObject  # coalesced, as schemas see them; nothing in them is ever changed
+    approved: schema.Approved | None  # None if there is no schema
     warnings: tuple[str, ...]
     tracer: Tracer
     stage: Stage
     crds: tuple[CRDFile, ...]
     leaves: int  # how many values there are, about
     done: dict[str, _Done] = field(default_factory=dict)
-    places: "dict[ValuePath, list[tuple[dict[str, object], str]]] | None" = None
+    places: "Places | None" = None
 
     @property
     def traced_values(self) -> TracedMap:
@@ -147,7 +152,8 @@ def _staged(
     own_values: JsonObject,
     warnings: Iterable[str],
 ) -> _Kept:
-    rendering.check_values(chart, own_values, question.capabilities, question.options)
+    approved = schema.Approved() if _is_to_validate(question, chart) else None
+    plain_values = _checked(question, chart, own_values, approved)
     tracer = Tracer()
     stage = Stage(chart, own_values, question.release, question.capabilities, tracer)
     tracer.settle()
@@ -155,7 +161,8 @@ def _staged(
         question,
         values,
         chart,
-        own_values,
+        plain_values,
+        approved,
         tuple(warnings),
         tracer,
         stage,
@@ -172,19 +179,51 @@ def _followed(kept: _Kept, question: Question, values: JsonObject, changes: "_Ch
         if not _same_charts(kept.chart, chart):
             return _staged(question, values, chart, own_values, warnings)
         # Errors of the values come before those of templates; what follows cannot fail.
-        rendering.check_values(chart, own_values, question.capabilities, question.options)
+        plain_values = _checked(question, chart, own_values, kept.approved, kept.own_values)
         kept.warnings = tuple(warnings)
         try:
             _Patch(kept.tracer, changes).apply(kept.traced_values, own_values)
         except _Unfollowable:
             changes.clear()
             return _staged(question, values, chart, own_values, warnings)
-        kept.own_values, kept.places = own_values, None
+        kept.own_values, kept.places = plain_values, None
     if question.release != kept.question.release:
         node = cast("TracedMap", peek(kept.stage.data, "Release"))
         _Patch(kept.tracer, changes).apply(node, question.release.as_values())
     kept.values, kept.question = values, question
     return kept
+
+
+def _is_to_validate(question: Question, chart: Chart) -> bool:
+    return not question.options.skip_schema_validation and schema.has_any(chart)
+
+
+def _checked(
+    question: Question,
+    chart: Chart,
+    own_values: JsonObject,
+    approved: schema.Approved | None,
+    last: JsonObject | None = None,
+) -> JsonObject:
+    """Refuse what schemas or the cluster's version forbid; return the values as schemas see them.
+
+    What equals a part of the last values is that part, which was approved of already.
+    """
+    if approved is not None:
+        own_values = cast("JsonObject", _reusing(last, record.plain(own_values)))
+        schema.validate_again(chart, own_values, approved)
+    rendering.check_kube_version(chart, question.capabilities)
+    return own_values
+
+
+def _reusing(old: object, new: object) -> object:
+    if isinstance(old, dict) and isinstance(new, dict):
+        made = {key: _reusing(old.get(key), value) for key, value in new.items()}
+        same = len(made) == len(old) and all(
+            key in old and value is old[key] for key, value in made.items()
+        )
+        return old if same else made
+    return old if _same(old, new) else new
 
 
 def _same_charts(one: Chart, other: Chart) -> bool:
@@ -307,17 +346,22 @@ def _substituted(kept: _Kept, values: JsonObject, changes: "_Changes") -> bool:
         kept.places = _places(kept)
     for path, _, new in found:
         adopted = kept.tracer.adopt(new)
-        for table, key in kept.places.get(path or (), ()):
-            if isinstance(table, TracedMap):
-                changes.was(table, key, peek(table, key))
-                restore(table, key, adopted)
-                changes.compare(table, key, adopted)
-            else:
-                table[key] = new
+        for place, table in kept.places.get(path or (), ()):
+            changes.was(table, place[-1], peek(table, place[-1]))
+            restore(table, place[-1], adopted)
+            changes.compare(table, place[-1], adopted)
+            kept.own_values = _exchanged(kept.own_values, place, record.plain(new))
     kept.tracer.settle()
-    if not kept.question.options.skip_schema_validation:
-        schema.validate(kept.chart, kept.own_values)
+    if kept.approved is not None:
+        schema.validate_again(kept.chart, kept.own_values, kept.approved)
     return True
+
+
+def _exchanged(table: JsonObject, path: ValuePath, leaf: object) -> JsonObject:
+    """Return a table with another leaf; it shares with the old one what is not on the way."""
+    key, *rest = path
+    inner = cast("JsonObject", table[key])
+    return {**table, key: _exchanged(inner, tuple(rest), leaf) if rest else leaf}
 
 
 def _changed_leaves(
@@ -354,11 +398,11 @@ def _may_decide(path: ValuePath, decisive: frozenset[ValuePath]) -> bool:
     return path[0] == "tags" or any(path[-len(one) :] == one for one in decisive)
 
 
-def _places(kept: _Kept) -> "dict[ValuePath, list[tuple[dict[str, object], str]]]":
-    """Where each of the user's leaves arrives, in the plain values and in the traced ones."""
+def _places(kept: _Kept) -> Places:
+    """Where each of the user's leaves arrives in the coalesced values."""
     marked = coalesce(kept.chart, _marked(kept.values, ()), _silent)
-    found: dict[ValuePath, list[tuple[dict[str, object], str]]] = {}
-    _find_places(marked, kept.own_values, kept.traced_values, found)
+    found: Places = {}
+    _find_places(marked, (), kept.traced_values, found)
     return found
 
 
@@ -371,18 +415,13 @@ def _marked(table: Mapping[str, object], above: ValuePath) -> JsonObject:
     }
 
 
-def _find_places(
-    marked: JsonObject,
-    plain: JsonObject,
-    traced: TracedMap,
-    found: "dict[ValuePath, list[tuple[dict[str, object], str]]]",
-) -> None:
+def _find_places(marked: JsonObject, above: ValuePath, traced: TracedMap, found: Places) -> None:
     for key, value in marked.items():
         if isinstance(value, _Leaf):
-            found.setdefault(value.path, []).extend(((plain, key), (traced, key)))
+            found.setdefault(value.path, []).append(((*above, key), traced))
         elif isinstance(value, dict):
             inner = cast("TracedMap", peek(traced, key))
-            _find_places(value, cast("JsonObject", plain[key]), inner, found)
+            _find_places(value, (*above, key), inner, found)
 
 
 def _silent(_warning: str) -> None:

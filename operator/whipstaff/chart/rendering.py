@@ -110,7 +110,9 @@ def render(
     """
     warnings: list[str] = []
     chart, own_values = decided(chart, values, warnings.append)
-    check_values(chart, own_values, capabilities, options)
+    if not options.skip_schema_validation:
+        schema.validate(chart, own_values)
+    check_kube_version(chart, capabilities)
     texts = execute(chart, own_values, release, capabilities, scope)
     notes = take_notes(chart, texts, subcharts=options.subchart_notes)
     hooks, documents = manifests.sort(texts)
@@ -123,15 +125,6 @@ def decided(chart: Chart, values: JsonObject, warn: Warn) -> tuple[Chart, JsonOb
     dependencies.check(chart)
     chart = dependencies.process(chart, values, warn)
     return chart, coalesce(chart, values, warn)
-
-
-def check_values(
-    chart: Chart, values: JsonObject, capabilities: Capabilities, options: Options
-) -> None:
-    """Raise what forbids to render the chart with these coalesced values on this cluster."""
-    if not options.skip_schema_validation:
-        schema.validate(chart, values)
-    check_kube_version(chart, capabilities)
 
 
 def template_output(rendered: Rendered, *, hooks: bool = True, tests: bool = True) -> str:

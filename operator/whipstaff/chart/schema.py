@@ -7,6 +7,7 @@ the first chart with a schema comes by.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from whipstaff.golang import json
 from whipstaff.golang.regexp import RegexpError, compile_pattern
 from whipstaff.golang.values import go_text, type_name
 
+_MOST_APPROVED = 20_000
 _DEEPEST_FRAMES = 3_000  # the library takes about eight a level
 _FILE = "file:///values.schema.json"  # as Helm calls it, wherever it lies
 _DRAFTS = {
@@ -29,6 +31,52 @@ _DRAFTS = {
     "json-schema.org/draft-04/schema": "Draft4Validator",
 }
 _INTRODUCTION = "values don't meet the specifications of the schema(s) in the following chart(s):\n"
+
+
+class Approved:
+    """What schemas were found to allow: parts of values that need no second look.
+
+    Values are known by identity, so none may be changed in place; those that are kept here live.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], object] = {}
+
+    def errors(
+        self,
+        validator: Any,  # noqa: ANN401 - the library has no types
+        value: object,
+        subschema: object,
+        name: str,
+    ) -> Iterator[Exception]:
+        """Yield what a property's schema says of its value, nothing if that is known."""
+        is_scalar = not isinstance(value, dict | list)
+        key = (id(subschema), type(value), value if is_scalar else id(value))
+        if key in self._known:
+            return
+        errors = list(validator.descend(value, subschema, path=name, schema_path=name))
+        yield from errors
+        if not errors:
+            if len(self._known) > _MOST_APPROVED:
+                self._known.clear()
+            self._known[key] = value, subschema
+
+
+_approved: ContextVar[Approved | None] = ContextVar("_approved", default=None)
+
+
+def has_any(chart: Chart) -> bool:
+    """Whether the chart or one inside it has a schema."""
+    return chart.schema is not None or any(map(has_any, chart.subcharts))
+
+
+def validate_again(chart: Chart, values: JsonObject, approved: Approved) -> None:
+    """Do as `validate`, with values that are `plain`, and remember what is allowed."""
+    token = _approved.set(approved)
+    try:
+        validate(chart, values)
+    finally:
+        _approved.reset(token)
 
 
 def validate(chart: Chart, values: JsonObject) -> None:
@@ -73,7 +121,8 @@ def violations(chart: Chart, values: JsonObject) -> str:
     try:
         with _frames(_DEEPEST_FRAMES):
             validator = _validator(chart.schema or b"")
-            errors = list(validator.iter_errors(plain(values)))
+            # What is approved is known by identity, and a copy would be another.
+            errors = list(validator.iter_errors(values if _approved.get() else plain(values)))
     except _NoSchema as error:
         raise SchemaInvalid(str(error), where=where) from error
     except Unresolvable as error:
@@ -136,9 +185,11 @@ def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
         if draft is None:
             raise _NoSchema(_leads_out(named))
         dialect = getattr(validators, draft)
+    remembered = {} if _follows_scopes(schema) else {"properties": _properties}
     checked = validators.extend(
         dialect,
         {
+            **remembered,
             "additionalProperties": _additional_properties,
             "dependencies": _dependencies,
             "dependentRequired": _dependent_required,
@@ -180,6 +231,29 @@ def _document(schema: bytes) -> object:
     elif "after top-level" in problem:
         problem = "invalid character after top-level value"
     raise _NoSchema(problem)
+
+
+def _follows_scopes(schema: bytes) -> bool:
+    """Whether a part of the schema means something else wherever it is referred to from."""
+    return b"dynamicRef" in schema or b"recursiveRef" in schema
+
+
+def _properties(
+    validator: Any,  # noqa: ANN401
+    properties: dict[str, object],
+    value: object,
+    _: object,
+) -> Iterator[Exception]:
+    if not isinstance(value, dict):
+        return
+    approved = _approved.get()
+    for name, subschema in properties.items():
+        if name not in value:
+            continue
+        if approved is None:
+            yield from validator.descend(value[name], subschema, path=name, schema_path=name)
+        else:
+            yield from approved.errors(validator, value[name], subschema, name)
 
 
 # The library's own keywords of these names report one error where Helm's library reports another.

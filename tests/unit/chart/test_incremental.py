@@ -222,6 +222,40 @@ def test_maps_that_templates_store_may_change_unseen():
     assert again(chart, {"a": "1"}, {"a": "2"}) == ["z", "y", "b"]
 
 
+SCHEMA = """{
+  "properties": {
+    "a": {"type": "string", "maxLength": 2},
+    "t": {"properties": {"b": {"type": "integer"}, "c": {"$ref": "#/properties/a"}}},
+    "sub": {"additionalProperties": {"type": "string"}, "maxProperties": 2}
+  },
+  "if": {"properties": {"a": {"const": "no"}}, "required": ["a"]},
+  "then": {"required": ["z"]}
+}"""
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(({"a": "x"}, {"a": "xyz"}, {"a": "y"}), id="a leaf"),
+        pytest.param(({"a": "x"}, {"a": 1.0}, {"a": "y"}), id="another type"),
+        pytest.param(({"a": "x"}, {"a": "no"}, {"a": "y"}), id="a condition"),
+        pytest.param(({"t": {"b": 1.0}}, {"t": {"b": 1.5}}, {"t": {"b": 2.0}}), id="in a table"),
+        pytest.param(({"t": {"c": "x"}}, {"t": {"c": "xyz"}}, {}), id="through a reference"),
+        pytest.param(({"sub": {"d": "x"}}, {"sub": {"d": 1.0}}, {}), id="in a chart inside"),
+        pytest.param(({"sub": {"d": "x"}}, {"sub": {"d": "x", "e": ""}}), id="one key more"),
+        pytest.param(({"sub": {"s": "x"}}, {"sub": {"s": "y"}}), id="another chart's schema"),
+    ],
+)
+def test_schemas_judge_every_change(steps):
+    inner = '{"properties": {"s": {"enum": ["x"]}}}'
+    files = {
+        "values.schema.json": SCHEMA,
+        "charts/sub/Chart.yaml": CHART_YAML.format(name="sub"),
+        "charts/sub/values.schema.json": inner,
+    }
+    again(a_chart_of("{a: d}", files, **TWO), *steps)
+
+
 def test_a_failed_render_leaves_nothing_behind():
     chart = a_chart_of(a=a_map("a", '{{ required "needed" .Values.a }}'), b=a_map("b", "1"))
     assert again(chart, {"a": "1"}, {}, {"a": "2"}) == ["b", "a"]
