@@ -13,6 +13,8 @@ CONTROL_PLANE := $(RUN) -m tools.controlplane
 # Two cores are what the tests were measured on; more workers are `make test WORKERS=8`.
 WORKERS ?= 2
 N ?= 100
+CASES ?= 1000
+SEED ?= 1
 
 .PHONY: help
 help: ## list the targets
@@ -56,6 +58,9 @@ bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N rele
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
 	$(RUN) -m bench.render
+.PHONY: fuzz
+fuzz: $(SET_UP) ## compare made-up charts with Helm itself (CASES=1000, SEED=1); the last line is JSON
+	$(RUN) -m bench.fuzz --cases $(CASES) --seed $(SEED)
 
 corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes
 	$(RUN) -m bench.corpus_install

@@ -11,7 +11,7 @@ from typing import Any, Self
 from tools.controlplane.cluster import ROOT
 
 SOURCE = ROOT / "bench" / "helm_render"
-PROGRAM = ROOT / ".whipstaff" / "helm_render"
+PROGRAMS = ROOT / ".whipstaff"
 
 
 class HelmRefused(Exception):
@@ -23,7 +23,7 @@ class HelmProgram:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [str(_built())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(built("."))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 
@@ -55,18 +55,23 @@ def version() -> str:
     return next(line.split()[-1] for line in lines if "helm.sh/helm/v4 " in line)
 
 
-def _built() -> Path:
-    """Build what is not built, or older than its source."""
-    newest = max(path.stat().st_mtime for path in SOURCE.iterdir())
-    if PROGRAM.is_file() and PROGRAM.stat().st_mtime >= newest:
-        return PROGRAM
+def built(package: str) -> Path:
+    """Return the program of a package of `SOURCE`; it is built if it is older than its source."""
+    source = SOURCE / package
+    program = PROGRAMS / ("helm_render" if package == "." else f"helm_{package}")
+    newest = max(path.stat().st_mtime for path in source.iterdir() if path.is_file())
+    if program.is_file() and program.stat().st_mtime >= newest:
+        return program
     go = shutil.which("go") or "/usr/local/go/bin/go"
     stamp = f"-s -w -X helm.sh/helm/v4/internal/version.version={version()}"
-    PROGRAM.parent.mkdir(exist_ok=True)
+    PROGRAMS.mkdir(exist_ok=True)
     subprocess.run(
-        [go, "build", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", str(PROGRAM), "."],
+        [
+            *(go, "build", "-mod=readonly", "-trimpath", "-ldflags", stamp),
+            *("-o", str(program), f"./{package}"),
+        ],
         cwd=SOURCE,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         check=True,
     )
-    return PROGRAM
+    return program
