@@ -17,6 +17,7 @@ import ssl
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -271,6 +272,14 @@ def serve(charts: Sequence[Chart], repositories: Sequence[ChartRepository]) -> d
     return {chart.id: repositories[0].url for chart in charts}
 
 
+def phase_seconds(operator: RunningOperator) -> dict[str, float]:
+    """Return how long each phase of all installations took, as the operator's metrics say."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{operator.probe_port}/metrics") as answer:
+        text = answer.read().decode()
+    sums = re.findall(r'_phase_seconds_sum\{action="install",phase="(\w+)"\} (\S+)', text)
+    return {phase: round(float(seconds), 1) for phase, seconds in sums}
+
+
 def summary(rows: Sequence[Row], wall: float, cpu: float) -> dict[str, Any]:
     """Return the figures of a run."""
     return {
@@ -303,6 +312,7 @@ def run(charts: Sequence[Chart], folder: Path) -> dict[str, Any]:
             with Run(cluster, sources) as work:
                 work.all(charts)
             wall, cpu = time.monotonic() - begun, cpu_seconds(process.pid) - cpu
+            phases = phase_seconds(operator)
             on = {
                 "cores": os.cpu_count(),
                 "machine": platform.machine(),
@@ -312,7 +322,7 @@ def run(charts: Sequence[Chart], folder: Path) -> dict[str, Any]:
             }
         finally:
             cluster.stop(grace_seconds=0.0)
-    return {**summary(work.rows, wall, cpu), "on": on}
+    return {**summary(work.rows, wall, cpu), "phase_seconds": phases, "on": on}
 
 
 def main() -> None:

@@ -121,12 +121,15 @@ async def _refer(world: World, work: Work, body: JsonObject) -> ObjectReference:
 async def _install_crds(world: World, work: Work, step: InstallCRDs) -> None:
     work.story.sentence = "installing the chart's CRDs"
     references = []
-    for body in step.crds:
+
+    async def install_one(body: JsonObject) -> None:
         reference = await _refer(world, work, body)
         live = await world.cluster.read(reference, work.identity)
         if live is None or step.replace:
             await world.cluster.apply(reference, placed(body, reference), work.identity)
             references.append(reference)
+
+    await for_each(step.crds, install_one)
     await until_ready(world.cluster, work, references, CRD_SECONDS)
     await until_served(world.cluster, work, step.crds, CRD_SECONDS)
 

@@ -14,7 +14,7 @@ from whipstaff.release.revision import JsonObject
 Live = Mapping[ObjectReference, JsonObject | None]
 
 NAMED_LIMIT = 5  # objects that a failure message names
-SERVED_POLL_SECONDS = 0.1
+SERVED_POLL_SECONDS = (0.1, 0.5)  # the first pause and the longest: each asks for all kinds
 _NOT_FOUND = 404
 
 
@@ -73,15 +73,18 @@ async def until_served(
     missing = deque(_samples(crds))
 
     async def ask() -> None:
+        pause, longest = SERVED_POLL_SECONDS
+        cluster.forget_kinds()
         while missing:
-            cluster.forget_kinds()
             try:
                 await cluster.refer(missing[0], work.revision.namespace, work.identity)
                 missing.popleft()
             except ClusterRefused as refused:
                 if refused.code != _NOT_FOUND and not refused.retryable:
                     raise
-                await asyncio.sleep(SERVED_POLL_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
+                cluster.forget_kinds()
 
     def why() -> str:
         return "not served yet: " + ", ".join(

@@ -143,6 +143,12 @@ async def test_a_kind_is_waited_for_until_it_is_served_in_each_version(world, wo
     await until_served(world.cluster, work, [definition], 1)
 
 
+async def test_what_is_served_already_takes_one_reading_of_all_kinds(world, work):
+    world.cluster.kinds |= {("g.test/v1", "Thing"): True, ("g.test/v2", "Thing"): True}
+    await until_served(world.cluster, work, [a_definition("v1", "v2")], 1)
+    assert len(world.cluster.verbs("forget-kinds")) == 1
+
+
 async def test_versions_that_are_not_served_are_not_waited_for(world, work):
     definition = a_definition("v1")
     definition["spec"]["versions"][0]["served"] = False
