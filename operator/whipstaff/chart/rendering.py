@@ -232,6 +232,8 @@ class Stage:
             if template.jinja2 is None:
                 text = self._parsed.render(path, template.data, scope, budget)
             elif scope.jinja2_charts:
+                # Some of Jinja2's own filters draw on chance, which nobody would hear of.
+                scope.effects.random  # noqa: B018
                 text = template.jinja2.render(path, template.data, scope, budget)
             else:
                 raise engines.refusal(self._name)
