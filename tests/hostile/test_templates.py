@@ -8,6 +8,7 @@ from whipstaff.errors import ManifestInvalid, RenderFailed, RenderLimit, RenderT
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 X = "echo/templates/x.yaml"
+LIMITS, WHICH = (RenderLimit, RenderTimeout), "memory|CPU time"
 DOUBLED = '{{ $d := dict "a" 1 }}{{ range until 60 }}{{ $d = dict "a" $d "b" $d }}{{ end }}'
 DEEP = '{{ $d := dict "a" 1 }}{{ range until 50000 }}{{ $d = dict "a" $d }}{{ end }}'
 
@@ -368,8 +369,9 @@ async def test_a_name_of_python_is_no_key_of_a_table(guard, receiver):
             id="else if",
         ),
         pytest.param("{{ if " * 50_000, RenderFailed, "unexpected", id="unclosed actions"),
-        pytest.param("{{ . }}" * 600_000, RenderLimit, "memory", id="600,000 actions"),
-        pytest.param("{{ 1 " + "| print " * 500_000 + "}}", RenderLimit, "memory", id="a pipeline"),
+        # Which limit is met first is the business of the Python that it runs on.
+        pytest.param("{{ . }}" * 600_000, LIMITS, WHICH, id="600,000 actions"),
+        pytest.param("{{ 1 " + "| print " * 500_000 + "}}", LIMITS, WHICH, id="a pipeline"),
         pytest.param("{{ " + "9" * 999_999 + " }}", RenderFailed, "parse error", id="a number"),
     ],
 )
