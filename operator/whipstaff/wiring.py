@@ -106,6 +106,7 @@ class Parts:
             "cluster_version": cluster_version,
             "identity": self.identity,
             "storage_driver": settings.storage_driver,
+            "history_limit": settings.history_limit,
             "concurrency": settings.concurrency,
             "probe_port": settings.probe_port,
             "namespaces": settings.watch_namespaces or "all",
