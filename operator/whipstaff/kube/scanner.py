@@ -1,7 +1,8 @@
 """Reads the outline of JSON without recursion, for text that the JSON module gives up on.
 
 One object nested a thousand deep makes a whole LIST unreadable. So a page that cannot be decoded
-is cut into its items here, each is decoded alone, and a bad one costs only itself.
+is cut into its items here, each is decoded alone, and a bad one costs only itself. What nests too
+deep to be decoded is decoded without its depths: its owner can be told, and it can be deleted.
 """
 
 import json
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 
 from whipstaff.release.revision import JsonObject
 
+SHALLOW = 100  # levels; more than any limit of ours lets pass
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _SCALAR = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,\]}]+')
 _FILLER = re.compile(r"[\s,:]*")
 
 
 class Unreadable(ValueError):
-    """The text is no JSON, or nests deeper than can be decoded."""
+    """The text is no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,43 @@ class Poison:
 
 
 def decode(text: str | bytes) -> object:
-    """Decode JSON; Unreadable whatever is wrong with it."""
+    """Decode JSON; Unreadable whatever is wrong with it.
+
+    Where it nests too deep for Python, whatever is more than `SHALLOW` levels deep reads as null.
+    """
+    try:
+        return _loads(text)
+    except RecursionError:
+        return _loads(_cut(text if isinstance(text, str) else text.decode("utf-8", "replace")))
+
+
+def _loads(text: str | bytes) -> object:
     try:
         decoded: object = json.loads(text)
-    except RecursionError as error:
-        raise Unreadable("nested too deeply to be read") from error
     except ValueError as error:
         raise Unreadable("no JSON") from error
     return decoded
+
+
+def _cut(text: str) -> str:
+    """Put null for everything that stands deeper than `SHALLOW`."""
+    parts: list[str] = []
+    depth = start = 0
+    for token in _TOKEN.finditer(text):
+        match token.group()[0]:
+            case "{" | "[":
+                depth += 1
+                if depth == SHALLOW + 1:
+                    parts += text[start : token.start()], "null"
+            case "}" | "]":
+                if depth == SHALLOW + 1:
+                    start = token.end()
+                depth -= 1
+            case _:
+                pass
+    if depth > SHALLOW:
+        raise Unreadable("no JSON")
+    return "".join((*parts, text[start:]))
 
 
 def decode_list(text: str) -> tuple[JsonObject, list[JsonObject | Poison]]:
