@@ -17,6 +17,12 @@ _BARE_QUOTE = re.compile(r'(?:(?:[^",]*|"(?:[^"]|"")*"),)*[^",]+"')
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
+class LooseOption(click.Option):
+    """An option whose value may be left out: only `--flag=value` has one."""
+
+    ALONE = "unset"  # the value of `--flag`
+
+
 class HelmCommand(click.Command):
     """A click command with Helm's spelling of flags and its exit code 1 for a wrong one."""
 
@@ -47,6 +53,8 @@ class HelmCommand(click.Command):
                 yield from remaining
             elif option is None:
                 yield arg
+            elif isinstance(option, LooseOption):
+                yield f"{name}={value if equals else LooseOption.ALONE}"
             elif not equals:
                 yield arg
                 if not option.is_flag:
@@ -64,11 +72,17 @@ def _one(remaining: Iterator[str]) -> Iterator[str]:
         return
 
 
-def _truth(name: str, value: str) -> bool:
-    if value in _TRUE:
+def truth(text: str) -> bool | None:
+    """Read a switch as Go does; None if it is neither true nor false."""
+    if text in _TRUE:
         return True
-    if value in _FALSE:
-        return False
+    return False if text in _FALSE else None
+
+
+def _truth(name: str, value: str) -> bool:
+    found = truth(value)
+    if found is not None:
+        return found
     raise click.ClickException(
         f'invalid argument {quote(value)} for "{name}" flag: '
         f"strconv.ParseBool: parsing {quote(value)}: invalid syntax"

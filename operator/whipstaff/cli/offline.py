@@ -42,11 +42,12 @@ class _Effects:
     lookup: Lookup
 
 
-def _nothing(*_question: str) -> dict[str, object]:
+def nothing(*_question: str) -> dict[str, object]:
+    """Answer `lookup` as where there is no cluster."""
     return {}
 
 
-def scope(*, jinja2_charts: bool = False, lookup: Lookup = _nothing) -> RenderScope:
+def scope(*, jinja2_charts: bool = False, lookup: Lookup = nothing) -> RenderScope:
     """Return what a template is given here; `lookup` finds nothing, as with `helm template`."""
     return RenderScope(_Effects(_now, _Random(), lookup), jinja2_charts=jinja2_charts)
 

@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered
 from whipstaff.chart.values import coalesce
 from whipstaff.cli import chart_files, offline
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
-from whipstaff.cli.helm_flags import HelmCommand, at_least_one, listed
+from whipstaff.cli.helm_flags import HelmCommand, LooseOption, at_least_one, listed, truth
 from whipstaff.cli.helm_logs import log
 from whipstaff.cli.name_templates import expand
 from whipstaff.errors import (
@@ -28,6 +28,7 @@ from whipstaff.errors import (
     OperatorError,
     RenderFailed,
 )
+from whipstaff.golang import yaml
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import go_bytes, go_text
 from whipstaff.template.scope import RenderScope
@@ -38,6 +39,9 @@ MAX_NAME_LENGTH = 53
 
 _NAME_FORM = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _SOURCE = re.compile(r"# Source: [^/]+/(.+)")
+_CRDS_MAY_LACK = (
+    "This chart or one of its subcharts contains CRDs. Rendering may fail or contain inaccuracies."
+)
 _HINT = "\n\nUse --debug flag to render out invalid YAML"
 
 
@@ -58,7 +62,7 @@ class _Wanted:
 @click.command("template", cls=HelmCommand)
 @click.argument("arguments", nargs=-1, metavar="[NAME] [CHART]", callback=at_least_one(USAGE))
 @value_options
-@click.option("-n", "--namespace", default="default", help="Namespace of the release.")
+@click.option("-n", "--namespace", default="", help="Namespace of the release.")
 @click.option("--kube-version", default="", help="Kubernetes version that templates are told.")
 @click.option(
     "-a",
@@ -90,12 +94,22 @@ class _Wanted:
     "--jinja2-charts", is_flag=True, help="Render charts whose Chart.yaml asks for Jinja2."
 )
 @click.option("--skip-schema-validation", is_flag=True, help="Do not ask values.schema.json.")
+@click.option("--validate", is_flag=True, default=None, help="The same as `--dry-run=server`.")
+@click.option(
+    "--dry-run",
+    cls=LooseOption,
+    metavar="[=client|server]",
+    help="With `server`, ask the cluster of the kubeconfig what it can do and would take.",
+)
+@click.option("--kubeconfig", default="", help="Path of the kubeconfig of that cluster.")
+@click.option("--kube-context", default="", help="Context of the kubeconfig.")
 @click.option("--notes", is_flag=True, help="Print the rendered NOTES.txt alone.")
 @click.option("--debug", is_flag=True, help="Print what was rendered even where it is no YAML.")
 def template(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Render a chart as `helm template` does, without a cluster."""
     values = given(flags)
     try:
+        asks_server = _asks_server(flags["validate"], flags["dry_run"])
         capabilities = offline.capabilities(flags["kube_version"], flags["api_versions"])
         name, reference = _name_and_chart(
             arguments, generate=flags["generate_name"], name_template=flags["name_template"]
@@ -106,6 +120,8 @@ def template(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
             values=values.merged(),
             release=ReleaseInfo(name, flags["namespace"], is_upgrade=flags["is_upgrade"]),
             capabilities=capabilities,
+            server=(flags["kubeconfig"], flags["kube_context"]) if asks_server else None,
+            crds=flags["include_crds"],
             options=Options(skip_schema_validation=flags["skip_schema_validation"]),
             debug=flags["debug"],
             jinja2_charts=flags["jinja2_charts"],
@@ -125,6 +141,31 @@ def template(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
         raise click.ClickException(str(error)) from error
     except OperatorError as error:
         raise click.ClickException(error.text) from error
+
+
+def _asks_server(validate: bool | None, dry_run: str | None) -> bool:
+    """Whether to ask a cluster; what Helm refuses and deprecates of these flags is told."""
+    if validate is not None and dry_run is not None:
+        raise click.ClickException(
+            "if any flags in the group [validate dry-run] are set none of the others can be; "
+            "[dry-run validate] were all set"
+        )
+    match dry_run:
+        case None | "client" | "server":
+            return bool(validate) or dry_run == "server"
+        case LooseOption.ALONE:
+            log("WARN", "--dry-run is deprecated and should be replaced with '--dry-run=client'")
+            return False
+        case "none":
+            allowed = '"server" or "client"'
+        case _:
+            kind = truth(dry_run)
+            if kind:
+                instead = "must be replaced with '--dry-run=client'"
+                log("WARN", f"boolean '--dry-run={dry_run}' flag is deprecated and {instead}")
+                return False
+            allowed = '"server" or "client"' if kind is False else '"none", "server", or "client"'
+    raise click.ClickException(f"invalid dry-run value ({quote(dry_run)}). Must be {allowed}")
 
 
 def _name_and_chart(
@@ -153,6 +194,8 @@ class _Job:
     values: JsonObject
     release: ReleaseInfo
     capabilities: Capabilities
+    server: tuple[str, str] | None  # the kubeconfig of the cluster to ask, and its context
+    crds: bool  # they are a part of the manifest
     options: Options
     debug: bool
     jinja2_charts: bool
@@ -163,6 +206,35 @@ class _Job:
         if chart.metadata.deprecated:
             log("WARN", "this chart is deprecated")
         dependencies.check(chart)
+        if self.server is None:
+            place = self.release.namespace or "default"
+            return self.placed(place).rendered(chart, self._scope())
+        from whipstaff.cli import live_cluster  # noqa: PLC0415 - most renders ask no cluster
+
+        with live_cluster.connected(*self.server) as cluster:
+            job = replace(
+                self.placed(self.release.namespace or cluster.namespace),
+                capabilities=cluster.capabilities(),
+            )
+            if list(chart.crds()):
+                log("WARN", _CRDS_MAY_LACK)
+            rendered = job.rendered(chart, self._scope(cluster.lookup))
+            cluster.check(list(job.objects(rendered)), job.release)
+            return rendered
+
+    def placed(self, namespace: str) -> "_Job":
+        return replace(self, release=replace(self.release, namespace=namespace))
+
+    def objects(self, rendered: Rendered) -> Iterator[JsonObject]:
+        """Yield the objects of the manifest."""
+        if self.crds:
+            for crd in rendered.crds:
+                for text in manifests.split(go_text(crd.data)):
+                    yield yaml.load_map(text)
+        for document in rendered.documents:
+            yield document.body
+
+    def rendered(self, chart: Chart, scope: RenderScope) -> Rendered:
         _check_name(self.release.name)
         try:
             rendered = rendering.render(
@@ -170,28 +242,28 @@ class _Job:
                 self.values,
                 self.release,
                 self.capabilities,
-                self._scope(),
+                scope,
                 self.options,
             )
         except (RenderFailed, ManifestInvalid, KubeVersionIncompatible) as error:
             if self.debug:
-                _print(self._unsorted(chart, error))
+                _print(self._unsorted(chart, error, scope))
                 raise
             raise replace_text(error, f"{error.text}{_HINT}") from error
         for warning in rendered.warnings:
             log("INFO", warning)
         return rendered
 
-    def _scope(self) -> RenderScope:
-        return offline.scope(jinja2_charts=self.jinja2_charts)
+    def _scope(self, lookup: offline.Lookup = offline.nothing) -> RenderScope:
+        return offline.scope(jinja2_charts=self.jinja2_charts, lookup=lookup)
 
-    def _unsorted(self, chart: Chart, error: OperatorError) -> str:
+    def _unsorted(self, chart: Chart, error: OperatorError, scope: RenderScope) -> str:
         """What there is of the manifest when a render fails: everything, or nothing."""
         if not isinstance(error, ManifestInvalid):
             return "\n"
         chart = dependencies.process(chart, self.values, _ignore)
         values = coalesce(chart, self.values, _ignore)
-        texts = rendering.execute(chart, values, self.release, self.capabilities, self._scope())
+        texts = rendering.execute(chart, values, self.release, self.capabilities, scope)
         parts = [
             _document(path, texts[path])
             for path in sorted(texts)

@@ -97,6 +97,7 @@ class Kubeconfig:
 
     def __init__(self, path: Path, context: str = "") -> None:
         self.server = ""
+        self.namespace = ""  # that the context names, if it names one
         self.tls: ssl.SSLContext | bool = True
         self._path = path
         self._context = context
@@ -126,6 +127,7 @@ class Kubeconfig:
         facts = await _ask_child(self._path, self._context)
         if not self.server:
             self.server = facts["server"]
+            self.namespace = facts["namespace"]
             self.tls = _tls_of(facts)
         self._authorization = facts["authorization"]
         left = facts["expires_in_seconds"]

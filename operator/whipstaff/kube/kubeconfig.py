@@ -28,6 +28,7 @@ def read(path: str, context: str = "") -> dict[str, Any]:
     loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     return {
         "server": configuration.host.rstrip("/"),
+        "namespace": loader.current_context["context"].get("namespace") or "",
         "ca": _text(configuration.ssl_ca_cert),
         "insecure": not configuration.verify_ssl,
         "certificate": _text(configuration.cert_file),
