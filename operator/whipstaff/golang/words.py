@@ -66,10 +66,18 @@ _GAPS = (_Kind.PUNCTUATION, _Kind.CONNECTOR)
 
 def separated_case(text: str, connector: str) -> str:
     """`HTTPServer2xx` as `http_server_2xx` (or with another connector)."""
-    if not text:
-        return ""
+    raw = _glued(text)
+    if not raw:
+        return text  # nothing, or nothing that is a character
+    runes = text if len(raw) == len(text) else "".join(map(_valid, raw))
     result: list[str] = []
-    kind, word, rest = _next_word(unicode.runes(text))
+
+    def following(rest: str) -> tuple[_Kind, str, str]:
+        kind, word, left = _next_word(rest)
+        start = len(runes) - len(rest)
+        return kind, "".join(raw[start : start + len(word)]), left
+
+    kind, word, rest = following(runes)
 
     def write(kind: _Kind, word: str) -> None:
         result.append(_lowered(kind, word, connector))
@@ -78,11 +86,11 @@ def separated_case(text: str, connector: str) -> str:
         if kind is not _Kind.CONNECTOR:
             write(kind, word)
         previous, last = kind, word
-        kind, word, rest = _next_word(rest)
+        kind, word, rest = following(rest)
         if previous is _Kind.NUMBER:
             while kind in _SOLID:
                 write(kind, word)
-                kind, word, rest = _next_word(rest)
+                kind, word, rest = following(rest)
             if kind not in (_Kind.INVALID, *_GAPS):
                 result.append(connector)
         elif previous is _Kind.CONNECTOR:
@@ -94,7 +102,7 @@ def separated_case(text: str, connector: str) -> str:
                 result.append(connector)
         elif rest:
             last = word
-            kind, word, rest = _next_word(rest)
+            kind, word, rest = following(rest)
             # A number belongs to the word before it, unless lower-case letters follow.
             if kind is not _Kind.ALPHABET:
                 write(_Kind.NUMBER, last)
@@ -105,7 +113,7 @@ def separated_case(text: str, connector: str) -> str:
             write(_Kind.NUMBER, last)
             while kind in _SOLID:
                 write(kind, word)
-                kind, word, rest = _next_word(rest)
+                kind, word, rest = following(rest)
             if kind not in (_Kind.INVALID, *_GAPS):
                 result.append(connector)
     write(kind, word)
@@ -121,8 +129,31 @@ def _lowered(kind: _Kind, word: str, connector: str) -> str:
         else unicode.to_lower(char)
         if unicode.is_upper(char)
         else char
-        for char in word
+        for char in unicode.runes(word)
     )
+
+
+def _glued(text: str) -> list[str]:
+    """The characters, with each what stands before it and is none; at the end, what follows too."""
+    raw: list[str] = []
+    errors = ""
+    for char in text:
+        if _is_error(char):
+            errors += char
+        else:
+            raw.append(errors + char)
+            errors = ""
+    if errors and raw:
+        raw[-1] += errors
+    return raw
+
+
+def _valid(characters: str) -> str:
+    return next(char for char in characters if not _is_error(char))
+
+
+def _is_error(char: str) -> bool:
+    return char == unicode.REPLACEMENT or "\udc80" <= char <= "\udcff"
 
 
 def _next_word(text: str) -> tuple[_Kind, str, str]:

@@ -168,7 +168,7 @@ def _decoded(text: str, complaint: str) -> bytes:
 
 
 class _Request:
-    """What a certificate shall say; wrong addresses and names are refused here."""
+    """What a certificate shall say."""
 
     def __init__(
         self,
@@ -178,9 +178,14 @@ class _Request:
         days: int,
     ) -> None:
         self.common_name = common_name
-        self.addresses = [_address(ip) for ip in ips or ()]
-        self.names = [_dns_name(name) for name in names or ()]
+        self._ips = ips or []
+        self._names = names or []
         self.days = days
+
+    def alternatives(self) -> tuple[list[ipaddress.IPv4Address | ipaddress.IPv6Address], list[str]]:
+        """Addresses and names; a wrong one is refused here, after a wrong key."""
+        addresses = [_address(ip) for ip in self._ips]
+        return addresses, [_dns_name(name) for name in self._names]
 
 
 def _address(ip: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -336,14 +341,15 @@ def _with_authority_identifier(
 def _alternatives(request: _Request) -> list[x509.GeneralName]:
     from cryptography import x509  # noqa: PLC0415  loaded on first use
 
-    for name in request.names:
+    addresses, names = request.alternatives()
+    for name in names:
         if not name.isascii():
             raise FunctionError(
                 f"error creating certificate: x509: {quote(name)} cannot be encoded as an IA5String"
             )
     return [
-        *(x509.DNSName(name) for name in request.names),
-        *(x509.IPAddress(address) for address in request.addresses),
+        *(x509.DNSName(name) for name in names),
+        *(x509.IPAddress(address) for address in addresses),
     ]
 
 
