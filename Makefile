@@ -53,15 +53,13 @@ types: $(SET_UP) ## check the types, strictly
 imports: $(SET_UP) ## check that imports only point down the layers
 	$(VENV)/bin/lint-imports
 
-.PHONY: bench-cluster bench-render corpus-install
+.PHONY: bench-cluster bench-render fuzz corpus-install
 bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
 	$(RUN) -m bench.render
-.PHONY: fuzz
 fuzz: $(SET_UP) ## compare made-up charts with Helm itself (CASES=1000, SEED=1); the last line is JSON
 	$(RUN) -m bench.fuzz --cases $(CASES) --seed $(SEED)
-
 corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes
 	$(RUN) -m bench.corpus_install
 
@@ -72,6 +70,10 @@ build-control-plane: $(SET_UP) ## get the control plane's programs: found, downl
 .PHONY: manifests
 manifests: $(SET_UP) ## write deploy/ and the chart's definitions anew from crds/ and charts/whipstaff
 	@$(RUN) -m tools.manifests
+
+.PHONY: reference
+reference: $(SET_UP) ## write the tables of docs/helmrelease.md from the CRD
+	$(RUN) -m tools.reference
 
 .PHONY: lock
 lock: $(SET_UP) ## write requirements/*.lock anew

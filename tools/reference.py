@@ -1,0 +1,59 @@
+"""Write the tables of docs/helmrelease.md from the CustomResourceDefinition: `make reference`."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CRD = ROOT / "crds" / "helmreleases.yaml"
+PAGE = ROOT / "docs" / "helmrelease.md"
+PARTS = ("spec", "status")
+_WORDS = {"boolean": "switch", "integer": "number", "string": "text", "array": "list"}
+
+
+def main() -> None:
+    """Write the page anew."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def page(text: str) -> str:
+    """Return the page with its tables as the definition has them."""
+    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+    parts = version["schema"]["openAPIV3Schema"]["properties"]
+    for part in PARTS:
+        start, end = f"<!-- {part}: made by `make reference` -->\n", f"<!-- end of {part} -->"
+        before, found, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise SystemExit(f"{PAGE.name} has no place for the table of {part}")
+        text = before + start + "\n" + _table(parts[part]) + "\n" + end + after
+    return text
+
+
+def _table(part: dict[str, Any]) -> str:
+    rows = ["| field | type | meaning |", "|---|---|---|", *_rows(part, "")]
+    return "\n".join(rows) + "\n"
+
+
+def _rows(node: dict[str, Any], prefix: str) -> list[str]:
+    rows = []
+    for name, field in node.get("properties", {}).items():
+        text = " ".join(field["description"].split()).replace("|", "\\|")
+        required = ", required" if name in node.get("required", ()) else ""
+        rows.append(f"| `{prefix}{name}` | {_type(field)}{required} | {text} |")
+        rows += _rows(field.get("items", field), f"{prefix}{name}.")
+    return rows
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{word}`" for word in field["enum"])
+    if field.get("format") == "date-time":
+        return "time"
+    kind = str(field["type"])
+    return _WORDS.get(kind, kind)
+
+
+if __name__ == "__main__":
+    main()
