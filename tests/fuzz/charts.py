@@ -86,29 +86,24 @@ YAML_TOKENS = (
     ),
 )
 NOISE = (
-    "{{",
-    "}}",
-    "(",
-    ")",
-    "|",
-    '"',
-    "`",
-    "end",
-    "{{ end }}",
-    ":=",
-    "$",
-    ".",
-    ",",
-    "-",
-    "\\",
-    "'",
-    "=",
-    " ",
-    "\n",
-    "{{/*",
-    "0x",
-    "1.2.3",
-    "@",
+    *("{{", "}}", "(", ")", "|", '"', "`", "end", "{{ end }}", ":=", "$", ".", ",", "-", "\\"),
+    *("'", "=", " ", "\n", "{{/*", "0x", "1.2.3", "@"),
+)
+SCHEMAS = (
+    '{"type": "object", "required": ["name"]}',
+    '{"properties": {"replicas": {"type": "integer", "minimum": 2}, "name": {"type": "string"}}}',
+    (
+        '{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"hosts": '
+        '{"type": "array", "items": {"type": "string"}}, '
+        '"labels": {"additionalProperties": {"type": "string"}}}}'
+    ),
+)
+INSIDE = {CHART: ("kid", "pal"), "kid": ("sub",), "pal": (), "sub": ()}
+IMPORTS = (
+    "  import-values: [data]\n",
+    "  import-values:\n  - child: config\n    parent: imported\n",
+    "  import-values:\n  - child: labels\n    parent: labels\n  - x\n",
+    "  import-values:\n  - child: deep\n    parent: .\n  - data\n",
 )
 
 
@@ -129,85 +124,85 @@ def _below(limit):
 
 def case(choices):
     wrong = choices.pick((0, 0, 0, 0, 3, 10))
-    has_kid = choices.chance(40)
-    files = {"Chart.yaml": _chart_yaml(choices, has_kid), "values.yaml": _values(choices)}
-    files |= _templates(choices, wrong)
-    if choices.chance(35):
-        files |= {name: FILES[name] for name in choices.some(tuple(FILES), 4)}
-    if choices.chance(3):
-        files["values.schema.json"] = choices.pick(SCHEMAS)
-    if has_kid:
-        inner = {"Chart.yaml": _kid_yaml(choices), "values.yaml": _values(choices)}
-        inner |= _templates(choices, wrong, most=1, notes=False)
-        files |= {f"charts/kid/{name}": text for name, text in inner.items()}
-    given = (_values(choices),) if choices.chance(50) else ()
+    given = tuple(_values(choices, CHART) for _ in range(choices.pick((0, 1, 0, 1, 2))))
+    versions = ("1.29", "v1.30.1-eks-1") if choices.chance(10) else ("v1.36.0",)
     return Case(
-        _damaged(choices, files),
+        _damaged(choices, _chart(choices, CHART, wrong)),
         given,
         set=tuple(choices.some(SETS, 3)) if choices.chance(20) else (),
-        kube_version=choices.pick(("v1.36.0", "1.29", "v1.30.1-eks-1"))
-        if choices.chance(10)
-        else "v1.36.0",
+        kube_version=choices.pick(versions),
         api_versions=("example.com/v1",) if choices.chance(10) else (),
         is_upgrade=choices.chance(10),
     )
 
 
-SCHEMAS = (
-    '{"type": "object", "required": ["name"]}',
-    '{"properties": {"replicas": {"type": "integer", "minimum": 2}, "name": {"type": "string"}}}',
-    (
-        '{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"hosts": '
-        '{"type": "array", "items": {"type": "string"}}, '
-        '"labels": {"additionalProperties": {"type": "string"}}}}'
-    ),
-)
+def _chart(choices, name, wrong):
+    """The files of a chart and of those inside it."""
+    is_root = name == CHART
+    inside = [inner for inner in INSIDE[name] if choices.chance(40 if inner == "kid" else 20)]
+    dependencies = "".join(_dependencies(choices, inside))
+    files = {"Chart.yaml": _chart_yaml(choices, name)}
+    if dependencies and choices.chance(20):
+        files["requirements.yaml"] = dependencies
+        if choices.chance(80):
+            files["Chart.yaml"] = files["Chart.yaml"].replace("apiVersion: v2", "apiVersion: v1")
+    else:
+        files["Chart.yaml"] += dependencies
+    files["values.yaml"] = _values(choices, name)
+    files |= _templates(choices, wrong, most=3 if is_root else 1, notes=is_root)
+    if choices.chance(35):
+        files |= {path: FILES[path] for path in choices.some(tuple(FILES), 4)}
+    if choices.chance(3):
+        files["values.schema.json"] = choices.pick(SCHEMAS)
+    for inner in inside:
+        theirs = _chart(choices, inner, wrong)
+        files |= {f"charts/{inner}/{path}": text for path, text in theirs.items()}
+    return files
 
 
-def _chart_yaml(choices, has_kid):
-    lines = [
-        "apiVersion: v2\n",
-        f"name: {CHART}\n",
-        f"version: {choices.pick(('1.2.3', '0.1.0-rc.1+b2'))}\n",
-    ]
+def _chart_yaml(choices, name):
+    version = choices.pick(("1.2.3", "0.1.0-rc.1+b2")) if name == CHART else "0.1.0"
+    lines = [f"apiVersion: v2\nname: {name}\nversion: {version}\n"]
     if choices.chance(40):
         version = choices.pick(("1.0", '"2.0"', "v3", "1e3", "20240101"))
         lines.append(f"appVersion: {version}\n")
     if choices.chance(20):
         lines.append("description: A chart\nkeywords: [a, b]\nsources: [http://x]\n")
         lines.append('maintainers:\n- name: M\n  email: m@x\nannotations:\n  a/b: "1"\n')
-    if choices.chance(10):
+    if choices.chance(10) and name == CHART:
         wanted = choices.pick((">=1.20-0", "^1.28", ">1.2", ">= 1.30.0-0 < 2", "<1.0"))
         lines.append(f'kubeVersion: "{wanted}"\n')
-    if has_kid and choices.chance(70):
-        lines.append("dependencies:\n- name: kid\n  version: 0.1.0\n  repository: http://x\n")
-        if choices.chance(30):
-            lines.append("  condition: enabled,kid.enabled\n")
-        if choices.chance(15):
-            lines.append("  tags: [t]\n")
-        if choices.chance(15):
-            lines.append("  alias: pet\n")
-        if choices.chance(25):
-            lines.append(
-                choices.pick(
-                    (
-                        "  import-values: [data]\n",
-                        "  import-values:\n  - child: config\n    parent: imported\n",
-                        "  import-values:\n  - child: labels\n    parent: labels\n  - x\n",
-                    )
-                )
-            )
-    return "".join(lines)
-
-
-def _kid_yaml(choices):
-    lines = ["apiVersion: v2\nname: kid\nversion: 0.1.0\n"]
-    if choices.chance(10):
+    if choices.chance(10) and name != CHART:
         lines.append("type: library\n")
     return "".join(lines)
 
 
-def _values(choices):
+def _dependencies(choices, inside):
+    """What is declared of the charts inside; one may be there twice, by another name."""
+    declared = [name for name in inside if choices.chance(75)]
+    if declared and choices.chance(15):
+        declared.append(declared[0])
+    for number, name in enumerate(declared):
+        version = (
+            choices.pick(("0.1.0", ">=0.0.1", "^0.1.0", "0.x.x", "*"))
+            if choices.chance(95)
+            else "2"
+        )
+        yield "" if number else "dependencies:\n"
+        yield f'- name: {name}\n  version: "{version}"\n  repository: http://x\n'
+        if choices.chance(30):
+            conditions = ("enabled,kid.enabled", "kid.enabled", "pal.enabled", "none", "global.on")
+            yield f"  condition: {choices.pick(conditions)}\n"
+        if choices.chance(15):
+            yield f"  tags: [{choices.pick(('t', 't, u', 'u'))}]\n"
+        if name in declared[:number] or choices.chance(10):
+            yield f"  alias: {choices.pick(('pet', 'two'))}\n"
+        if choices.chance(25):
+            yield choices.pick(IMPORTS)
+
+
+def _values(choices, name):
+    """A values file of the chart of this name, with some for those inside it."""
     yaml = YamlTexts(choices)
     makers = {
         "name": yaml.text,
@@ -233,25 +228,39 @@ def _values(choices):
         "none": lambda: yaml.one(NULLS),
         "odd": yaml.scalar,
         "odd2": lambda: yaml.any(2),
-        "kid": lambda: yaml.table(
-            name=yaml.text(), config=yaml.map(yaml.scalar), hosts=yaml.one(NULLS)
-        ),
         "exports": lambda: yaml.table(data=yaml.map(yaml.scalar)),
-        "tags": lambda: yaml.table(t=yaml.one(BOOLS)),
+        "tags": lambda: yaml.table(t=yaml.one(BOOLS), u=yaml.scalar()),
+        **{inner: lambda: _for_inner(yaml) for inner in (*INSIDE[name], "pet")},
     }
-    rare = {"kid": 25, "exports": 15, "tags": 10, "global": 40, "none": 40}
+    rare = {"exports": 15, "tags": 10, "global": 40, "none": 40, "pet": 5}
+    rare |= dict.fromkeys(INSIDE[name], 25)
     lines = []
     for key, make in makers.items():
         if choices.chance(rare.get(key, 88)):
             lines.append(f"{key}:{make().written(2)}")
-            if choices.chance(1):
+            if choices.chance(1) and choices.chance(40):
                 lines.append(choices.pick(ODD_LINES))
                 if choices.chance(20):
                     lines.append("".join(choices.some(YAML_TOKENS, 6)) + "\n")
     return "".join(lines)
 
 
-def _templates(choices, wrong, most=3, *, notes=True):
+def _for_inner(yaml):
+    """What a chart says of one inside it."""
+    if yaml.choices.chance(4):
+        return yaml.scalar()
+    return yaml.table(
+        name=yaml.text(),
+        config=yaml.map(yaml.scalar),
+        hosts=yaml.one(NULLS),
+        enabled=yaml.one(BOOLS),
+        labels=yaml.one(NULLS) if yaml.choices.chance(20) else yaml.map(yaml.text),
+        **{"global": yaml.map(yaml.scalar)} if yaml.choices.chance(20) else {},
+        **{"sub": yaml.table(name=yaml.any(1))} if yaml.choices.chance(20) else {},
+    )
+
+
+def _templates(choices, wrong, *, most, notes):
     templates = Templates(choices, Expressions(choices, wrong=wrong))
     partials = ("one", "lib.two", "three")[: choices.below(4)]
     files = {"templates/_helpers.tpl": templates.partials(partials)} if partials else {}

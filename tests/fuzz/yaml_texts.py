@@ -129,7 +129,7 @@ class YamlTexts:
 
     def scalar(self):
         pool = self.choices.pick((STRINGS, PLAIN, QUOTED, INTS, FLOATS, BOOLS, NULLS))
-        if self.choices.chance(1):
+        if self.choices.chance(1) and self.choices.chance(40):
             return Node(
                 self.choices.pick((".inf", "-.Inf", ".NaN", "*nowhere", "!!str 1", "@x", "!x y"))
             )
