@@ -105,7 +105,7 @@ def causes(helm_says: str) -> list[str]:
         return list(dict.fromkeys(kinds))
     refused = re.findall(r'(\S+ "[^"]+" is invalid): \[?([^\s:]+): ', helm_says)
     if refused:  # the values that the API server repeats stay out of status
-        return [text for pair in refused[:1] for text in pair]
+        return [text for pair in refused for text in pair]
     return [helm_says.rpartition("typed patch object ")[2]]
 
 
@@ -315,6 +315,7 @@ def run(charts: Sequence[Chart], folder: Path) -> dict[str, Any]:
             phases = phase_seconds(operator)
             on = {
                 "cores": os.cpu_count(),
+                "load_average": round(os.getloadavg()[1], 1),  # of the last five minutes
                 "machine": platform.machine(),
                 "python": platform.python_version(),
                 "helm": cluster.helm("version", "--short").strip(),

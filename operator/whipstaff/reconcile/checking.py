@@ -6,8 +6,9 @@ release's own manifest (a definition or Namespace among its templates) is never 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from whipstaff.errors import ClusterRefused, ReleaseConflict
 from whipstaff.planning.steps import Change, events_of
@@ -17,6 +18,7 @@ from whipstaff.release.manifests import ownership_refusal, stamp
 from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
 from whipstaff.release.revision import Hook, JsonObject, Revision
 
+_T = TypeVar("_T")
 _NOT_FOUND, _FORBIDDEN = 404, 403
 # Of Pods and bindings: admission looks up what they name, and an earlier object of the same
 # release may bring it.
@@ -60,9 +62,9 @@ class Check:
         self._first = _Coming(kinds_defined_by(change.crds), frozenset(change.namespaces))
         await self._refuse_unknown_kinds()
         self._owned = await self._owned_before()
-        await for_each(objects, self._ask_about)
+        await _ask_all(objects, self._ask_about)
         if not change.options.disable_hooks:
-            await for_each(_hooks_of(change), self._ask_about_hook)
+            await _ask_all(_hooks_of(change), self._ask_about_hook)
         return replace(change, unasked=tuple(self._unasked))
 
     async def _missing_namespaces(self, objects: Sequence[JsonObject]) -> frozenset[str]:
@@ -171,7 +173,7 @@ async def ask_again(
         reference = await cluster.refer(body, revision.namespace, identity)
         await _dry_run(cluster, identity, reference, placed(body, reference), brought)
 
-    await for_each(bodies, ask)
+    await _ask_all(bodies, ask)
 
 
 async def namespace_exists(cluster: Cluster, name: str, identity: Identity) -> bool:
@@ -183,6 +185,25 @@ async def namespace_exists(cluster: Cluster, name: str, identity: Identity) -> b
         if refused.code != _FORBIDDEN:
             raise
         return True  # a tenant need not see namespaces; the dry run finds out
+
+
+async def _ask_all(items: Sequence[_T], ask: Callable[[_T], Awaitable[None]]) -> None:
+    """Ask about each item and raise all refusals in one, so that they can be mended together."""
+    refusals: dict[int, ClusterRefused] = {}
+
+    async def note(position: int) -> None:
+        try:
+            await ask(items[position])
+        except ClusterRefused as refused:
+            if refused.retryable:
+                raise
+            refusals[position] = refused
+
+    await for_each(range(len(items)), note)
+    if refusals:
+        first = refusals[min(refusals)]
+        texts = dict.fromkeys(refusals[position].text for position in sorted(refusals))
+        raise replace(first, text="; ".join(texts)) if len(texts) > 1 else first
 
 
 async def _dry_run(

@@ -146,6 +146,30 @@ async def test_all_unknown_kinds_are_named_each_object_once():
     assert 'name: "two" namespace: "elsewhere"' in text
 
 
+# Objects that the server would not take.
+
+
+async def test_all_that_is_refused_is_said_at_once_in_the_order_of_the_manifest():
+    world = a_world()
+    for name in "ac":
+        error = ClusterRefused(f"{name} is wrong", 422, "Invalid")
+        world.cluster.refuse("dry-run", ObjectReference("v1", "ConfigMap", NAMESPACE, name), error)
+    with pytest.raises(ClusterRefused) as refused:
+        await ask(world, a_change(*(an_object(name=name) for name in "abc")))
+    assert refused.value.text == "a is wrong; c is wrong"
+    assert refused.value.reason == "Invalid"
+
+
+async def test_while_the_server_is_away_nothing_counts_as_refused():
+    world = a_world()
+    away = ClusterRefused("the API server is away", 503)
+    for name, error in (("a", INVALID), ("b", away)):
+        world.cluster.refuse("dry-run", ObjectReference("v1", "ConfigMap", NAMESPACE, name), error)
+    with pytest.raises(ClusterRefused) as refused:
+        await ask(world, a_change(*(an_object(name=name) for name in "ab")))
+    assert refused.value.retryable
+
+
 # What admission looks up.
 
 MISSING = {
