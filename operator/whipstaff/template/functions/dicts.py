@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 
 from whipstaff.golang import mergo
-from whipstaff.golang.nil_values import NilList, NilMap, NilStrings
+from whipstaff.golang.nil_values import NilMap, is_nil
 from whipstaff.golang.values import (
     ChartValues,
     Strings,
@@ -167,7 +167,7 @@ def must_deep_copy(value: object) -> object:
 
 def _copy(value: object) -> object:  # noqa: PLR0911  one for each type
     match value:
-        case NilList() | NilStrings() | NilMap():
+        case _ if is_nil(value):
             return value
         case TypedMap():
             return TypedMap({key: _copy(member) for key, member in value.items()}, value.elem)
