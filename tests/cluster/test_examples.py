@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 import yaml
 
@@ -58,3 +59,15 @@ def test_gitops_tools_are_pointed_at_folders_that_there_are():
             assert (ROOT / body["spec"]["path"] / "kustomization.yaml").is_file()
     operator, _ = bodies(EXAMPLES / "argocd" / "application.yaml")
     assert (ROOT / operator["spec"]["source"]["path"] / "kustomization.yaml").is_file()
+
+
+@pytest.mark.corpus
+def test_argo_cd_takes_the_applications(corpus):
+    text = (corpus / "argo__argo-cd" / "expected-default.yaml").read_text(encoding="utf-8")
+    schemas = {
+        body["spec"]["names"]["kind"]: body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        for body in yaml.safe_load_all(text)
+        if body and body["kind"] == "CustomResourceDefinition"
+    }
+    for body in bodies(EXAMPLES / "argocd" / "application.yaml"):
+        jsonschema.validate(body, schemas[body["kind"]])
