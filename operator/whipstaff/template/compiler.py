@@ -302,9 +302,13 @@ class _Compiler:
         return int(value.at) if value.at.isdigit() else -1
 
     def template(self, node: Template) -> None:
-        site = self.site(node)
-        data = "None" if node.pipe is None else self.pipe(node.pipe).code
-        self.emit(f"invoke(run, {literal(node.name)}, {data}, out)", site)
+        site, name = self.site(node), literal(node.name)
+        data = "None"
+        if node.pipe is not None:
+            # A template that is not there is missed before its data are.
+            self.emit(f"if {name} not in run.templates: invoke(run, {name}, None, out)", site)
+            data = self.pipe(node.pipe).code
+        self.emit(f"invoke(run, {name}, {data}, out)", site)
 
     # -- pipelines -----------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whipstaff.golang.values import sorted_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -36,6 +37,24 @@ class Lap(list[T]):
                 yield item
         finally:
             self.on = False
+
+
+class Counting(Sequence[object]):
+    """What a loop over a number goes through: numbers of the same type, made one by one."""
+
+    __slots__ = ("_count", "_kind")
+
+    def __init__(self, end: int) -> None:
+        self._kind = type(end)
+        self._count = max(end, 0)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - slices are nobody's business here
+        if index < self._count:
+            return self._kind(index)
+        raise IndexError(index)
 
 
 def _keys(value: object, count: int) -> list[object]:

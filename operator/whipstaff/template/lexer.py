@@ -178,6 +178,10 @@ class _Lexer:
                 position = self.comment(inside)
             else:
                 tokens.append(Token(LEFT_DELIM, start, "{{"))
+                if trimmed and source.startswith("-}}", inside):
+                    # The blank belongs to the first dash: the second trims nothing.
+                    tokens.append(Token(Kind.NUMBER, inside, "-"))
+                    inside += 1
                 position = self.action(inside)
             if position < 0:
                 return tokens

@@ -28,7 +28,7 @@ from whipstaff.golang.values import (
 )
 from whipstaff.template.constants import WANTED, as_constant
 from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
-from whipstaff.template.laps import Lap
+from whipstaff.template.laps import Counting, Lap
 from whipstaff.template.nodes import Body, Node
 from whipstaff.template.values_methods import METHODS
 
@@ -546,7 +546,7 @@ def elements(run: Run, value: object) -> Sequence[object]:
     elif isinstance(value, dict):
         items = [value[key] for key in sorted_keys(value)]
     elif isinstance(value, int) and kind is not bool:
-        items = range(max(value, 0))
+        items = range(max(value, 0)) if kind is int else Counting(value)
     else:
         items = _items(value)
     run.charge(len(items))
