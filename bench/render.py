@@ -6,8 +6,8 @@ that is measured, decide dependencies, coalesce and check values, render, split 
 rerender       one leaf changed that shows, the release known: as a worker renders a change
 full_rerender  the same change with nothing kept of earlier renders but the chart
 first          from the archive, nothing known of the chart
-restart        the chart known from the disk alone; Helm knows nothing then, and starts at the
-               archive
+restart        what was rendered before known from the disk alone; Helm knows nothing then, and
+               starts at the archive
 
 The last line is JSON; it is kept in bench/results/render.json.
 """
@@ -49,6 +49,7 @@ from whipstaff.errors import OperatorError
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers.compiled import CompiledCharts
 from whipstaff.workers.rendering import Charts
+from whipstaff.workers.snapshots import Snapshots
 
 RESULT = ROOT / "bench" / "results" / "render.json"
 CORPUS = Path(os.environ.get("WHIPSTAFF_CORPUS", ROOT.parent / "shared" / "corpus"))
@@ -120,10 +121,15 @@ class Case:
         )
 
     def from_archive(
-        self, charts: Charts, values: dict[str, Any], digest: str = ""
+        self,
+        charts: Charts,
+        values: dict[str, Any],
+        digest: str = "",
+        kept: CompiledCharts | None = None,
     ) -> rendering.Rendered:
         """Load and render with ours."""
-        return _render(Memory(), self.question(charts.load(str(self.archive), digest)), values)
+        memory = Memory(Snapshots(kept, digest) if kept else None)
+        return _render(memory, self.question(charts.load(str(self.archive), digest)), values)
 
     def changed_values(self, question: Question, runs: int) -> list[str] | None:
         """Return values for so many runs, each with the same leaf changed once more."""
@@ -237,7 +243,8 @@ class Bench:
             _forget()
             self.kept.find("")  # a process asks once which version it is
             charts = Charts(ARCHIVE_BYTES, self.kept)
-            seconds.append(_timed(partial(case.from_archive, charts, values, digest))[0])
+            begin = partial(case.from_archive, charts, values, digest, self.kept)
+            seconds.append(_timed(begin)[0])
         return seconds
 
     def _keep(self, case: Case) -> str:
@@ -245,7 +252,9 @@ class Bench:
         digest = f"sha256:{hashlib.sha256(case.archive.read_bytes()).hexdigest()}"
         chart = charts.load(str(case.archive), digest)
         values = loader.parse_values(case.text.encode(), "values.yaml")
-        charts.keep(digest, _render(Memory(), case.question(chart), values).chart)
+        memory = Memory(Snapshots(self.kept, digest))
+        charts.keep(digest, _render(memory, case.question(chart), values).chart)
+        memory.save()
         return digest
 
 
@@ -352,7 +361,10 @@ def main() -> None:
         bench.measure("", next(iter(charts.values()))[:1])  # imports, and the other side's heap
         for number, (chart, cases) in enumerate(charts.items(), 1):
             print(f"{number}/{len(charts)} {chart}", file=sys.stderr, flush=True)
-            rows.append(bench.measure(chart, cases))
+            try:
+                rows.append(bench.measure(chart, cases))
+            except OperatorError as error:
+                bench.skipped.append(f"{chart}: {error}")
     print("\n".join(_table(rows)))
     for name, what in {"skipped": bench.skipped, "different": bench.different}.items():
         print(f"{name}: {len(what)}", *what, sep="\n  ")

@@ -11,7 +11,7 @@ Whenever a change cannot be followed with certainty, everything is rendered anew
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from whipstaff.chart import manifests, record, rendering, schema
 from whipstaff.chart.capabilities import Capabilities
@@ -82,6 +82,7 @@ class _Kept:
     leaves: int  # how many values there are, about
     done: dict[str, _Done] = field(default_factory=dict)
     places: "Places | None" = None
+    is_saved: bool = False
 
     @property
     def traced_values(self) -> TracedMap:
@@ -95,6 +96,58 @@ class _Kept:
         return held + self.leaves * _LEAF_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class SavedTemplate:
+    """What one template gave, which is a function of its reads and writes nothing but scalars.
+
+    Each of `writes` is a map's number and a key, with the value unless the key was taken away.
+    """
+
+    path: str
+    reads: frozenset[Place]
+    writes: list[tuple[int, str] | tuple[int, str, object]]
+    steps: int
+    text: str
+    parts: tuple[Document | Hook, ...] | None
+
+    @classmethod
+    def of(cls, path: str, done: _Done) -> "SavedTemplate | None":
+        """Return None for one that must run again."""
+        writes = done.footprint.writes
+        values = [value for _, value in writes.values()]
+        if not done.footprint.pure or any(
+            type(one) not in SCALARS and one is not MISSING for one in values
+        ):
+            return None
+        listed = [
+            place if value is MISSING else (*place, value) for place, (_, value) in writes.items()
+        ]
+        return cls(path, done.footprint.reads, listed, done.steps, done.text, done.parts)
+
+    def done(self, maps: Mapping[int, TracedMap]) -> _Done:
+        """Return it for data whose maps have the same numbers."""
+        writes: Written = {
+            (number, key): (maps[number], value[0] if value else MISSING)
+            for number, key, *value in self.writes
+        }
+        return _Done(self.text, Footprint(self.reads, writes, pure=True), self.steps, self.parts)
+
+
+Saved = list[SavedTemplate]
+
+
+class Store(Protocol):
+    """Where rendered templates outlive the process."""
+
+    def find(self, question: Question, values: JsonObject) -> Saved | None:
+        """What was stored for exactly this, by this very version of the code."""
+        ...
+
+    def store(self, question: Question, values: JsonObject, saved: Saved) -> None:
+        """Keep what was rendered, for `find`."""
+        ...
+
+
 class _Unfollowable(Exception):
     """The data changed in a way that cannot be done to the kept data."""
 
@@ -102,8 +155,9 @@ class _Unfollowable(Exception):
 class Memory:
     """How one release of one chart was rendered last."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
         self._kept: _Kept | None = None
+        self._store = store
 
     @property
     def bytes_held(self) -> int:
@@ -118,13 +172,26 @@ class Memory:
         kept, self._kept = self._kept, None
         changes = _Changes()
         if kept is None or not _fits(kept.question, question):
-            kept = _begun(question, values)
+            saved = self._store.find(question, values) if self._store else None
+            kept = _begun(question, values, saved)
         else:
             kept = _followed(kept, question, values, changes)
         _Pass(kept, changes, scope).run()
         rendered = _rendered(kept)
         self._kept = kept
         return rendered
+
+    def save(self) -> None:
+        """Store the last render, if it is new and can be stored."""
+        kept = self._kept
+        if self._store is None or kept is None or kept.is_saved:
+            return
+        kept.is_saved = True
+        if any(one.footprint.writes and not one.footprint.pure for one in kept.done.values()):
+            return  # what they write next time is not what others read of it this time
+        templates = (SavedTemplate.of(path, one) for path, one in kept.done.items())
+        saved = [one for one in templates if one]
+        self._store.store(kept.question, kept.values, saved)
 
 
 def _fits(last: Question, now: Question) -> bool:
@@ -138,11 +205,11 @@ def _fits(last: Question, now: Question) -> bool:
 # -- from values to traced data ----------------------------------------------------------------
 
 
-def _begun(question: Question, values: JsonObject) -> _Kept:
-    """Start anew."""
+def _begun(question: Question, values: JsonObject, saved: Saved | None) -> _Kept:
+    """Start anew, or from what another process rendered of the same."""
     warnings: list[str] = []
     chart, own_values = rendering.decided(question.chart, values, warnings.append)
-    return _staged(question, values, chart, own_values, warnings)
+    return _staged(question, values, chart, own_values, warnings, saved)
 
 
 def _staged(
@@ -151,12 +218,19 @@ def _staged(
     chart: Chart,
     own_values: JsonObject,
     warnings: Iterable[str],
+    saved: Saved | None = None,
 ) -> _Kept:
     approved = schema.Approved() if _is_to_validate(question, chart) else None
-    plain_values = _checked(question, chart, own_values, approved)
+    if saved is None:
+        plain_values = _checked(question, chart, own_values, approved)
+    else:  # it was checked before it was rendered
+        plain_values = own_values if approved is None else _plain(own_values)
     tracer = Tracer()
     stage = Stage(chart, own_values, question.release, question.capabilities, tracer)
+    done = {one.path: one.done(tracer.made) for one in saved or ()}
     tracer.settle()
+    if saved is None:
+        stage.parse()
     return _Kept(
         question,
         values,
@@ -168,6 +242,8 @@ def _staged(
         stage,
         tuple(chart.crds()),
         _count(own_values),
+        done,
+        is_saved=saved is not None,
     )
 
 
@@ -190,6 +266,8 @@ def _followed(kept: _Kept, question: Question, values: JsonObject, changes: "_Ch
     if question.release != kept.question.release:
         node = cast("TracedMap", peek(kept.stage.data, "Release"))
         _Patch(kept.tracer, changes).apply(node, question.release.as_values())
+    if kept.values is not values or kept.question != question:
+        kept.is_saved = False
     kept.values, kept.question = values, question
     return kept
 
@@ -210,10 +288,14 @@ def _checked(
     What equals a part of the last values is that part, which was approved of already.
     """
     if approved is not None:
-        own_values = cast("JsonObject", _reusing(last, record.plain(own_values)))
+        own_values = cast("JsonObject", _reusing(last, _plain(own_values)))
         schema.validate_again(chart, own_values, approved)
     rendering.check_kube_version(chart, question.capabilities)
     return own_values
+
+
+def _plain(values: JsonObject) -> JsonObject:
+    return cast("JsonObject", record.plain(values))
 
 
 def _reusing(old: object, new: object) -> object:
@@ -515,6 +597,12 @@ class _Pass:
         footprint = self._tracer.end()
         if last is not None:
             self._compare(last.footprint.writes, footprint.writes)
+        elif not footprint.pure:
+            # Nobody knows what it wrote last; a pure one writes what it wrote.
+            self._compare(
+                {place: (node, MISSING) for place, (node, _) in footprint.writes.items()},
+                footprint.writes,
+            )
         parts = last.parts if last is not None and last.text == text else None
         return _Done(text, footprint, steps - self._budget.steps, parts)
 

@@ -16,6 +16,10 @@ class File:
     data: bytes
     modified: str = ""
 
+    def __reduce__(self) -> tuple[type["File"], tuple[str, bytes, str]]:
+        # Charts come from disk with hundreds of these, and the way of dataclasses is slow.
+        return File, (self.name, self.data, self.modified)
+
 
 @dataclass(frozen=True, slots=True)
 class Maintainer:

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
 
 from whipstaff.chart import dependencies, engines, manifests, schema
@@ -31,7 +31,7 @@ from whipstaff.template.errors import LimitExceeded, TemplateError
 
 if TYPE_CHECKING:
     from whipstaff.jinja.engine import ChartTemplates
-    from whipstaff.template.engine import Budget, Engine
+    from whipstaff.template.engine import Budget, Engine, TemplateSet
     from whipstaff.template.scope import RenderScope
     from whipstaff.template.tracing import Tracer
 
@@ -173,12 +173,13 @@ def execute(
 ) -> dict[str, str]:
     """Render every template but the partials, in Helm's order; they share their values."""
     stage = Stage(chart, values, release, capabilities)
+    stage.parse()
     budget = stage.budget(scope)
     return {path: stage.render(path, scope, budget) for path in stage.order}
 
 
 class Stage:
-    """The templates of a chart, parsed, in the order they are rendered, with the data they share.
+    """The templates of a chart in the order they are rendered, with the data they share.
 
     With a tracer its maps are traced, and `values` is the traced form of the root chart's.
     """
@@ -198,11 +199,7 @@ class Stage:
             chart, {**top, "Values": ChartValues(values)}, self._templates, is_root=True
         )
         order = parse_order(self._templates)
-        with self._named_errors():
-            self._parsed = _engine().parse(
-                {path: self._templates[path].source for path in order},
-                order=[path for path in order if self._templates[path].jinja2 is None],
-            )
+        self._named: list[JsonObject] = []  # what is common.Values besides ChartValues
         self.order = tuple(path for path in order if not posixpath.basename(path).startswith("_"))
         self.data: JsonObject = data
         if tracer is not None:
@@ -212,8 +209,24 @@ class Stage:
         self.data = cast("JsonObject", tracer.adopt(self.data))
         for template in self._templates.values():
             template.data = cast("JsonObject", tracer.adopt(template.data))
-        for values in tracer.named:
-            self._parsed.name_values(values)
+        self._named += tracer.named
+
+    @cached_property
+    def _parsed(self) -> "TemplateSet":
+        # Parsing is left until a template runs: after a restart there may be none.
+        order = parse_order(self._templates)
+        parsed = _parser().parse(
+            {path: self._templates[path].source for path in order},
+            order=[path for path in order if self._templates[path].jinja2 is None],
+        )
+        for values in self._named:
+            parsed.name_values(values)
+        return parsed
+
+    def parse(self) -> None:
+        """Parse all templates, partials too; RenderFailed if one is no template."""
+        with self._named_errors():
+            self._parsed  # noqa: B018 - it is made when it is first asked for
 
     def budget(self, scope: "RenderScope") -> "Budget":
         """Return what all templates together may take."""
@@ -270,7 +283,17 @@ def code_of(templates: Iterable[tuple[str, str]]) -> bytes:
 
 def take_code(data: bytes) -> None:
     """Use what `code_of` gave; it is executed as it is, so nobody else may have had it in hand."""
-    _engine().load(data)
+    _code_taken.append(data)
+
+
+_code_taken: list[bytes] = []  # read when the first template is to be parsed
+
+
+def _parser() -> "Engine":
+    engine = _engine()
+    while _code_taken:
+        engine.load(_code_taken.pop())
+    return engine
 
 
 @cache

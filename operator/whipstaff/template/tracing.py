@@ -88,6 +88,7 @@ class Tracer:
     def __init__(self) -> None:
         self._numbers = 0
         self._adopted: dict[int, tuple[object, object]] = {}
+        self.made: dict[int, TracedMap] = {}  # by number, until `settle`
         self._reads: set[Place] = set()
         self.note: Final = self._reads.add
         self._written: dict[tuple[int, str], TracedMap] = {}  # by the template at work
@@ -124,13 +125,15 @@ class Tracer:
         return made
 
     def settle(self) -> None:
-        """Forget which plain map became which traced one."""
+        """Forget which plain map became which traced one, and which were made."""
         self._adopted.clear()
+        self.made.clear()
 
     def empty_map(self) -> TracedMap:
         """A new traced map without entries."""
         self._numbers += 1
-        return TracedMap(self, self._numbers)
+        made = self.made[self._numbers] = TracedMap(self, self._numbers)
+        return made
 
     # -- one template after the other ----------------------------------------------------------
 

@@ -40,26 +40,37 @@ class CompiledCharts:
 
     def find(self, digest: str) -> tuple[Chart, bytes] | None:
         """Return a chart and its code for `rendering.take_code`; None if it is not to be had."""
-        with suppress(OSError), self._opened() as folder:
-            name = _name(digest)
-            data = _read_own(name, folder)
-            if data is None or not _is_whole(data):
-                return None
-            os.utime(name, dir_fd=folder, follow_symlinks=False)  # used now
-            # The checks above are why this is safe to read.
-            chart, code = marshal.loads(memoryview(data)[_CHECKSUM_BYTES:])  # noqa: S302
-            return pickle.loads(chart), code  # noqa: S301
-        return None
+        body = self.find_bytes(digest)
+        if body is None:
+            return None
+        # What `find_bytes` checked is why this is safe to read.
+        chart, code = marshal.loads(body)  # noqa: S302
+        return pickle.loads(chart), code  # noqa: S301
 
     def store(self, digest: str, chart: Chart, code: bytes) -> None:
         """Keep a chart and its code, if they can be kept."""
         body = marshal.dumps((pickle.dumps(chart, pickle.HIGHEST_PROTOCOL), code))
+        self.store_bytes(digest, body)
+
+    def find_bytes(self, key: str) -> memoryview | None:
+        """Return what was stored under a key by this build of the operator, whole and by us."""
+        with suppress(OSError), self._opened() as folder:
+            name = _name(key)
+            data = _read_own(name, folder)
+            if data is None or not _is_whole(data):
+                return None
+            os.utime(name, dir_fd=folder, follow_symlinks=False)  # used now
+            return memoryview(data)[_CHECKSUM_BYTES:]
+        return None
+
+    def store_bytes(self, key: str, body: bytes) -> None:
+        """Keep bytes under a key, if they can be kept."""
         if len(body) > min(FILE_BYTES_LIMIT, self._bytes_limit):
             return
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             with self._opened() as folder:
-                _write_own(_name(digest), _checksum(body) + body, folder)
+                _write_own(_name(key), _checksum(body) + body, folder)
                 self._make_room(folder)
 
     @contextmanager

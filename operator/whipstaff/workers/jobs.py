@@ -4,16 +4,19 @@ The engine and the chart pipeline are imported by the first job that needs them:
 decodes stored releases stays small.
 """
 
+import base64
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
 from whipstaff.release import codec
+from whipstaff.release.packed import PackedText
 from whipstaff.workers import documents
 from whipstaff.workers.protocol import JobKind, JsonObject, Limits
 
 if TYPE_CHECKING:
+    from whipstaff.workers.compiled import CompiledCharts
     from whipstaff.workers.rendering import Charts, Lookup, Releases
 
 
@@ -26,19 +29,23 @@ class Workshop:
         self.template = ""  # that is being rendered
 
     @cached_property
-    def _charts(self) -> "Charts":
+    def _kept(self) -> "CompiledCharts | None":
         from whipstaff.workers.compiled import CompiledCharts  # noqa: PLC0415
-        from whipstaff.workers.rendering import Charts  # noqa: PLC0415
 
         folder = self._limits.compiled_folder
-        kept = CompiledCharts(Path(folder)) if folder else None
-        return Charts(self._limits.archive_bytes, kept)
+        return CompiledCharts(Path(folder)) if folder else None
+
+    @cached_property
+    def _charts(self) -> "Charts":
+        from whipstaff.workers.rendering import Charts  # noqa: PLC0415
+
+        return Charts(self._limits.archive_bytes, self._kept)
 
     @cached_property
     def _releases(self) -> "Releases":
         from whipstaff.workers.rendering import Releases  # noqa: PLC0415
 
-        return Releases()
+        return Releases(self._kept)
 
     def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
         """Do one job."""
@@ -46,6 +53,8 @@ class Workshop:
         match kind:
             case JobKind.DECODE:
                 return decode(**arguments)
+            case JobKind.ENCODE:
+                return encode(**arguments)
             case JobKind.INDEX:
                 from whipstaff.workers import index  # noqa: PLC0415
 
@@ -64,6 +73,12 @@ class Workshop:
 
     def _begin(self, template: str) -> None:
         self.template = template
+
+
+def encode(record: JsonObject, manifest: str) -> JsonObject:
+    """Return a release as it is stored; `manifest` is that of the record, packed, in base64."""
+    record["manifest"] = str(PackedText(base64.b64decode(manifest)))
+    return {"payload": codec.encode(record)}
 
 
 def decode(data: str, name: str) -> JsonObject:

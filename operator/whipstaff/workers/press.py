@@ -84,7 +84,7 @@ class _Sheet:
 
 @dataclass(slots=True)
 class Press:
-    """Renders one release of one chart, again and again."""
+    """Renders one release of one chart, again and again; `save` outlives the process."""
 
     _memory: Memory = field(default_factory=Memory)
     _namespace: str = ""
@@ -94,6 +94,10 @@ class Press:
     def bytes_held(self) -> int:
         """About how much memory this keeps."""
         return self._memory.bytes_held
+
+    def save(self) -> None:
+        """Store what was rendered last, where that is wanted."""
+        self._memory.save()
 
     def render(
         self, chart: Chart, order: JsonObject, info: ReleaseInfo, scope: RenderScope

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from whipstaff.chart import archive, rendering
 from whipstaff.chart import record as chart_record
+from whipstaff.chart.incremental import Memory
 from whipstaff.chart.model import Chart, CRDFile
 from whipstaff.chart.rendering import ReleaseInfo
 from whipstaff.errors import (
@@ -31,6 +32,7 @@ from whipstaff.workers import documents
 from whipstaff.workers.compiled import CompiledCharts
 from whipstaff.workers.press import Press
 from whipstaff.workers.protocol import Limits
+from whipstaff.workers.snapshots import Snapshots
 
 Lookup = Callable[[str, str, str, str], JsonObject]
 
@@ -127,6 +129,7 @@ def scope(limits: Limits, lookup: Lookup, begin: Callable[[str], None]) -> Rende
     """Give templates the time, randomness and the cluster; `begin` hears of each of them."""
     return RenderScope(
         _Effects(_now, _SystemRandom(), _in_template(lookup)),
+        jinja2_charts=limits.jinja2_charts,
         limits=ScopeLimits(output_bytes=limits.output_bytes),
         begin=begin,
     )
@@ -135,7 +138,10 @@ def scope(limits: Limits, lookup: Lookup, begin: Callable[[str], None]) -> Rende
 class Releases:
     """What was rendered last for each release, up to a number of bytes."""
 
-    def __init__(self, bytes_limit: int = _MEMORY_BYTES) -> None:
+    def __init__(
+        self, kept: CompiledCharts | None = None, bytes_limit: int = _MEMORY_BYTES
+    ) -> None:
+        self._kept = kept
         self._bytes_limit = bytes_limit
         self._presses: OrderedDict[tuple[str, ...], Press] = OrderedDict()
         self._sizes: dict[tuple[str, ...], int] = {}
@@ -143,10 +149,15 @@ class Releases:
     def take(self, order: JsonObject) -> Press:
         """Return what is known of a release; the caller gives it back if all went well."""
         self._sizes.pop(_key(order), None)
-        return self._presses.pop(_key(order), None) or Press()
+        press = self._presses.pop(_key(order), None)
+        if press is None:
+            store = Snapshots(self._kept, order["digest"]) if self._kept else None
+            press = Press(Memory(store))
+        return press
 
     def give_back(self, order: JsonObject, press: Press) -> None:
         """Keep what was rendered, and forget what was not asked for the longest."""
+        press.save()
         key = _key(order)
         self._presses[key], self._sizes[key] = press, press.bytes_held
         while sum(self._sizes.values()) > self._bytes_limit:
