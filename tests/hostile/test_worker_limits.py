@@ -7,13 +7,15 @@ import time
 
 import pytest
 
-from tests.builders.hostile_charts import MEBIBYTE, Guard, a_stored_release, laughs
+from tests.builders.hostile_charts import MEBIBYTE, Guard, a_stored_release, incompressible, laughs
+from tests.builders.releases import a_revision
 from whipstaff.errors import (
     ChartUnavailable,
     RenderFailed,
     RenderLimit,
     RenderTimeout,
     StorageCorrupt,
+    StorageTooLarge,
 )
 from whipstaff.settings import Settings
 from whipstaff.workers.pool import WorkerPool
@@ -163,3 +165,72 @@ async def test_an_index_that_fills_the_memory_is_the_repositorys_fault(guard, tm
     job = guard.measure(guard.pool.compact_index(source, tmp_path / "compact", URL))
     with pytest.raises((ChartUnavailable, RenderTimeout), match=r"index .*more than"):
         await job
+
+
+LINES = "{{ range %d }}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a{{ . }}}\n"
+MANY_OBJECTS = f"{LINES}data: {{a: b, c: d, e: f, g: h}}\n{{{{ end }}}}"
+LARGE_OBJECTS = f"{LINES}data: {{a: {{{{ repeat 900 `x` }}}} }}\n{{{{ end }}}}"
+
+
+@pytest.mark.parametrize(
+    ("template", "count"),
+    [
+        pytest.param(MANY_OBJECTS % 9_900, 9_900, id="many small objects"),
+        pytest.param(LARGE_OBJECTS % 9_900, 9_900, id="ten mebibytes of text"),
+    ],
+)
+async def test_a_large_render_costs_the_main_process_little(tmp_path, template, count):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    rendering = await guard.render(template)
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    assert len(rendering.objects) == count
+    assert [body["metadata"]["name"] for body in rendering.objects] == [
+        f"a{number}" for number in range(count)
+    ]
+    assert str(rendering.manifest).count("\n# Source: ") == count
+    await guard.pool.close()
+
+
+async def test_a_large_release_is_stored_as_a_small_one_is(tmp_path):
+    guard = await a_guard(tmp_path)
+    rendering = await guard.render(LARGE_OBJECTS % 5_000)
+    whole = a_revision(manifest=str(rendering.manifest), objects=rendering.objects)
+    packed = a_revision(manifest=rendering.manifest, objects=rendering.objects)
+    encoded = await guard.measure(guard.pool.encode(packed))
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    assert encoded == await guard.pool.encode(whole)
+    await guard.pool.close()
+
+
+async def test_what_no_api_server_reads_is_refused_by_name(tmp_path):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    keys = "{{ range 400000 }}  k{{ . }}: v\n{{ end }}"
+    template = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{keys}"
+    with pytest.raises(RenderLimit, match=r"ConfigMap a takes .* that an API server reads"):
+        await guard.render(template)
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    await guard.pool.close()
+
+
+async def test_a_manifest_that_fits_into_no_secret_is_refused_before_it_is_applied(tmp_path):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    noise = "{{ range 9 }}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a{{ . }}}\n"
+    template = f"{noise}data: {{a: {{{{ randAlphaNum 900000 }}}} }}\n{{{{ end }}}}"
+    with pytest.raises(StorageTooLarge, match="packed, more than the 1048576 that fit into a Secr"):
+        await guard.render(template)
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    await guard.pool.close()
+
+
+async def test_files_that_would_not_be_stored_stay_in_the_worker(tmp_path):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    files = {f"files/{number}": incompressible(64 << 10) * 60 for number in range(3)}
+    rendering = await guard.render("", **files)
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    assert rendering.chart["metadata"]["name"] == "echo"
+    assert rendering.chart["files"] == []
+    await guard.pool.close()

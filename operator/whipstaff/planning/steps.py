@@ -37,7 +37,7 @@ class InstallCRDs:
     Comes before the lock: CRDs are in no record, so a resumed revision could not bring them.
     """
 
-    crds: tuple[JsonObject, ...]
+    crds: Sequence[JsonObject]
     replace: bool  # also those that exist
 
 
@@ -167,7 +167,7 @@ class Change:
     options: ActionOptions
     stored: bool = False  # the revision was stored before a kill
     namespaces: tuple[str, ...] = ()  # to be created
-    crds: tuple[JsonObject, ...] = ()
+    crds: Sequence[JsonObject] = ()
     unasked: tuple[JsonObject, ...] = ()  # until the namespaces and crds above are there
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
+from whipstaff.release.packed import PackedText
 from whipstaff.release.revision import (
     Hook,
     JsonObject,
@@ -210,11 +211,11 @@ class RenderRequest:
 class Rendering:
     """What a chart and its values give; `same_as_current` leaves all else of it empty."""
 
-    manifest: str = ""
-    objects: tuple[JsonObject, ...] = ()
+    manifest: str | PackedText = ""  # packed where it is long, as the objects are
+    objects: Sequence[JsonObject] = ()
     hooks: tuple[Hook, ...] = ()
     notes: str = ""
-    crds: tuple[JsonObject, ...] = ()  # of crds/, parsed, parents first
+    crds: Sequence[JsonObject] = ()  # of crds/, parsed, parents first
     chart: JsonObject = field(default_factory=dict)  # the record that Helm stores
     manifest_digest: str = ""  # of manifest and hooks; 63 characters at most, fit for a label
     same_as_current: bool = False

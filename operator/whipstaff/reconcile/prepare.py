@@ -195,7 +195,7 @@ class Preparation:
         return ""
 
     async def _checked(
-        self, revision: Revision, crds: tuple[JsonObject, ...], namespaces: tuple[str, ...]
+        self, revision: Revision, crds: Sequence[JsonObject], namespaces: tuple[str, ...]
     ) -> Change:
         assert self._decision.action is not None  # noqa: S101 - only called with one
         change = await self._change(self._decision.action, revision, crds, stored=False)
@@ -208,7 +208,7 @@ class Preparation:
         return change
 
     async def _change(
-        self, action: Action, revision: Revision, crds: tuple[JsonObject, ...], *, stored: bool
+        self, action: Action, revision: Revision, crds: Sequence[JsonObject], *, stored: bool
     ) -> Change:
         spec, options = self._release.spec, self._options(action)
         others = [header for header in self._seen.headers if header.number != revision.number]

@@ -1,9 +1,12 @@
 """The words for one stored release: Helm's own, as `helm history` shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
+
+if TYPE_CHECKING:
+    from whipstaff.release.packed import PackedText
 
 JsonObject = dict[str, Any]
 RevisionNumber = NewType("RevisionNumber", int)  # Helm's, from 1; never reused
@@ -102,8 +105,8 @@ class Revision:
     status: ReleaseStatus
     chart: JsonObject  # as Helm stores it: metadata, lock, templates, values, schema, files
     config: JsonObject  # the user's values only
-    manifest: str
-    objects: tuple[JsonObject, ...]  # the manifest, parsed, in install order
+    manifest: "str | PackedText"
+    objects: Sequence[JsonObject]  # the manifest, parsed, in install order
     hooks: tuple[Hook, ...] = ()
     description: str = ""
     notes: str = ""

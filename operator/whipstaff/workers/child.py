@@ -22,6 +22,7 @@ from whipstaff.errors import (
     RenderLimit,
     RenderTimeout,
     StorageCorrupt,
+    StorageTooLarge,
     from_record,
     to_record,
 )
@@ -61,14 +62,17 @@ class Child:
         while (message := self._receive()) is not None:
             kind = JobKind(message[FrameKind.JOB])
             self._questions = 0
-            self._write(self._work(workshop, kind, message["arguments"]))
+            for frame in self._work(workshop, kind, message["arguments"]):
+                self._write(frame)
 
-    def _work(self, workshop: jobs.Workshop, kind: JobKind, arguments: JsonObject) -> bytes:
+    def _work(self, workshop: jobs.Workshop, kind: JobKind, arguments: JsonObject) -> list[bytes]:
         try:
             with _cpu_seconds(self._limits.cpu_seconds):
                 result = workshop.run(kind, arguments)
                 fat = _resident_bytes() > self._limits.recycle_bytes
-                return protocol.pack_result({FrameKind.RESULT: result, "recycle": fat})
+                if kind is JobKind.RENDER:
+                    return protocol.rendered_frames(result, recycle=fat)
+                return [protocol.pack_result({FrameKind.RESULT: result, "recycle": fat})]
         except (Exception, _CPUSpent) as error:  # noqa: BLE001 - nor may a fault of ours end a worker
             signal.setitimer(signal.ITIMER_PROF, 0)
             _use_reserve()
@@ -79,7 +83,7 @@ class Child:
         # The error held the frames of the job and all their data; now there is room for words.
         frame = protocol.pack({FrameKind.ERROR: to_record(failure), "recycle": spent})
         _keep_reserve()
-        return frame
+        return [frame]
 
     def _told(self, kind: JobKind, template: str, error: BaseException) -> OperatorError:
         """Say what ended a job, in an error that holds nothing else."""
@@ -132,6 +136,8 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return RenderLimit(text)
         case JobKind.DECODE:
             return StorageCorrupt(text)
+        case JobKind.ENCODE:
+            return StorageTooLarge(text)
         case JobKind.INDEX:
             return ChartUnavailable(text)
         case JobKind.INSPECT:

@@ -5,13 +5,16 @@ job of one that died is tried once more.
 """
 
 import asyncio
+import base64
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from whipstaff.errors import OperatorError, WorkerLost
 from whipstaff.reconcile.ports import Lookup, Rendering, RenderRequest
 from whipstaff.release import codec
+from whipstaff.release.packed import PackedObjects, PackedText
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject, Revision
 from whipstaff.settings import Settings
 from whipstaff.workers.process import Worker
@@ -57,7 +60,13 @@ class WorkerPool:
 
     async def encode(self, revision: Revision) -> str:
         """Encode what we made ourselves; StorageTooLarge if it would not fit."""
-        return await asyncio.to_thread(_encode, revision)
+        if not isinstance(revision.manifest, PackedText):
+            return await asyncio.to_thread(_encode, revision)
+        record = {**codec.to_record(revision), "manifest": ""}
+        manifest = base64.b64encode(revision.manifest.data).decode("ascii")
+        arguments = {"record": record, "manifest": manifest}
+        found = await self._run(JobKind.ENCODE, arguments, _no_lookup)
+        return str(found["payload"])
 
     async def compact_index(self, source: Path, target: Path, url: str) -> None:
         """Read a repository's index.yaml in `source`, write its entries to `target`."""
@@ -153,14 +162,18 @@ def _rendering(found: JsonObject) -> Rendering:
         return Rendering(same_as_current=True)
     return Rendering(
         manifest=found["manifest"],
-        objects=tuple(found["objects"]),
+        objects=_sequence(found["objects"]),
         hooks=tuple(map(_hook, found["hooks"])),
         notes=found["notes"],
-        crds=tuple(found["crds"]),
+        crds=_sequence(found["crds"]),
         chart=found["chart"],
         manifest_digest=found["manifest_digest"],
         warnings=tuple(found["warnings"]),
     )
+
+
+def _sequence(found: Sequence[JsonObject]) -> Sequence[JsonObject]:
+    return found if isinstance(found, PackedObjects) else tuple(found)
 
 
 def _hook(found: dict[str, Any]) -> Hook:

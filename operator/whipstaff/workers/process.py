@@ -82,12 +82,16 @@ class Worker:
     async def _converse(self, kind: JobKind, answer: Answer) -> JsonObject:
         patience_seconds = self._limits.cpu_seconds * _WALL_FACTOR
         questions = 0
+        parts = protocol.Parts()
         while True:
             before = asyncio.get_running_loop().time()
             message = await self._receive(kind, patience_seconds)
             patience_seconds -= asyncio.get_running_loop().time() - before
+            if FrameKind.PART in message:
+                parts.take(message)
+                continue
             if FrameKind.QUESTION not in message:
-                return self._outcome(message)
+                return parts.complete(self._outcome(message))
             questions += 1
             if questions > protocol.LOOKUPS_LIMIT:
                 raise protocol.BrokenFrameError("too many questions")
