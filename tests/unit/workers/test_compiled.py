@@ -200,7 +200,7 @@ def stored(tmp_path, folder):
 def test_a_known_chart_is_neither_read_nor_compiled_again(stored, folder, monkeypatch):
     path, digest = stored
     path.unlink()
-    monkeypatch.setattr(definitions, "parse", None)
+    monkeypatch.setattr(definitions.Source, "trees", None)
     monkeypatch.setattr(definitions, "compile_body", None)
     chart = Charts(1 << 20, CompiledCharts(folder)).load(str(path), digest)
     assert render(chart).manifest == "---\n# Source: demo/templates/a.yaml\na: 1\n\n"
