@@ -10,10 +10,11 @@ import posixpath
 import re
 import tarfile
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from whipstaff.chart import loader
+from whipstaff.chart import loader, plain_tar
 from whipstaff.chart.model import Chart, File
 from whipstaff.errors import ChartInvalid, ChartPathIllegal, ChartTooDeep, ChartTooLarge
 from whipstaff.golang.strconv import quote
@@ -65,9 +66,8 @@ def members(data: bytes, budget: Budget | None = None) -> list[File]:
         raise ChartInvalid(f"not a gzip archive ({content_type(data)})")
     compressed = io.BytesIO(data)
     try:
-        _measure(compressed)
-        compressed.seek(0)
-        files = _read_members(gzip.GzipFile(fileobj=compressed), budget or Budget())
+        plain = _measured(compressed)
+        files = _files_in(plain, compressed, budget or Budget())
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         position = compressed.tell()
         raise ChartInvalid(f"broken gzip archive after byte {position}: {error}") from error
@@ -90,52 +90,84 @@ def content_type(data: bytes) -> str:
     return "application/octet-stream"
 
 
-def _measure(compressed: io.BytesIO) -> None:
-    """Read an archive to its end once, keeping nothing: a bomb must not fill the memory first."""
+def _measured(compressed: io.BytesIO) -> bytes | None:
+    """Read an archive to its end; return what is in it, None if that is much.
+
+    Nothing is kept of what is much: a bomb must not fill the memory first.
+    """
     bytes_in = len(compressed.getbuffer())
     ratio_limit = max(_EXPANSION_FREE_BYTES, MAX_EXPANSION * bytes_in)
-    plain = gzip.GzipFile(fileobj=compressed)
+    archive = gzip.GzipFile(fileobj=compressed)
     bytes_out = 0
-    while chunk := plain.read(_CHUNK_BYTES):
+    chunks: list[bytes] = []
+    while chunk := archive.read(_CHUNK_BYTES):
         bytes_out += len(chunk)
         if bytes_out > MAX_TOTAL_BYTES + MAX_MEMBERS * _HEADER_BYTES:
             raise _too_large()
         if bytes_out > ratio_limit:
             raise ChartTooLarge(f"chart expands to more than {MAX_EXPANSION} times its archive")
+        if bytes_out <= _EXPANSION_FREE_BYTES:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+    return b"".join(chunks) if bytes_out <= _EXPANSION_FREE_BYTES else None
 
 
-def _read_members(stream: gzip.GzipFile, budget: Budget) -> list[File]:
+def _files_in(plain: bytes | None, compressed: io.BytesIO, budget: Budget) -> list[File]:
     files: list[File] = []
     seen: set[str] = set()
-    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
-        for member in archive:
-            if not member.isdir():
-                files.append(_read_member(archive, member, budget))
-                if files[-1].name in seen:
-                    raise ChartInvalid("the archive has this file twice", where=files[-1].name)
-                seen.add(files[-1].name)
+    members = None if plain is None else plain_tar.members(plain)
+    for file in (
+        _plain_files(members, budget) if members is not None else _streamed(compressed, budget)
+    ):
+        if file.name in seen:
+            raise ChartInvalid("the archive has this file twice", where=file.name)
+        seen.add(file.name)
+        files.append(file)
     return files
 
 
-def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget) -> File:
+def _plain_files(members: Iterable[plain_tar.Member], budget: Budget) -> Iterator[File]:
+    for member in members:
+        name = _admitted(member.name, member.size, budget, is_file=True)
+        yield _file(name, member.content, member.modified, budget)
+
+
+def _streamed(compressed: io.BytesIO, budget: Budget) -> Iterator[File]:
+    compressed.seek(0)
+    stream = gzip.GzipFile(fileobj=compressed)
+    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            is_file = member.isreg() and not member.issparse()
+            name = _admitted(member.name, member.size, budget, is_file=is_file)
+            content = archive.extractfile(member)
+            yield _file(name, content.read() if content else b"", member.mtime, budget)
+
+
+def _admitted(member_name: str, size: int, budget: Budget, *, is_file: bool) -> str:
+    """Return the path of a member in the chart; raise what forbids to read it."""
     budget.members -= 1
     if budget.members < 0:
         raise ChartTooLarge(f"chart has more than {MAX_MEMBERS} files")
-    name = _chart_path(member.name)
-    if not member.isreg() or member.issparse():
+    name = _chart_path(member_name)
+    if not is_file:
         raise ChartInvalid("chart contains something else than a regular file", where=name)
-    if member.size > budget.total_bytes:
+    if size > budget.total_bytes:
         raise _too_large()
-    if member.size > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         raise ChartTooLarge(
-            f"decompressed chart file {quote(member.name)} is larger than "
+            f"decompressed chart file {quote(member_name)} is larger than "
             f"the maximum file size {MAX_FILE_BYTES}",
             where=name,
         )
-    content = archive.extractfile(member)
-    data = content.read() if content else b""
+    return name
+
+
+def _file(name: str, data: bytes, modified: float, budget: Budget) -> File:
     budget.total_bytes -= len(data)
-    return File(name, data.removeprefix(_BYTE_ORDER_MARK), _timestamp(member.mtime))
+    return File(name, data.removeprefix(_BYTE_ORDER_MARK), _timestamp(modified))
 
 
 def _too_large() -> ChartTooLarge:

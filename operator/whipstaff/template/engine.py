@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
-from whipstaff.template.definitions import Language, Source
+from whipstaff.template.definitions import Language, Source, collector_paused
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
 from whipstaff.template.parser import ParseError, allow_frames
 from whipstaff.template.runtime import (
@@ -51,6 +51,7 @@ class Engine:
         self._characters = 0
         self._kept: dict[tuple[str, bytes], list[Kept]] = {}
 
+    @collector_paused()
     def parse(self, sources: Mapping[str, str], order: Sequence[str] | None = None) -> TemplateSet:
         """The templates of these files, read in this order; a later definition of a name wins."""
         definitions: dict[str, Definition] = {}

@@ -18,7 +18,6 @@ from whipstaff.template.nodes import (
     Continue,
     If,
     Node,
-    Pipe,
     Range,
     Template,
     Text,
@@ -26,6 +25,7 @@ from whipstaff.template.nodes import (
     is_empty,
 )
 from whipstaff.template.parser import ActionParser, ParseError, parse
+from whipstaff.template.quick_actions import ActionText, Unusual, read
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -52,26 +52,6 @@ _CONTROLS = {_IF: If, _WITH: With, _RANGE: Range}
 _APART = frozenset({_DEFINE, _BLOCK})
 
 
-class ActionText(NamedTuple):
-    """What one action says, wherever it stands; positions count from behind its left delimiter.
-
-    `kind` is that of its keyword, 0 where it has none, and `chained` that of an if or with behind
-    an else. It may stand where the variables in `needs` are known, and adds those in `declares`.
-    """
-
-    kind: int
-    chained: int
-    position: int
-    name: str
-    pipe: Pipe | None
-    needs: Sequence[str]
-    declares: Sequence[str]
-
-
-class Unusual(Exception):
-    """A template is not for the quick parser."""
-
-
 class QuickParser:
     """Keeps the actions it has read; every chart says `end` a thousand times."""
 
@@ -91,14 +71,20 @@ class QuickParser:
         found = self._known.get(inner)
         if found is None:
             try:
-                found = ActionText(*ActionParser(inner, self._functions).read())
-            except ParseError as error:
-                raise Unusual from error
+                found = read(inner, self._functions)
+            except Unusual:
+                found = self._read_slowly(inner)
             if len(inner) <= KEPT_CHARACTERS:
                 if len(self._known) >= KEPT_ACTIONS:
                     self._known.clear()
                 self._known[inner] = found
         return found
+
+    def _read_slowly(self, inner: str) -> ActionText:
+        try:
+            return ActionText(*ActionParser(inner, self._functions).read())
+        except ParseError as error:
+            raise Unusual from error
 
 
 class _Open(NamedTuple):
