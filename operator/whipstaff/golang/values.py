@@ -265,6 +265,9 @@ class ChartValues(NamedMap):
     def __len__(self) -> int:
         return len(self.inner)
 
+    def __bool__(self) -> bool:
+        return bool(self.inner)  # a traced map tells that from a look at its size
+
     def __eq__(self, other: object) -> bool:
         return self.inner == (other.inner if isinstance(other, ChartValues) else other)
 
