@@ -125,9 +125,11 @@ def _below(limit):
 def case(choices):
     wrong = choices.pick((0, 0, 0, 0, 3, 10))
     given = tuple(_values(choices, CHART) for _ in range(choices.pick((0, 1, 0, 1, 2))))
+    if choices.chance(6):
+        given = tuple(_as_saved(choices, text) for text in given)
     versions = ("1.29", "v1.30.1-eks-1") if choices.chance(10) else ("v1.36.0",)
     return Case(
-        _damaged(choices, _chart(choices, CHART, wrong)),
+        _saved(choices, _damaged(choices, _chart(choices, CHART, wrong))),
         given,
         set=tuple(choices.some(SETS, 3)) if choices.chance(20) else (),
         kube_version=choices.pick(versions),
@@ -271,6 +273,21 @@ def _templates(choices, wrong, *, most, notes):
     if choices.chance(5):
         files["templates/sub/deep.yaml"] = templates.manifest(partials)
     return files
+
+
+def _saved(choices, files):
+    """The files as odd editors save some: without the last line's end, or with carriage returns."""
+    return {
+        name: _as_saved(choices, text) if choices.chance(2) else text
+        for name, text in files.items()
+    }
+
+
+def _as_saved(choices, text):
+    form = choices.below(4)
+    if form < 2:
+        return text.rstrip("\n")
+    return text.replace("\n", "\r\n") if form == 2 else "\ufeff" + text
 
 
 def _damaged(choices, files):

@@ -192,6 +192,10 @@ s b64enc bytes
 s printf format bytes
 s trunc c bytes
 s upper bytes
+s snakecase bytes
+s kebabcase bytes
+s swapcase bytes
+s cat bytes bytes
 i len bytes
 s squote a *
 s upper s

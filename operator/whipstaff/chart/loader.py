@@ -1,7 +1,6 @@
 """From the files of a chart to the chart: which file means what."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from whipstaff.chart import metadata as chartfile
@@ -15,7 +14,7 @@ MAX_FOLDER_NESTING = 20
 
 _V1 = "v1"
 _V2 = "v2"
-_SEPARATOR = re.compile(r"^---([^\n]*)\n?", re.MULTILINE)
+_SEPARATOR = "---"
 
 LoadArchive = Callable[[bytes], Chart]
 
@@ -66,18 +65,30 @@ def parse_values(data: bytes, where: str) -> JsonObject:
         ) from error
 
 
-def _documents(text: str, where: str) -> list[str]:
-    if "---" not in text:
-        return [text]
-    for separator in _SEPARATOR.finditer(text):
-        trailing = separator[1].strip()
-        if trailing and not trailing.startswith("#"):
-            raise ValuesInvalid(
-                f"cannot load {where}: error reading yaml document: "
-                f"invalid Yaml document separator: {trailing}",
-                where=where,
-            )
-    return [part for part in _SEPARATOR.split(text)[::2] if part]
+def _documents(text: str, where: str) -> Iterator[str]:
+    """Cut a values file as Kubernetes' reader does: every line ends with LF, the last one too.
+
+    A separator belongs to the document behind it where nothing is before it.
+    """
+    text = text.replace("\r\n", "\n")
+    lines = text.removesuffix("\n").split("\n") if text else []
+    document: list[str] = []
+    for line in lines:
+        if line.startswith(_SEPARATOR):
+            trailing = line.removeprefix(_SEPARATOR).strip()
+            if trailing and not trailing.startswith("#"):
+                raise ValuesInvalid(
+                    f"cannot load {where}: error reading yaml document: "
+                    f"invalid Yaml document separator: {trailing}",
+                    where=where,
+                )
+            if document:
+                yield "".join(document)
+                document = []
+                continue
+        document.append(f"{line}\n")
+    if document:
+        yield "".join(document)
 
 
 class _Parts:
