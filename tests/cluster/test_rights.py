@@ -20,6 +20,7 @@ IN_NAMESPACES = (
     "rbac.aggregate.enabled=false",
 )
 RESTRICTED = ("rbac.unrestricted=false",)
+TENANT = tuple((group, ["*"], EVERYTHING) for group in ("", "apps", "batch"))
 PATIENCE = "--timeout=60s"
 
 
@@ -36,9 +37,10 @@ def started(folder):
 
 
 def install(cluster, namespace, *settings):
+    """Install the chart, or change what is installed."""
     flags = [flag for setting in settings for flag in ("--set", setting)]
     cluster.helm(
-        *("install", "whipstaff", str(CHART), "-n", namespace, "--create-namespace"),
+        *("upgrade", "--install", "whipstaff", str(CHART), "-n", namespace, "--create-namespace"),
         *("--wait", "--timeout", "60s", *flags),
     )
 
@@ -80,8 +82,7 @@ def restricted(tmp_path_factory, charts):
     cluster = started(tmp_path_factory.mktemp("restricted"))
     cluster.kubectl("create", "namespace", SHOP)
     install(cluster, NAMESPACE, *RESTRICTED)
-    rules = (("", ["*"], EVERYTHING), ("apps", ["*"], EVERYTHING), ("batch", ["*"], EVERYTHING))
-    an_account(cluster, SHOP, "tenant", *rules)
+    an_account(cluster, SHOP, "tenant", *TENANT)
     operator = RunningOperator(cluster).start()
     yield Site(cluster, operator, charts)
     operator.stop()
@@ -105,7 +106,8 @@ def live_through(releases, **spec):
     for name in ("blog", "web"):
         releases.delete(name)
         releases.gone(name)
-    assert [name for name in releases.left_over() if "whipstaff" not in name] == []
+    left = [name for name in releases.left_over() if "blog" in name or "web" in name]
+    assert left == []
 
 
 def test_roles_in_the_watched_namespaces_are_enough_for_a_release_s_life(namespaced):
@@ -154,6 +156,17 @@ def test_the_definition_s_deletion_touches_nothing_though_it_cannot_be_read(name
     cluster.kubectl("wait", "-f", "crds", "--for=condition=Established", PATIENCE)
 
 
+def test_in_a_namespace_too_a_release_may_bring_its_own_rights(namespaced):
+    cluster = namespaced.cluster
+    install(cluster, HOME, *IN_NAMESPACES, *RESTRICTED)
+    an_account(cluster, SHOP, "tenant", *TENANT)
+    since = cluster.audit_log.stat().st_size
+    live_through(namespaced.releases(SHOP), serviceAccountName="tenant")
+    requests = namespaced.requests(since)
+    assert refused([each for each in requests if not each.acting_as]) == []
+    assert any(each.acting_as for each in requests)
+
+
 def test_a_release_that_names_its_account_needs_no_unrestricted_operator(restricted):
     live_through(restricted.releases(SHOP), serviceAccountName="tenant")
     assert refused([each for each in restricted.requests() if not each.acting_as]) == []
@@ -178,7 +191,6 @@ def test_each_right_is_used(restricted):
     found = objects(*RESTRICTED)
     granted = rights_of(found["ClusterRole", "whipstaff"])
     granted |= rights_of(found["Role", "whipstaff-lease"])
-    # A chart's own CRDs and its rights in namespaces differ in nothing but where they hold.
     requests = restricted.requests()
     assert sorted(right for right in granted if not used(right, requests)) == []
 

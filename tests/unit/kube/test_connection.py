@@ -1,6 +1,8 @@
 """Where the API server is and as whom to speak: tokens that rotate, files of all kinds."""
 
+import asyncio
 import json
+import os
 import ssl
 import stat
 import subprocess
@@ -13,6 +15,7 @@ from whipstaff.errors import ClusterRefused
 from whipstaff.kube import connection as connection_module
 from whipstaff.kube.connection import InCluster, Kubeconfig
 
+START = asyncio.create_subprocess_exec
 LIGHT = """
 import sys
 import whipstaff.kube.client, whipstaff.kube.cluster, whipstaff.kube.connection
@@ -147,3 +150,22 @@ def test_the_main_process_imports_nothing_heavy(pytestconfig):
         check=False,
     )
     assert (ended.stdout.strip(), ended.stderr, ended.returncode) == ("", "", 0)
+
+
+async def test_nobody_is_left_reading_a_file_that_nobody_waits_for(tmp_path):
+    pipe = tmp_path / "kubeconfig"
+    os.mkfifo(pipe)  # its reader waits for ever
+    begun = []
+
+    async def begin(*arguments, **options):
+        begun.append(await START(*arguments, **options))
+        return begun[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "create_subprocess_exec", begin)
+        opening = asyncio.create_task(Kubeconfig.open(pipe))
+        while not begun:  # noqa: ASYNC110 - a process that begins has no event to await
+            await asyncio.sleep(0.01)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+    assert begun[0].returncode is not None
