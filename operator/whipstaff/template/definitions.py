@@ -140,7 +140,8 @@ class Definition:
         self._calls += 1
         self.source.is_new = True
         if (
-            self._calls > CALLS_BEFORE_COMPILING
+            self.codes  # they were made to be kept
+            or self._calls > CALLS_BEFORE_COMPILING
             or run.depth > DEPTH_OF_INTERPRETING
             or run.scope.generated is not None  # what is kept is known by frames of compiled code
         ):
