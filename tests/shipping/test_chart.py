@@ -89,7 +89,7 @@ def test_a_wrong_value_is_refused(setting):
 
 def test_each_definition_is_rendered_and_kept_on_uninstall():
     found = objects()
-    for path in (ROOT / "crds").glob("*.yaml"):
+    for path in (CHART / "files" / "crds").glob("*.yaml"):
         definition = yaml.safe_load(path.read_text(encoding="utf-8"))
         body = found["CustomResourceDefinition", definition["metadata"]["name"]]
         assert body == definition
