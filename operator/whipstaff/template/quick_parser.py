@@ -115,8 +115,8 @@ class _Reading:
         self.variables = ["$"]
         self.ranges = 0
 
-    def run(self) -> dict[str, Body]:
-        source, match, known = self.source, _ACTION.match, self.parser.action
+    def run(self) -> dict[str, Body]:  # noqa: C901, PLR0912 - the loop of all loops here
+        source, match, read = self.source, _ACTION.match, self.parser.action
         position = 0
         while (start := source.find("{{", position)) >= 0:
             found = match(source, start)
@@ -129,8 +129,18 @@ class _Reading:
             if text:
                 self.nodes.append(Text(position, text))
             position = found.end()
-            if inner is not None:
-                self.take(known(inner), found.start("inner"))
+            if inner is None:
+                continue
+            action = read(inner)
+            kind, _, at, _, pipe, needs, declares = action
+            if kind == 0 and pipe is not None:
+                if needs or declares:
+                    self.declare(needs, declares)
+                self.nodes.append(Action(at, pipe, found.start(3)))
+            elif kind == _END:
+                self.end()
+            else:
+                self.take(action, found.start(3))
         if self.open:
             raise Unusual
         if position < len(source):
@@ -139,20 +149,15 @@ class _Reading:
         return self.trees
 
     def take(self, action: ActionText, base: int) -> None:
+        """Begin what an action with a keyword begins."""
         kind, _, position, name, pipe, needs, declares = action
-        if kind == _END:
-            self.end()
-            return
         if kind == _ELSE:
             self.otherwise(action, base)
             return
         known = len(self.variables)
         if needs or declares:
             self.declare(needs, declares)
-        if kind == 0:
-            assert pipe is not None, "an action without a keyword"  # noqa: S101
-            self.nodes.append(Action(position, pipe, base))
-        elif kind in _CONTROLS:
+        if kind in _CONTROLS:
             self.control(action, base, known, chained=False)
         elif kind == _TEMPLATE:
             self.nodes.append(Template(position, name, pipe, base))
