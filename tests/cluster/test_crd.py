@@ -272,6 +272,7 @@ def test_status_is_written_apart_from_spec_and_keeps_its_fields(api, stored):
         "chartVersion": "1.2.3",
         "pinnedRevision": 1,
         "history": [revision],
+        "unusedValues": ["`txet` is never read; did you mean `text`?"],
         "unready": [
             {"apiVersion": "v1", "kind": "Pod", "namespace": "a", "name": "b", "cause": "c"}
         ],

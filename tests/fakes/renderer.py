@@ -17,6 +17,7 @@ class FakeRenderer:
         self.requests: list[RenderRequest] = []
         self.crds: tuple[dict, ...] = ()
         self.chart: dict = {}
+        self.unused: tuple[str, ...] = ()
         self._refusals: deque = deque()
 
     # What tests do to it.
@@ -35,7 +36,7 @@ class FakeRenderer:
             bodies = await _bodies(request, request.current_revision, lookup)
             manifest, _, hooks = _sorted(bodies)
             if manifest_digest(manifest, hooks) == request.current_manifest_digest:
-                return Rendering(same_as_current=True)
+                return Rendering(same_as_current=True, unused=self.unused)
         bodies = await _bodies(request, request.revision, lookup)
         manifest, objects, hooks = _sorted(bodies)
         return Rendering(
@@ -49,6 +50,7 @@ class FakeRenderer:
                 **self.chart,
             },
             manifest_digest=manifest_digest(manifest, hooks),
+            unused=self.unused,
         )
 
 

@@ -4,7 +4,7 @@ As in Helm each part is judged by itself, so that what cannot be loaded is named
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,18 @@ from whipstaff.chart import (
     deprecations,
     engines,
     folder,
+    incremental,
     object_stream,
     rendering,
     schema,
+    unused,
 )
 from whipstaff.chart.capabilities import Capabilities
 from whipstaff.chart.chartfile_rules import PATH as CHARTFILE
 from whipstaff.chart.findings import Finding, Severity
 from whipstaff.chart.model import Chart, JsonObject, Metadata
 from whipstaff.chart.object_names import problem_with
-from whipstaff.chart.rendering import ReleaseInfo
+from whipstaff.chart.rendering import Options, ReleaseInfo
 from whipstaff.chart.shapes import ListOf, MapOf, Scalar, ShapeError, Struct, read
 from whipstaff.chart.values import Warn, coalesce, coalesce_tables, copy_table
 from whipstaff.errors import (
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 VALUES = "values.yaml"
 TEMPLATES = "templates/"
 CRDS = "crds/"
+GIVEN_VALUES = "values"  # those of -f and --set
 
 _TEMPLATE_ENDINGS = (".yaml", ".yml", ".tpl", ".txt")
 _YAML_ENDINGS = (".yaml", ".yml")
@@ -86,12 +89,13 @@ class Question:
 
 
 def lint(question: Question, scope: "RenderScope", warn: Warn) -> list[Finding]:
-    """Return what Helm finds; the folder must hold a Chart.yaml."""
+    """Return what Helm finds, then values that nothing reads; the folder must hold a Chart.yaml."""
     found = list(_chartfile(question.folder))
     found += _values(question)
     found += _templates(question, scope, warn)
     found += _dependencies(question.folder)
     found += _crds(question.folder)
+    found += _unused(question, scope)
     return found
 
 
@@ -277,6 +281,30 @@ def _list_findings(path: str, text: str) -> Iterator[Finding]:
         if _KEEP in (annotations or ()):
             yield _error(path, f"annotation '{_KEEP}' within List objects are ignored")
             return
+
+
+def _unused(question: Question, scope: "RenderScope") -> Iterator[Finding]:
+    """Name the user's values that nothing reads, if the chart renders with them."""
+    if not question.values:
+        return
+    values = copy_table(question.values)
+    try:
+        asked = incremental.Question(
+            folder.load(question.folder),
+            ReleaseInfo("test-release", question.namespace),
+            question.capabilities,
+            Options(skip_schema_validation=True),
+        )
+        rendered = incremental.Memory().render(asked, values, replace(scope, complain=_unheard))
+    except OperatorError:
+        return  # as was said
+    if rendered.reads:
+        for sentence in unused.told(unused.unused(rendered.reads, question.values)):
+            yield _warning(GIVEN_VALUES, sentence)
+
+
+def _unheard(_level: str, _what: str, _message: str) -> None:
+    """Say nothing of what was said when Helm's findings were looked for."""
 
 
 def _dependencies(path: Path) -> Iterator[Finding]:

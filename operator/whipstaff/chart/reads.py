@@ -37,7 +37,7 @@ class Reads:
         """
         return (
             self._decides(path)
-            or self._switched_off(path)
+            or self.is_switched_off(path)
             or any(self._is_read(inner) for inner in self._spread(path))
         )
 
@@ -47,10 +47,15 @@ class Reads:
         Empty if there is no such table.
         """
         node = self._node(table)
+        return frozenset() if node is None else frozenset(dict.keys(node)) | self.asked_keys(table)
+
+    def asked_keys(self, table: ValuePath) -> frozenset[str]:
+        """The keys of a table that a template asked for by name."""
+        node = self._node(table)
         if node is None:
             return frozenset()
         asked = {key for number, key in self._read_places() if number == node.number}
-        return frozenset(dict.keys(node)) | {key for key in asked if isinstance(key, str)}
+        return frozenset(key for key in asked if isinstance(key, str))
 
     def _read_places(self) -> set[Place]:
         if not self._all:
@@ -85,7 +90,7 @@ class Reads:
         """Whether Helm reads the value to decide which charts take part."""
         return path[:1] == ("tags",) or any(path == one for one in conditions(self.chart))
 
-    def _switched_off(self, path: ValuePath) -> bool:
+    def is_switched_off(self, path: ValuePath) -> bool:
         """Whether the value is for a chart inside that is not rendered."""
         rendered = set(_charts(self.rendered))
         return any(

@@ -77,6 +77,7 @@ class StatusFacts:
     revisions: Mapping[int, Revision] = field(default_factory=dict)  # those that are at hand
     same_inputs: str = ""
     now: str = ""  # RFC 3339, for transitions
+    unused: Sequence[str] | None = None  # sentences on unread values; None: nothing was rendered
 
 
 def remembered(status: JsonObject) -> Remembered:
@@ -114,6 +115,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastAttemptedRevision": newest.number if newest else 0,
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
         "unready": [_unready(item) for item in findings.unready],
+        "unusedValues": _unused(facts),
     }
     if findings.progressing or findings.suspended:  # nobody has acted on the spec yet
         status["observedGeneration"] = old.get("observedGeneration", 0)
@@ -123,6 +125,17 @@ def status_for(facts: StatusFacts) -> JsonObject:
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [])}
+
+
+def _unused(facts: StatusFacts) -> list[str]:
+    """What the last render said; while a revision is held, the values are not in force."""
+    release = facts.seen.release
+    if release.spec.revision is not None:
+        return []
+    if facts.unused is not None:
+        return list(facts.unused)
+    known = release.status.get("unusedValues")
+    return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
 
 
 def _answered(findings: Findings) -> bool:

@@ -52,6 +52,9 @@ log = logging.getLogger(__name__)
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
 
 
+UNUSED_VALUES = "ValuesUnused"  # reason of an event
+
+
 _RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
 
 
@@ -90,6 +93,7 @@ class Pass:
         self._revisions: dict[int, Revision] = {}
         self._began = world.clock.monotonic()
         self._same_inputs = ""  # that were found in this pass to render to what runs
+        self._unused: tuple[str, ...] | None = None  # values, as far as this pass rendered
         self._seen: Observation | None = None
 
     @property
@@ -195,7 +199,10 @@ class Pass:
             case Action.INSTALL | Action.UPGRADE:
                 if isinstance(chart, OperatorError):
                     raise chart
-                change = await preparation.release(chart)
+                try:
+                    change = await preparation.release(chart)
+                finally:
+                    self._unused = preparation.unused
                 if isinstance(change, Unchanged):
                     assert not isinstance(seen.inputs, OperatorError)  # noqa: S101 - rendered
                     self._same_inputs = seen.inputs.digest
@@ -346,6 +353,7 @@ class Pass:
                 findings=findings,
                 revisions=self._revisions,
                 same_inputs=self._same_inputs or (known.same_inputs if still_known else ""),
+                unused=self._unused,
                 now=self._world.clock.now(),
             )
         )
@@ -430,14 +438,21 @@ def _uninterrupted(work: Work) -> Work:
 
 
 def _news(old: JsonObject, new: JsonObject) -> list[Event]:
-    """Return an event if Ready changed its status or reason, or another revision runs."""
+    """Return an event if Ready changed its status or reason, or another revision runs.
+
+    Another one tells of values that nothing reads, when one more of them is known.
+    """
+    events = []
+    unused = new.get("unusedValues") or []
+    if set(unused) - set(old.get("unusedValues") or ()):
+        events.append(Event("Warning", UNUSED_VALUES, "; ".join(unused)))
     before, after = _ready_of(old), _ready_of(new)
     facts = ("status", "reason")
     moved = [before.get(name) for name in facts] != [after.get(name) for name in facts]
     if not moved and old.get("revision") == new.get("revision"):
-        return []
+        return events
     kind = "Warning" if after.get("status") == "False" else "Normal"
-    return [Event(kind, after.get("reason", ""), after.get("message", ""))]
+    return [Event(kind, after.get("reason", ""), after.get("message", "")), *events]
 
 
 def _ready_of(status: JsonObject) -> JsonObject:

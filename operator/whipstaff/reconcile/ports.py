@@ -209,7 +209,7 @@ class RenderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a chart and its values give; `same_as_current` leaves all else of it empty."""
+    """What a chart and its values give; `same_as_current` leaves all but `unused` of it empty."""
 
     manifest: str | PackedText = ""  # packed where it is long, as the objects are
     objects: Sequence[JsonObject] = ()
@@ -220,6 +220,7 @@ class Rendering:
     manifest_digest: str = ""  # of manifest and hooks; 63 characters at most, fit for a label
     same_as_current: bool = False
     warnings: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()  # sentences on values that nothing reads; names, no values
 
 
 class Renderer(Protocol):

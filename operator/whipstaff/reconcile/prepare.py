@@ -53,12 +53,14 @@ class Preparation:
         self._decision = decision
         self._release = seen.release
         self._identity: Identity = identity_of(seen.release)
+        self.unused: tuple[str, ...] | None = None  # what a rendering said of unread values
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
         spec = self._release.spec
         namespaces = await self._missing_namespaces()
         rendering = await self._render(chart)
+        self.unused = rendering.unused
         if rendering.same_as_current:
             return Unchanged()
         assert self._decision.action is not None  # noqa: S101 - only called with one

@@ -159,7 +159,7 @@ def _render_arguments(request: RenderRequest) -> JsonObject:
 
 def _rendering(found: JsonObject) -> Rendering:
     if found["same_as_current"]:
-        return Rendering(same_as_current=True)
+        return Rendering(same_as_current=True, unused=tuple(found["unused"]))
     return Rendering(
         manifest=found["manifest"],
         objects=_sequence(found["objects"]),
@@ -169,6 +169,7 @@ def _rendering(found: JsonObject) -> Rendering:
         chart=found["chart"],
         manifest_digest=found["manifest_digest"],
         warnings=tuple(found["warnings"]),
+        unused=tuple(found["unused"]),
     )
 
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from whipstaff.chart import archive, rendering
+from whipstaff.chart import archive, rendering, unused
 from whipstaff.chart import record as chart_record
 from whipstaff.chart.incremental import Memory
 from whipstaff.chart.model import Chart, CRDFile
-from whipstaff.chart.rendering import ReleaseInfo
+from whipstaff.chart.rendering import ReleaseInfo, Rendered
 from whipstaff.errors import (
     ChartIntegrity,
     ChartInvalid,
@@ -187,7 +187,7 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
         printed = press.render(chart, order, running, _keeping(order, scope)[1])
         if printed.digest == current["manifest_digest"]:
             charts.keep(order["digest"], printed.rendered.chart)
-            return {"same_as_current": True}
+            return {"same_as_current": True, "unused": _unused(printed.rendered, order)}
     keeping, scope = _keeping(order, scope)
     printed = press.render(chart, order, info, scope)
     rendered = printed.rendered
@@ -205,7 +205,12 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
         ),
         "manifest_digest": printed.digest,
         "warnings": [*rendered.warnings, *(f"rendered more than once: {one}" for one in repeated)],
+        "unused": _unused(rendered, order),
     }
+
+
+def _unused(rendered: Rendered, order: JsonObject) -> list[str]:
+    return unused.told(unused.unused(rendered.reads, order["values"])) if rendered.reads else []
 
 
 def _keeping(order: JsonObject, scope: RenderScope) -> tuple[Generated | None, RenderScope]:

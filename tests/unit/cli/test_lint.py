@@ -7,6 +7,7 @@ import pytest
 from tests.builders.helm_commands import expected, lay_out, name_of, oracle, run
 
 ORACLE = oracle("lint")
+OURS = "[WARNING] values: "
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,28 @@ def at_the_charts(charts, monkeypatch):
 
 @pytest.mark.parametrize("case", ORACLE["cases"], ids=name_of)
 def test_a_chart_is_judged_as_helm_judges_it(case, charts):
-    assert run("lint", *case["arguments"]) == expected(case, charts)
+    output, *rest = run("lint", *case["arguments"])
+    helms = "".join(line for line in output.splitlines(True) if not line.startswith(OURS))
+    assert (helms, *rest) == expected(case, charts)
+
+
+def test_values_that_nothing_reads_are_named(tmp_path):
+    files = {
+        "c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\nicon: https://x.y/i.png\n",
+        "c/values.yaml": "replicaCount: 1\n",
+        "c/templates/a.yaml": "a: {{ .Values.replicaCount }}{{ required `need` .Values.need }}\n",
+    }
+    lay_out(files, tmp_path)
+    output, error, code = run(
+        "lint", str(tmp_path / "c"), "--set", "replicaCuont=3,need=,password=hunter2"
+    )
+    assert (
+        "[WARNING] values: `replicaCuont` is never read; did you mean `replicaCount`?\n"
+        "[WARNING] values: `password` is never read\n"
+    ) in output
+    assert "hunter2" not in output
+    assert error.count("need") == 1
+    assert code == 0
 
 
 @pytest.mark.parametrize("name", ["ok", "noname", "tbad"])

@@ -100,3 +100,26 @@ def test_a_suspended_release_says_so_beside_what_stands(headers, value, said):
     assert ready["status"] == value
     assert said in ready["message"]
     assert "the HelmRelease is suspended" in ready["message"]
+
+
+SENTENCE = "`replicaCuont` is never read; did you mean `replicaCount`?"
+
+
+def test_unread_values_stay_until_something_else_is_rendered():
+    first = status_of(an_observation(a_header(1)), unused=(SENTENCE,))
+    assert first["unusedValues"] == [SENTENCE]
+    later = an_observation(a_header(1), release=a_release(status=first))
+    assert status_of(later) == first
+    assert "unusedValues" not in status_of(later, unused=())
+
+
+def test_of_a_held_revision_no_values_are_unread():
+    known = {"unusedValues": [SENTENCE]}
+    held = an_observation(a_header(1), release=a_release(revision=1, status=known))
+    assert "unusedValues" not in status_of(held)
+
+
+@pytest.mark.parametrize("odd", ["x", 1, {}, [1, None]], ids=repr)
+def test_what_nobody_wrote_into_status_is_forgotten(odd):
+    release = a_release(status={"unusedValues": odd})
+    assert "unusedValues" not in status_of(an_observation(a_header(1), release=release))

@@ -102,3 +102,48 @@ async def test_an_attempt_that_is_not_refused_makes_the_next_revision(failed, re
     assert outcome.ending is Ending.IN_SYNC
     assert condition(status, "Ready")["status"] == "True"
     assert failed.store.statuses(KEY) == {1: "failed", 2: "deployed"}
+
+
+MISSPELT = "`replicaCuont` is never read; did you mean `replicaCount`?"
+
+
+@pytest.fixture
+def calm():
+    """A world in which nothing goes wrong."""
+    world = a_world()
+    world.charts.add("http://charts.test", "blog", "1.0.0")
+    world.store.now = world.clock.now_seconds
+    return world
+
+
+def told(world):
+    """Give the texts of the events on unread values."""
+    (shown,) = world.reporter.shown.values()
+    return [event.message for event in shown.events if event.reason == "ValuesUnused"]
+
+
+async def test_values_that_nothing_reads_are_told_once(calm, release):
+    calm.reporter.put(release.namespace, release.name, release.uid)
+    calm.renderer.unused = (MISSPELT,)
+    _, status = await pass_over(calm, release)
+    assert status["unusedValues"] == [MISSPELT]
+    assert told(calm) == [MISSPELT]
+    _, again = await pass_over(calm, release, status)
+    assert again == status
+    assert told(calm) == [MISSPELT]
+
+
+async def test_they_are_told_where_nothing_else_comes_of_an_edit(calm, release):
+    calm.reporter.put(release.namespace, release.name, release.uid)
+    _, status = await pass_over(calm, release)
+    assert "unusedValues" not in status
+    calm.renderer.unused = (MISSPELT,)
+    edited = a_release(generation=2, values={**release.spec.values, "replicaCuont": 3})
+    _, status = await pass_over(calm, edited, status)
+    assert status["unusedValues"] == [MISSPELT]
+    assert status["revision"] == 1
+    assert told(calm) == [MISSPELT]
+    calm.renderer.unused = ()
+    mended = a_release(generation=3, values=release.spec.values | {"replicaCount": 3})
+    _, status = await pass_over(calm, mended, status)
+    assert "unusedValues" not in status

@@ -299,3 +299,24 @@ async def test_what_was_kept_and_is_damaged_ends_the_render(pool, tmp_path):
 def test_a_request_does_not_show_what_was_kept(tmp_path):
     request = a_request(tmp_path, echo_archive(), generated="c2VjcmV0")
     assert "c2VjcmV0" not in repr(request)
+
+
+async def test_values_that_nothing_reads_are_named_without_what_they_hold(pool, tmp_path):
+    template = OBJECT + "data: {a: {{ .Values.replicaCount | quote }}}\n"
+    values = {"replicaCuont": "hunter2"}
+    first = await render(
+        pool, tmp_path, template, values=values, files={"values.yaml": "replicaCount: 1\n"}
+    )
+    assert first.unused == ("`replicaCuont` is never read; did you mean `replicaCount`?",)
+    same = await render(
+        pool,
+        tmp_path,
+        template,
+        values=values,
+        files={"values.yaml": "replicaCount: 1\n"},
+        revision=2,
+        current_revision=1,
+        current_manifest_digest=first.manifest_digest,
+    )
+    assert same.same_as_current
+    assert same.unused == first.unused
