@@ -308,6 +308,7 @@ def test_the_status_above_has_every_field_of_the_definition():
         "revision",
         "settledGeneration",
         "unready",
+        "unusedValues",
     }
 
 
