@@ -48,7 +48,9 @@ _HEAD = Struct(
         "apiVersion": Scalar.TEXT,
         "kind": Scalar.TEXT,
         "metadata": Struct(
-            "util.SimpleHead", {"name": Scalar.TEXT, "annotations": MapOf(Scalar.TEXT)}
+            'struct { Name string "json:\\"name\\""; '
+            'Annotations map[string]string "json:\\"annotations\\"" }',
+            {"name": Scalar.TEXT, "annotations": MapOf(Scalar.TEXT)},
         ),
     },
 )

@@ -35,14 +35,17 @@ class MapOf:
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A Go struct: the JSON names of its fields and their shapes; `name` has its package."""
+    """A Go struct: the JSON names of its fields and their shapes.
+
+    `name` has its package; a struct without a name is spelled out.
+    """
 
     name: str
     fields: Mapping[str, "Shape"]
 
     @property
     def short_name(self) -> str:
-        return self.name.rpartition(".")[2]
+        return "" if self.name.startswith("struct {") else self.name.rpartition(".")[2]
 
 
 Shape = Scalar | ListOf | MapOf | Struct

@@ -97,6 +97,16 @@ def test_a_weight_is_a_whole_number_or_nothing(weight, number):
         ("- a", "cannot unmarshal array into Go value of type util.SimpleHead"),
         ("scalar", "cannot unmarshal string into Go value of type util.SimpleHead"),
         ("kind: [a]", "cannot unmarshal array into Go struct field SimpleHead.kind of type string"),
+        (
+            "metadata: {annotations: {a: {b: c}}}",
+            "cannot unmarshal object into Go struct field .metadata.annotations of type string",
+        ),
+        (
+            "metadata: x",
+            "cannot unmarshal string into Go struct field SimpleHead.metadata of type struct "
+            '{ Name string "json:\\"name\\""; '
+            'Annotations map[string]string "json:\\"annotations\\"" }',
+        ),
     ],
 )
 def test_text_that_is_no_object_is_refused(text, problem):
