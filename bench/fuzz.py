@@ -32,7 +32,7 @@ from tools.controlplane.cluster import ROOT
 FOLDER = ROOT / "tests" / "oracle" / "fuzz"
 BATCH = 250
 ASKED_AGAIN = 12
-SHOWN = 5  # differences that are made small
+SHOWN = 2  # differences that are made small
 LARGEST_RECORD = 9_000  # bytes
 
 

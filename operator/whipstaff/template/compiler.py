@@ -464,6 +464,13 @@ class _Compiler:
         values: list[str] = []
         facts: list[str] = []
         at = str(self.site(node))
+        if any(not isinstance(one, String | Number | Bool | Nil) for one in arguments):
+            count = len(arguments) + (final is not None)
+            self.emit(
+                f"expect_member({receiver.code}, {literal(name)}, {receiver.interface}, "
+                f"{receiver.at}, {count})",
+                self.site(node, name),
+            )
         for argument in arguments:
             value = self.operand(argument)
             at = value.at

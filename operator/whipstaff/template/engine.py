@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from whipstaff.template.functions.registry import Function
     from whipstaff.template.scope import RenderScope
 
-COMPILER_VERSION = 3  # raise it when the generated code changes
+COMPILER_VERSION = 4  # raise it when the generated code changes
 CACHED_SOURCES = 8_000
 CACHED_CHARACTERS = 64 << 20
 FRAMES_PER_TEMPLATE = 4

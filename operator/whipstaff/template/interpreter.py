@@ -41,6 +41,7 @@ from whipstaff.template.runtime import (
     Argument,
     call_member,
     elements,
+    expect_member,
     holds_any,
     invoke,
     pairs,
@@ -343,6 +344,8 @@ class Interpreter:
             state.node = node
             found, found_any = receiver(state), is_any(state)
             site = state.node
+            if operands:
+                expect_member(found, name, found_any, site, len(operands) + (piped is not None))
             values: list[object] = []
             facts: list[Argument] = []
             for evaluate, argument_any, spelled in operands:

@@ -308,7 +308,7 @@ def field(receiver: object, names: Sequence[str], interface: bool) -> object:
     return receiver
 
 
-def at_site(site: int, look_up: Callable[..., object], *arguments: object) -> object:
+def at_site(site: object, look_up: Callable[..., object], *arguments: object) -> object:
     """What a look-up finds; an error of it is reported at the site."""
     try:
         return look_up(*arguments)
@@ -426,6 +426,19 @@ def call_member(
         raise
 
 
+def expect_member(receiver: object, name: str, interface: bool, site: object, count: int) -> None:
+    """Refuse, as Go does before it looks at the arguments, what cannot be called with so many."""
+    signature = None
+    if isinstance(receiver, GoObject) and name in receiver.methods():
+        signature = receiver.methods()[name][1]
+    elif isinstance(receiver, NamedMap) and name in METHODS:
+        signature = METHODS[name][1]
+    if signature is None:
+        at_site(site, _called, receiver, name, interface, (None,) * count, ())
+    else:
+        at_site(site, _parameters, name, signature, count)
+
+
 def _called(
     receiver: object,
     name: str,
@@ -460,17 +473,7 @@ def checked(
     arguments: Sequence[Argument],
 ) -> list[object]:
     """The arguments as the parameters' types want them."""
-    params = signature.params
-    if signature.variadic is not None:
-        if len(values) < len(params):
-            raise EvalError(
-                f"wrong number of args for {name}: want at least {len(params)} got {len(values)}"
-            )
-        params = params + (signature.variadic,) * (len(values) - len(params))
-    elif len(values) != len(params):
-        raise EvalError(f"wrong number of args for {name}: want {len(params)} got {len(values)}")
-    if signature.refused:
-        raise EvalError(signature.refused)
+    params = _parameters(name, signature, len(values))
     result: list[object] = []
     for value, param, (site, interface, literal) in zip(values, params, arguments, strict=True):
         if literal == "nil" and param not in NILLABLE:
@@ -480,6 +483,22 @@ def checked(
         else:
             result.append(convert(value, param, interface, site))
     return result
+
+
+def _parameters(name: str, signature: GoSignature, count: int) -> tuple[GoType, ...]:
+    """The types of so many arguments; EvalError if the method does not take so many, or any."""
+    params = signature.params
+    if signature.variadic is not None:
+        if count < len(params):
+            raise EvalError(
+                f"wrong number of args for {name}: want at least {len(params)} got {count}"
+            )
+        params = params + (signature.variadic,) * (count - len(params))
+    elif count != len(params):
+        raise EvalError(f"wrong number of args for {name}: want {len(params)} got {count}")
+    if signature.refused:
+        raise EvalError(signature.refused)
+    return params
 
 
 # A nil that has one of these types.
@@ -717,6 +736,7 @@ ABI: Mapping[str, object] = {
     "call_member": call_member,
     "convert": convert,
     "elements": elements,
+    "expect_member": expect_member,
     "field": field,
     "format_d": format_d,
     "format_s": format_s,
