@@ -3,6 +3,16 @@
 OperatorError                            each carries facts, a stable `reason` and `retryable`
  |- InvalidSpec(field)                   the user must edit the HelmRelease; retrying is useless
  |- ChartUnavailable(reference)          a repository did not answer; worth retrying
+ |   |- ChartVersionNotFound             it has the chart, in no version of the range
+ |   |- RepoNotFound                     no such HelmRepository
+ |   |- RepoAccessDenied                 a HelmRepository that is not for this namespace
+ |   |- RepoSuspended                    a HelmRepository that may not be asked
+ |   |- RepoAuthInvalid                  a Secret that holds no login or no certificates
+ |   |- RepoAuthFailed                   the repository does not take the login
+ |   |- RepoForbiddenTarget              an address that is not for charts
+ |   |- RepoTimeout                      the answer took too long
+ |   |- RepoIndexInvalid                 an index.yaml that is none
+ |   `- RepoIndexTooLarge                an index.yaml without an end
  |- ChartInvalid(where)                  the chart itself is wrong
  |   |- ChartTooLarge                    a limit of the archive was passed; the text names it
  |   |- ChartTooDeep                     charts inside charts without an end
@@ -80,6 +90,46 @@ class ChartUnavailable(OperatorError):
     """A source did not answer or had no such chart: `reference` names it, without credentials."""
 
     reference: str = ""
+
+
+class ChartVersionNotFound(ChartUnavailable):
+    """The repository has the chart, but no version in the range."""
+
+
+class RepoNotFound(ChartUnavailable):
+    """There is no such HelmRepository."""
+
+
+class RepoAccessDenied(ChartUnavailable):
+    """The HelmRepository does not allow the namespace that asks."""
+
+
+class RepoSuspended(ChartUnavailable):
+    """The HelmRepository is suspended, and nothing of it is known."""
+
+
+class RepoAuthInvalid(ChartUnavailable):
+    """A Secret that cannot be used: missing, incomplete, or with what no header may hold."""
+
+
+class RepoAuthFailed(ChartUnavailable):
+    """The repository answered 401 or 403."""
+
+
+class RepoForbiddenTarget(ChartUnavailable):
+    """A URL leads to an address or scheme that charts may not come from."""
+
+
+class RepoTimeout(ChartUnavailable):
+    """The repository did not answer, or did not end its answer, in time."""
+
+
+class RepoIndexInvalid(ChartUnavailable):
+    """What the repository sent is no index of charts."""
+
+
+class RepoIndexTooLarge(ChartUnavailable):
+    """The index is larger than a limit."""
 
 
 @dataclass(eq=False)
