@@ -15,9 +15,11 @@ CORPUS = Path(os.environ.get("WHIPSTAFF_CORPUS", ROOT.parent / "shared" / "corpu
 def _needs() -> dict[str, str]:
     """Marker -> why its tests can't run here; empty when they can."""
     lacking = programs.missing(programs.find())
+    registry = programs.find(module=programs.REGISTRY)
     return {
         "corpus": "" if CORPUS.is_dir() else f"no charts at {CORPUS}: set WHIPSTAFF_CORPUS",
         "cluster": f"no {', '.join(lacking)}: run make build-control-plane" if lacking else "",
+        "registry": "" if registry else "no registry: run make build-control-plane",
     }
 
 

@@ -86,7 +86,12 @@ def env(folder: Path) -> int:
 
 def build(_folder: Path) -> int:
     """Get the programs without starting anything."""
-    for name, path in obtain.obtain(progress).items():
+    found = obtain.obtain(progress)
+    try:
+        found |= obtain.obtain_registry(progress)
+    except programs.ProgramsMissing as error:
+        progress(f"tests of OCI registries cannot run here: {error}")
+    for name, path in found.items():
         print(f"{name}\t{path}")
     return 0
 

@@ -13,7 +13,12 @@ PROGRESS_SECONDS = 5.0
 Progress = Callable[[str], None]
 
 
-def build(names: Iterable[str], into: Path, progress: Progress) -> None:
+def build(
+    names: Iterable[str],
+    into: Path,
+    progress: Progress,
+    module: programs.Module = programs.CONTROL_PLANE,
+) -> None:
     """Build programs into a folder, one after the other so that memory stays low.
 
     Raises `ProgramsMissing` when Go is not installed or a build fails, with the end of its output.
@@ -23,14 +28,16 @@ def build(names: Iterable[str], into: Path, progress: Progress) -> None:
     wanted = list(names)
     for number, name in enumerate(wanted, start=1):
         progress(f"building {name} from Go modules, {number} of {len(wanted)}")
-        _build_one(go, name, into, progress)
+        _build_one(go, name, into, progress, module)
 
 
-def _build_one(go: str, name: str, into: Path, progress: Progress) -> None:
+def _build_one(
+    go: str, name: str, into: Path, progress: Progress, module: programs.Module
+) -> None:
     part = into / f"{name}.part"
     command = [
         go, "build", "-v", "-p", "2", "-mod=readonly", "-trimpath", "-buildvcs=false",
-        "-ldflags", _version_stamps(), "-o", str(part), programs.PACKAGES[name],
+        "-ldflags", _version_stamps(), "-o", str(part), module.packages[name],
     ]  # fmt: skip
     if nice := shutil.which("nice"):
         command = [nice, "-n", "5", *command]
@@ -39,7 +46,7 @@ def _build_one(go: str, name: str, into: Path, progress: Progress) -> None:
     compiled = 0
     with subprocess.Popen(
         command,
-        cwd=programs.HERE,
+        cwd=module.folder,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

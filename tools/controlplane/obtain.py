@@ -31,6 +31,19 @@ def obtain(progress: Progress, environment: Mapping[str, str] = os.environ) -> d
     return programs.find(environment)
 
 
+def obtain_registry(
+    progress: Progress, environment: Mapping[str, str] = os.environ
+) -> dict[str, Path]:
+    """Return the path of the OCI registry that tests need, built first if it is not there."""
+    module = programs.REGISTRY
+    folder = programs.cache_folder(environment, module)
+    if programs.missing(programs.find(environment, module), module):
+        with _alone(folder):
+            lacking = programs.missing(programs.find(environment, module), module)
+            gobuild.build(lacking, folder, progress, module)
+    return programs.find(environment, module)
+
+
 def _download(lacking: list[str], folder: Path, mirror: str, progress: Progress) -> None:
     if mirror == "off":
         return

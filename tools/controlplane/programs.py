@@ -23,6 +23,22 @@ PACKAGES: Mapping[str, str] = {
 """Program -> the Go package it is built from, the small ones first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """Programs that are built from one go.mod."""
+
+    folder: Path
+    packages: Mapping[str, str]  # program -> its Go package
+
+
+CONTROL_PLANE = Module(HERE, PACKAGES)
+REGISTRY = Module(
+    HERE / "registry",
+    {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
+)
+"""The OCI registry of tests: a control plane works without it."""
+
+
 class ProgramsMissing(Exception):
     """Some program is nowhere to be had; the text says what was tried."""
 
@@ -61,20 +77,24 @@ def architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def cache_folder(
+    environment: Mapping[str, str] = os.environ, module: Module = CONTROL_PLANE
+) -> Path:
     """Say where programs are kept: one folder for each go.mod, shared by all clones."""
-    digest = hashlib.sha256(GO_MOD.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((module.folder / "go.mod").read_bytes()).hexdigest()[:16]
     home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "whipstaff" / "controlplane" / digest
 
 
-def find(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+def find(
+    environment: Mapping[str, str] = os.environ, module: Module = CONTROL_PLANE
+) -> dict[str, Path]:
     """Find the programs that are on this machine already; those that are not are left out."""
-    folders = [cache_folder(environment)]
+    folders = [cache_folder(environment, module)]
     if assets := environment.get("KUBEBUILDER_ASSETS"):
         folders.insert(0, Path(assets))
     found = {}
-    for name in PACKAGES:
+    for name in module.packages:
         for folder in folders:
             path = folder / name
             if path.is_file() and os.access(path, os.X_OK):
@@ -83,6 +103,6 @@ def find(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
     return found
 
 
-def missing(found: Mapping[str, Path]) -> list[str]:
+def missing(found: Mapping[str, Path], module: Module = CONTROL_PLANE) -> list[str]:
     """Name the programs that `found` lacks."""
-    return [name for name in PACKAGES if name not in found]
+    return [name for name in module.packages if name not in found]
