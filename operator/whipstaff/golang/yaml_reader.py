@@ -5,6 +5,7 @@ and all that may fail after parsing take the second way, `yaml_nodes`.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
@@ -13,10 +14,13 @@ from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError
 from yaml.events import (
     AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
     DocumentEndEvent,
     Event,
     MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -62,6 +66,7 @@ _ESCAPED_SLASH: Final = "\\/"  # an escape that Go's library does not know, if i
 _NO_COLON: Final = "could not find expected ':'"
 _QUICK_KEYS: Final = frozenset("\"'&*![{")  # the scanner stops at once behind these
 _NO_TOKEN: Final = frozenset("\t@`%")
+_EMPTY_COLLECTION: Final = re.compile(r"\[\s*\]|\{\s*\}")
 
 # What libyaml has learnt to refuse since Go's library was derived from it.
 _NEWER_REFUSALS: Final = frozenset(["found unexpected ':'", "found unknown escape character"])
@@ -225,8 +230,14 @@ def _in_go_words(error: LibraryError, text: str) -> YAMLError:
     elif error.context_mark is not None:
         line = error.context_mark.line
     words = error.problem or ""
-    if words == _NO_COLON and _looks_on(error, text):
-        words = "found character that cannot start any token"
+    if words == _NO_COLON and error.context_mark is not None:
+        if _looks_on(error, text):
+            words = "found character that cannot start any token"
+        elif _EMPTY_COLLECTION.match(text, error.context_mark.index) and (
+            wanted := _wanted_at_end(text)
+        ):
+            # Go's scanner forgets that it may be a key, and hands it to the parser at once.
+            words, line = wanted, error.context_mark.line
     refusal = problem(words, line)
     if error.problem in _NEWER_REFUSALS and error.problem_mark is not None:
         return DialectError(refusal, error.problem_mark.index)
@@ -239,6 +250,31 @@ def _looks_on(error: MarkedYAMLError, text: str) -> bool:
         return False
     key, at = error.context_mark.index, error.problem_mark.index
     return text[key : key + 1] in _QUICK_KEYS and text[at : at + 1] in _NO_TOKEN
+
+
+def _wanted_at_end(text: str) -> str | None:
+    """Say what the block collection wants that is open where libyaml stops; None if a value."""
+    parser = CParser(text.encode("utf-8", "surrogateescape"))
+    is_open = [[-1, 0]]  # the column of each collection, and how much is in it
+    lists: set[int] = set()  # which of them are lists
+    try:
+        while not isinstance(event := parser.get_event(), StreamEndEvent):
+            if isinstance(event, NodeEvent):
+                is_open[-1][1] += 1
+            if isinstance(event, CollectionStartEvent) and event.start_mark is not None:
+                if isinstance(event, SequenceStartEvent):
+                    lists.add(len(is_open))
+                is_open.append([event.start_mark.column, 0])
+            elif isinstance(event, CollectionEndEvent):
+                is_open.pop()
+                lists.discard(len(is_open))
+    except LibraryError:
+        pass
+    if len(is_open) - 1 not in lists:
+        return None if is_open[-1][1] % 2 else "did not find expected key"
+    # A list as far left as the map around it ends there; the map wants a key.
+    wanted = "key" if is_open[-2][0] == is_open[-1][0] else "'-' indicator"
+    return f"did not find expected {wanted}"
 
 
 def problem(words: str, line: int) -> YAMLError:
