@@ -31,9 +31,7 @@ def build(
         _build_one(go, name, into, progress, module)
 
 
-def _build_one(
-    go: str, name: str, into: Path, progress: Progress, module: programs.Module
-) -> None:
+def _build_one(go: str, name: str, into: Path, progress: Progress, module: programs.Module) -> None:
     part = into / f"{name}.part"
     command = [
         go, "build", "-v", "-p", "2", "-mod=readonly", "-trimpath", "-buildvcs=false",
