@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from whipstaff.golang import yaml_nodes
+from whipstaff.golang import yaml_lines, yaml_nodes
 from whipstaff.golang.floats import format_g, format_json
 from whipstaff.golang.json_reader import wrong_type
 from whipstaff.golang.values import JSONNumber
@@ -121,6 +121,11 @@ def string_of(value: object) -> object:
 
 
 def _first(text: str, resolver: Resolver, *, strict: bool = False) -> object:
+    if not strict:
+        try:
+            return yaml_lines.read(text, resolver)
+        except (Unusual, YAMLError):
+            pass
     try:
         return next(_documents(text, resolver, strict=strict), None)
     except YAMLError as error:

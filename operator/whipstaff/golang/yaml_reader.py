@@ -78,6 +78,7 @@ class Resolver:
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
         self._seen: dict[str, object] = {}
+        self.lines: dict[str, object] = {}  # for `yaml_lines`
 
     def __call__(self, text: str) -> object:
         """Give the value of a plain scalar whose first character is among `HINTS`."""
