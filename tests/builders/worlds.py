@@ -146,4 +146,4 @@ def stored_work(
         **facts,
     )
     world.store.put(KEY, revision)
-    return Work(FakeIntent(), KEY, OPERATOR, revision, stored=True)
+    return Work(FakeIntent(), KEY, OPERATOR, revision, "upgrade", stored=True)

@@ -151,6 +151,16 @@ def test_who_hears_nothing_of_helmreleases_fails_the_liveness_probe(lab, release
     assert operator.answers("livez")
 
 
+def test_who_has_not_listed_the_helmreleases_is_not_ready(lab, releases, operator):
+    lab.proxy.add(Answer(503), Match("GET", WATCH))
+    operator.launch()
+    operator.eventually(lambda: operator.logged("lease acquired"), 30)
+    assert not operator.answers("readyz")
+    lab.proxy.heal()
+    operator.await_ready()
+    assert operator.logged("operator started") == 1
+
+
 def test_who_cannot_renew_the_lease_ends_and_comes_back(lab, releases, operator):
     operator.start()
     lab.proxy.add(Answer(500), Match("PUT", r"/leases/"))

@@ -2,20 +2,38 @@
 
 import json
 import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NOTHING: Mapping[str, object] = {}
+_bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default=_NOTHING)
+
+
+@contextmanager
+def bound(**facts: object) -> Iterator[None]:
+    """Add facts to every record that is logged inside, by whatever module."""
+    token = _bound.set({**_bound.get(), **facts})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record; what `extra` holds becomes its fields."""
+    """One JSON object a record; what is bound and what `extra` holds becomes its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         facts: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "time": f"{seconds}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_bound.get(),
         }
         facts.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info:

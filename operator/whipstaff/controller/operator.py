@@ -52,7 +52,7 @@ class Operator:
         metrics.watch(self._queue, lambda: self._watch.silence_seconds)
         self._probes = Probes(
             alive={"watch": self._watch_is_stale},
-            ready={"lease": self._not_leading},
+            ready={"lease": self._not_leading, "list": self._not_listed},
             metrics=metrics.text,
         )
 
@@ -114,6 +114,11 @@ class Operator:
 
     def _not_leading(self) -> str:
         return "" if self._leading else "another instance leads"
+
+    def _not_listed(self) -> str:
+        if not self._leading or self._queue.is_open:
+            return ""
+        return "the HelmReleases are not listed yet"
 
 
 async def _for_ever(running: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from whipstaff.controller.entry import Entry, Key, Passing, wish_of
+from whipstaff.controller.logs import bound
 from whipstaff.controller.metrics import Known
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
@@ -64,6 +65,11 @@ class Queue:
     def waiting(self) -> int:
         """How many passes wait for the cluster."""
         return sum(1 for entry in self._entries.values() if entry.waiting)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether passes are made: from `open` to `close`."""
+        return self._open
 
     def known(self) -> Iterator[Known]:
         """Yield every HelmRelease with its status as it is now."""
@@ -166,7 +172,8 @@ class Queue:
                     entry.dirty = False
                     entry.patience.pass_begins()
                     entry.moved = asyncio.Event()
-                    pause = await self._pass(entry)
+                    with bound(helmrelease="/".join(entry.key)):
+                        pause = await self._pass(entry)
             if pause is not None and entry.present and self._open:
                 loop = asyncio.get_running_loop()
                 entry.timer = loop.call_later(pause, self._wake, entry)
@@ -187,7 +194,7 @@ class Queue:
             work = Pass(self._world, Passing(release, entry, self._room), entry.written)
             outcome = await (work.refuse(refusal) if refusal else work.run())
         except Exception:
-            log.exception("pass crashed", extra={"helmrelease": "/".join(entry.key)})
+            log.exception("pass crashed")
             return CRASH_SECONDS
         entry.patience.pass_ended(interrupted=outcome.ending is Ending.INTERRUPTED)
         if entry.head.uid == uid:

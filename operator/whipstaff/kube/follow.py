@@ -2,13 +2,14 @@
 
 One watch serves all waits for a kind: the operator's own covers every object that Helm manages in
 the cluster, or in a namespace if it may see no more; an impersonated ServiceAccount's covers its
-namespace. A watch opens when the first
-wait lasts, and closes some time after the last. Who may not watch asks again and again instead.
+namespace. A watch opens when the first wait lasts, and closes some time after the last. Who may not
+watch asks again and again instead.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic
 
@@ -230,7 +231,8 @@ class _Feed:
         self._closed = closed
         self._views: dict[tuple[str, str], set[tuple[ObjectReference, _View]]] = {}
         self._ending: asyncio.TimerHandle | None = None
-        self._task = asyncio.create_task(self._run())
+        # It serves other passes than the one that began it, and is not to log as that one.
+        self._task = asyncio.create_task(self._run(), context=Context())
 
     async def close(self) -> None:
         """End the watch."""

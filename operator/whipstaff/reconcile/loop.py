@@ -48,13 +48,8 @@ from whipstaff.release.revision import (
 
 log = logging.getLogger(__name__)
 
-
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
-
-
 UNUSED_VALUES = "ValuesUnused"  # reason of an event
-
-
 _RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
 
 
@@ -164,27 +159,30 @@ class Pass:
         chart: ResolvedChart | OperatorError,
     ) -> bool:
         """Do one action and count it; True if the inputs turned out to render to what runs."""
-        action, meter = decision.action, self._world.meter
+        action = decision.action
         assert action is not None  # noqa: S101 - the caller looked
         started = self._world.clock.monotonic()
         log.debug("action begins", extra={"action": action, "why": decision.why})
         try:
             outcome = await self._do(action, decision, seen, chart)
         except OperatorError as refused:
-            meter.action(action, "refused")
+            self._ended(action, "refused", started, why=refused.reason)
             if not _ends_attempt(state, refused):
                 raise
             await self._count_attempt(state.header, decision, refused)
             return False
         except Interrupted:
-            meter.action(action, "interrupted")
+            self._ended(action, "interrupted", started)
             raise
-        meter.action(action, outcome)
-        seconds = round(self._world.clock.monotonic() - started, 3)
-        log.info(
-            "action finished", extra={"action": action, "outcome": outcome, "seconds": seconds}
-        )
+        self._ended(action, outcome, started)
         return outcome == "unchanged"
+
+    def _ended(self, action: str, outcome: str, started: float, **more: str) -> None:
+        """Count an action that ended, and log the one line that there is about it."""
+        self._world.meter.action(action, outcome)
+        seconds = round(self._world.clock.monotonic() - started, 3)
+        facts = {"action": action, "outcome": outcome, "seconds": seconds, **more}
+        log.info("action finished", extra=facts)
 
     async def _do(
         self,
@@ -213,7 +211,7 @@ class Pass:
             case Action.RESUME:
                 return await self._carry_out(await preparation.resume())
             case Action.ABANDON:
-                await self._mark_failed(decision.source, "superseded by newer inputs")
+                await self._abandon(decision.source)
             case Action.UNLOCK:
                 await self._unlock(decision.source)
             case Action.TIDY:
@@ -227,8 +225,8 @@ class Pass:
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
         await self._ensure_finalizer()
         self._narrator.begin(self._progress)
-        work = self._work(change.revision)
-        work.action, work.stored = change.kind, change.stored
+        work = self._work(change.revision, change.kind)
+        work.stored = change.stored
         work.known.update({old.number: old for old in change.earlier})
         try:
             await execute(self._world, work, steps_for(change))
@@ -279,10 +277,10 @@ class Pass:
             and Marks.of(header).manifest == content
         )
 
-    async def _mark_failed(self, header: RevisionHeader | None, description: str) -> None:
+    async def _abandon(self, header: RevisionHeader | None) -> None:
         assert header is not None  # noqa: S101 - what is given up is stored
-        stored = await self._read(header)
-        await self._mark_failed_in(self._work(stored), description)
+        work = self._work(await self._read(header), Action.ABANDON)
+        await self._mark_failed_in(work, "superseded by newer inputs")
 
     async def _count_attempt(
         self, header: RevisionHeader | None, decision: Decision, refused: OperatorError
@@ -312,7 +310,7 @@ class Pass:
 
     async def _tidy(self, seen: Observation) -> None:
         deployed = [h for h in seen.headers if h.status is ReleaseStatus.DEPLOYED]
-        work = self._work(await self._read(deployed[0]))
+        work = self._work(await self._read(deployed[0]), Action.TIDY)
         pin = self._release.spec.revision
         spared = frozenset({h.number for h in deployed} | ({pin} if pin else set()))
         surplus = history_to_forget(seen.headers[1:], self._release.spec.max_history, spared)
@@ -326,12 +324,13 @@ class Pass:
             release.release_key, header.number, identity_of(release)
         )
 
-    def _work(self, revision: Revision) -> Work:
+    def _work(self, revision: Revision, action: str) -> Work:
         work = Work(
             intent=self._intent,
             key=self._release.release_key,
             identity=identity_of(self._release),
             revision=revision,
+            action=action,
             story=self._story,
         )
         work.known[revision.number] = revision
@@ -405,16 +404,16 @@ class Pass:
         return Outcome(Ending.DELETED)
 
     async def _uninstall(self) -> None:
-        meter = self._world.meter
+        started = self._world.clock.monotonic()
         try:
             await Uninstallation(self._world, self._intent, self._release, self._story).run()
-        except OperatorError:
-            meter.action("uninstall", "refused")
+        except OperatorError as refused:
+            self._ended("uninstall", "refused", started, why=refused.reason)
             raise
         except Interrupted:
-            meter.action("uninstall", "interrupted")
+            self._ended("uninstall", "interrupted", started)
             raise
-        meter.action("uninstall", "succeeded")
+        self._ended("uninstall", "succeeded", started)
 
 
 def _ends_attempt(state: SyncState, refused: OperatorError) -> bool:

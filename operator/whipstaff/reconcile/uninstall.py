@@ -72,7 +72,7 @@ class Uninstallation:
         if headers[0].status is ReleaseStatus.UNINSTALLED:
             return
         revisions = await self._living(headers)
-        work = Work(self._intent, key, self._identity, revisions[0], self._story, "uninstall")
+        work = Work(self._intent, key, self._identity, revisions[0], "uninstall", self._story)
         work.known.update({revision.number: revision for revision in revisions})
         plan = steps_to_uninstall(
             revisions,

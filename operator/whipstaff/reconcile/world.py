@@ -98,8 +98,8 @@ class Work:
     key: ReleaseKey
     identity: Identity
     revision: Revision
+    action: str  # that is under way, for the Meter
     story: Story = field(default_factory=Story)
-    action: str = ""  # that is under way, for the Meter
     stored: bool = False  # the revision is in the store, so that a failure can be recorded
     known: dict[int, Revision] = field(default_factory=dict)  # read or written in this pass
 

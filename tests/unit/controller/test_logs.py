@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from whipstaff.controller.logs import JsonLines, log_as_json
+from whipstaff.controller.logs import JsonLines, bound, log_as_json
 
 
 def a_line(message="something happened", level=logging.INFO, **more):
@@ -22,7 +22,7 @@ def a_line(message="something happened", level=logging.INFO, **more):
 
 def test_message_and_facts_are_fields():
     facts = a_line(revision=3, action="upgrade")
-    assert facts.pop("time").endswith(".250")
+    assert facts.pop("time") == "2023-11-14T22:13:20.250Z"
     assert facts == {
         "level": "info",
         "logger": "whipstaff.loop",
@@ -30,6 +30,13 @@ def test_message_and_facts_are_fields():
         "revision": 3,
         "action": "upgrade",
     }
+
+
+def test_what_is_bound_is_in_every_line_until_it_ends():
+    with bound(helmrelease="shop/blog"), bound(lap=2):
+        facts = a_line(revision=3)
+    assert (facts["helmrelease"], facts["lap"], facts["revision"]) == ("shop/blog", 2, 3)
+    assert "helmrelease" not in a_line()
 
 
 def test_a_fact_that_is_no_json_is_written_as_text():

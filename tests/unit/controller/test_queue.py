@@ -1,6 +1,7 @@
 """Many events make one pass, which sees the newest state; nobody waits for anybody."""
 
 import asyncio
+import json
 import logging
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ import pytest
 from tests.builders.helmreleases import a_body
 from tests.builders.virtual_time import skip_waits
 from whipstaff.controller import patience, queue
+from whipstaff.controller.logs import JsonLines
 from whipstaff.controller.queue import Queue
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.reconcile.loop import Ending, Outcome
@@ -184,6 +186,17 @@ async def test_a_pass_that_waits_holds_no_worker(passes):
             made.changed(a_release(f"waits-{number}"))
         made.changed(a_release("quick"))
         await until(lambda: ("quick", "one") in passes.begun)
+
+
+async def test_what_is_logged_during_a_pass_names_the_helmrelease(passes, caplog):
+    caplog.handler.setFormatter(JsonLines())
+    passes.outcomes["broken"] = ZeroDivisionError("a fault of ours")
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release("broken"))
+        await until(lambda: "pass crashed" in caplog.text)
+    (line,) = caplog.text.splitlines()
+    assert json.loads(line)["helmrelease"] == "web/broken"
 
 
 async def test_a_pass_that_crashes_harms_no_other_and_its_release_is_not_lost(passes, caplog):

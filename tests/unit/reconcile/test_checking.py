@@ -55,7 +55,7 @@ async def ask(world, change):
 
 
 async def carry_out(world, change):
-    work = Work(FakeIntent(), KEY, OPERATOR, change.revision)
+    work = Work(FakeIntent(), KEY, OPERATOR, change.revision, change.kind)
     await execute(world, work, steps_for(change))
 
 

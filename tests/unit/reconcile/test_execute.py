@@ -342,7 +342,6 @@ class Stopwatch(NoMeter):
 async def test_each_step_is_timed_as_a_phase_even_if_it_fails():
     world = replace(a_world(), meter=Stopwatch())
     work = stored_work(world, objects=[an_object()])
-    work.action = "upgrade"
     world.cluster.refuse("apply", reference(), REFUSED)
     with pytest.raises(ClusterRefused):
         await carry_out(world, work, steps.CreateNamespaces((NAMESPACE,)), steps.Apply())

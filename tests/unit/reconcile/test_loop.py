@@ -1,5 +1,7 @@
 """Whole passes against the world in memory; the real one is tried in tests/cluster."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.builders.observations import a_release
@@ -147,3 +149,24 @@ async def test_they_are_told_where_nothing_else_comes_of_an_edit(calm, release):
     mended = a_release(generation=3, values=release.spec.values | {"replicaCount": 3})
     _, status = await pass_over(calm, mended, status)
     assert "unusedValues" not in status
+
+
+def actions_logged(caplog):
+    """The outcomes of the actions that were logged."""
+    return [
+        (record.action, record.outcome)
+        for record in caplog.records
+        if record.message == "action finished"
+    ]
+
+
+async def test_each_action_is_logged_once_however_it_ends(failed, release, caplog):
+    caplog.set_level("INFO")
+    _, status = await pass_over(failed, release)
+    assert actions_logged(caplog) == [("install", "failed")]
+    await again(failed, release, status)
+    assert actions_logged(caplog)[1:] == [("install", "refused")]
+    caplog.clear()
+    going = replace(release, deletion_requested=True)
+    await pass_over(failed, going)
+    assert actions_logged(caplog) == [("uninstall", "succeeded")]
