@@ -57,7 +57,7 @@ async def test_much_text_is_refused(guard, refused):
 async def test_more_tables_than_anyone_needs_are_refused(guard, refused):
     template = OBJECT + "x: [{{ range 150000 }}[],{{ end }}{}]\n"
     job = guard.render(template, **{"values.yaml": f"a: [{'{},' * 99_999}]"})
-    await refused(job, RenderLimit, "gives too much: more than 200000 tables")
+    await refused(job, RenderLimit, "ConfigMap a has more than 30000 tables")
 
 
 async def test_a_text_full_of_braces_is_only_a_text(guard):

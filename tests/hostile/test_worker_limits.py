@@ -1,9 +1,10 @@
 """The limits of the process itself: time that nothing can interrupt, memory, depth, questions."""
 
 import asyncio
+import base64
+import gzip
 import os
 import signal
-import time
 
 import pytest
 
@@ -18,6 +19,7 @@ from whipstaff.errors import (
     StorageTooLarge,
 )
 from whipstaff.settings import Settings
+from whipstaff.workers import process
 from whipstaff.workers.pool import WorkerPool
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,24 +46,29 @@ async def test_the_kernel_ends_what_no_signal_interrupts(tmp_path):
     await guard.pool.close()
 
 
-async def test_a_child_that_does_nothing_at_all_is_ended_by_the_clock(tmp_path):
-    guard = await a_guard(tmp_path, render_cpu_seconds=0.1)
+async def test_a_child_that_does_nothing_at_all_is_ended_by_the_clock(tmp_path, monkeypatch):
+    guard = await a_guard(tmp_path)
     await guard.still_works()
     (pid,) = guard.pool.pids
     os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
-    with pytest.raises(RenderTimeout, match="did not end in time"):
-        await guard.render("")
-    assert time.monotonic() - began < 5
+    with monkeypatch.context() as impatient:
+        impatient.setattr(process, "_WALL_FACTOR", 0.1)
+        with pytest.raises(RenderTimeout, match="did not end in time"):
+            await guard.render("")
+    assert pid not in guard.pool.pids
     assert await guard.still_works()
     await guard.pool.close()
 
 
-async def test_waiting_for_the_cluster_costs_no_time(tmp_path):
-    guard = await a_guard(tmp_path, render_cpu_seconds=0.2)
+async def test_waiting_for_the_cluster_costs_no_time(tmp_path, monkeypatch):
+    guard = await a_guard(tmp_path)
+    loop = asyncio.get_running_loop()
+    time, waited = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: time() + waited)
 
     async def slow(*_question):
-        await asyncio.sleep(0.5)
+        nonlocal waited
+        waited += 1_000.0
         return {}
 
     template = '{{ range 5 }}{{ $x := lookup "v1" "Pod" "web" "a" }}{{ end }}'
@@ -135,7 +142,95 @@ async def test_the_limits_that_the_operator_sets_hold(tmp_path):
 )
 async def test_a_stored_release_may_be_hostile_too(guard, refused, record):
     job = guard.measure(guard.pool.decode(a_stored_release(**record), SECRET))
-    await refused(job, StorageCorrupt, ".")
+    error = await refused(job, StorageCorrupt, f"stored release {SECRET} cannot be read: .")
+    assert error.name == SECRET
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(base64.b64encode(gzip.compress(bytes(200 * MEBIBYTE), 1)), id="a gzip bomb"),
+        pytest.param(
+            base64.b64encode(gzip.compress(b'{"a":' * 12_000_000, 1)), id="deep JSON, and much"
+        ),
+        pytest.param(
+            base64.b64encode(gzip.compress(b"[" + b"{}," * 20_000_000, 1)), id="endless JSON"
+        ),
+    ],
+)
+async def test_a_payload_that_is_no_release_is_refused(guard, refused, text):
+    job = guard.measure(guard.pool.decode(text.decode("ascii"), SECRET))
+    await refused(job, StorageCorrupt, f"stored release {SECRET} cannot be read: .")
+
+
+TABLES = [{"a": 1}]
+FILE = {"name": "files/a", "data": "x" * (1 << 20)}
+OBJECTS = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a%d}\ndata: {a: '%s'}\n"
+HOOK = {"name": "a", "kind": "Job", "path": "b", "events": ["pre-install"]}
+HOOK_TEXT = "apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {a: %s}\n"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"config": {"a": TABLES * 199_000}}, id="config"),
+        pytest.param({"chart": {"values": {"a": TABLES * 199_000}}}, id="values"),
+        pytest.param({"chart": {"metadata": {"keywords": TABLES * 199_000}}}, id="metadata"),
+        pytest.param({"hooks": [{}] * 199_000}, id="hooks"),
+        pytest.param({"hooks": [HOOK | {"manifest": HOOK_TEXT % TABLES}] * 9_000}, id="Jobs"),
+        pytest.param({"manifest": HOOK_TEXT % (TABLES * 99_000)}, id="an object"),
+        pytest.param(
+            {"manifest": "".join(OBJECTS % (i, "") for i in range(11_000))}, id="many objects"
+        ),
+        pytest.param({"info": {"status": "deployed", "notes": "x" * 30 * MEBIBYTE}}, id="notes"),
+        pytest.param({"config": {"a": "x" * 30 * MEBIBYTE}}, id="a long text"),
+    ],
+)
+async def test_a_stored_release_that_is_too_much_for_the_main_process_is_refused(
+    tmp_path, refused, record
+):
+    guard = await a_guard(tmp_path)  # whose worker has all the room that there is
+    await guard.still_works()
+    job = guard.measure(guard.pool.decode(a_stored_release(**record), SECRET))
+    await refused(job, StorageCorrupt, f"stored release {SECRET} cannot be read: .")
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    assert await guard.still_works()
+    await guard.pool.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"chart": {"files": [FILE] * 30}}, id="files"),
+        pytest.param({"chart": {"templates": [FILE] * 3, "files": 1}}, id="templates"),
+        pytest.param({"config": {"a": TABLES * 15_000}}, id="config"),
+        pytest.param({"hooks": [HOOK | {"manifest": HOOK_TEXT % ("x" * 900)}] * 900}, id="hooks"),
+        pytest.param(
+            {"manifest": "".join(OBJECTS % (i, "x" * 4_000) for i in range(2_000))}, id="manifest"
+        ),
+        pytest.param({"manifest": HOOK_TEXT % (TABLES * 29_000)}, id="one large object"),
+        pytest.param(
+            {
+                "config": {"a": "{" * (MEBIBYTE)},
+                "chart": {"values": {"a": "[" * (2 * MEBIBYTE)}},
+                "manifest": OBJECTS % (1, "x" * (2 * MEBIBYTE)),
+            },
+            id="some of each",
+        ),
+    ],
+)
+async def test_a_large_stored_release_costs_the_main_process_little(tmp_path, record):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    stored = a_stored_release(**record)
+
+    async def read():
+        revision = await guard.pool.decode(stored, SECRET)
+        return {body["kind"] for body in revision.objects}
+
+    assert await guard.measure(read()) <= {"ConfigMap", "Job"}
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    await guard.pool.close()
 
 
 @pytest.mark.parametrize(

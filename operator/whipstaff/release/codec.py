@@ -8,6 +8,7 @@ inflated or nested without a bound, and whatever cannot be read is StorageCorrup
 import base64
 import binascii
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from whipstaff.errors import StorageCorrupt, StorageTooLarge
 from whipstaff.release.generated import is_generated
+from whipstaff.release.packed import PackedObjects, PackedText
 from whipstaff.release.revision import (
     Hook,
     HookDeletePolicy,
@@ -29,6 +31,10 @@ from whipstaff.release.revision import (
 PAYLOAD_BYTES_LIMIT = 1 << 20  # of a Secret's data, as the API server counts it
 INFLATED_BYTES_LIMIT = 64 << 20
 DEPTH_LIMIT = 200  # of values; Python's own JSON reader gives up not far above
+
+# What a stored release is made of; whatever else stands in one is left behind.
+LONG_MEMBERS = ("chart", "config", "hooks", "manifest", "info")
+SHORT_MEMBERS = ("name", "version", "namespace", "apply_method")
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_WINDOW = 31  # zlib's number for "expect a gzip header"
@@ -135,7 +141,8 @@ def slimmed(record: JsonObject) -> JsonObject:
     chart = record.get("chart")
     if not isinstance(chart, dict):
         return record
-    kept = [file for file in chart.get("files") or () if is_generated(file)]
+    files = chart.get("files")
+    kept = [file for file in files if is_generated(file)] if isinstance(files, list) else []
     return {**record, "chart": {**chart, "templates": [], "files": kept}}
 
 
@@ -159,7 +166,7 @@ def decode(data: str, name: str) -> JsonObject:
         packed = base64.b64decode(data.replace("\n", "").replace("\r", ""), validate=True)
         # Releases were stored uncompressed once; Helm reads them still.
         text = _inflate(packed) if packed.startswith(_GZIP_MAGIC) else packed
-        record = json.loads(text, parse_constant=_refuse_constant)
+        record = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
         raise StorageCorrupt(
             f"the stored release {name} cannot be read: {_why(error)}", name
@@ -187,6 +194,13 @@ def _inflate(packed: bytes) -> bytes:
 
 def _refuse_constant(word: str) -> float:
     raise _MalformedError(f"{word} is no JSON")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise _MalformedError("a number is out of range")
+    return number
 
 
 def _why(error: Exception) -> str:
@@ -232,15 +246,16 @@ def from_record(
     """Return the revision in a decoded record; StorageCorrupt names its Secret.
 
     `objects` is its manifest, parsed, and `hook_bodies` the manifests of its hooks, in their order.
+    Objects and manifest may be packed.
     """
     try:
-        return _revision(record, tuple(objects), hook_bodies)
+        return _revision(record, objects, hook_bodies)
     except (_MalformedError, ValueError) as error:
         raise StorageCorrupt(f"the stored release {name} cannot be read: {error}", name) from error
 
 
 def _revision(
-    record: JsonObject, objects: tuple[JsonObject, ...], hook_bodies: Sequence[JsonObject]
+    record: JsonObject, objects: Sequence[JsonObject], hook_bodies: Sequence[JsonObject]
 ) -> Revision:
     info = _table(record, "info")
     hooks = _list(record, "hooks")
@@ -253,8 +268,8 @@ def _revision(
         status=_status(_text(info, "status")),
         chart=_table(record, "chart"),
         config=_table(record, "config"),
-        manifest=_text(record, "manifest"),
-        objects=objects,
+        manifest=_manifest(record),
+        objects=objects if isinstance(objects, PackedObjects) else tuple(objects),
         hooks=tuple(_hook(hook, body) for hook, body in zip(hooks, hook_bodies, strict=True)),
         description=_text(info, "description"),
         notes=_text(info, "notes"),
@@ -338,6 +353,11 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise _MalformedError(f"{key} is no string")
     return value
+
+
+def _manifest(record: Mapping[str, Any]) -> str | PackedText:
+    value = record.get("manifest")
+    return value if isinstance(value, PackedText) else _text(record, "manifest")
 
 
 def _time(record: Mapping[str, Any], key: str) -> str:

@@ -26,7 +26,7 @@ from whipstaff.errors import (
     from_record,
     to_record,
 )
-from whipstaff.workers import jobs, protocol
+from whipstaff.workers import jobs, parts, protocol
 from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
 
 # Helm allows a thousand nested includes, each of which takes a few Python frames of ours.
@@ -37,8 +37,6 @@ STACK_BYTES = 72 << 20
 _CODE_BYTES = 40 << 20  # of the interpreter and its libraries, cryptography's being the largest
 _LEAST_DATA_BYTES = 32 << 20
 _RESERVE_BYTES = 8 << 20  # data that a job may not use: it is for the error that says so
-# A regular expression or a key pair cannot be interrupted: then the kernel ends the process.
-_CPU_GRACE_SECONDS = 2
 _TEXT_CHARACTERS = 16 << 10  # of an error; a chain of a thousand includes has a hundred times that
 _REPEAT_SECONDS = 0.25  # the timer rings on, in case a template's error handling ate its exception
 
@@ -70,9 +68,7 @@ class Child:
             with _cpu_seconds(self._limits.cpu_seconds):
                 result = workshop.run(kind, arguments)
                 fat = _resident_bytes() > self._limits.recycle_bytes
-                if kind is JobKind.RENDER:
-                    return protocol.rendered_frames(result, recycle=fat)
-                return [protocol.pack_result({FrameKind.RESULT: result, "recycle": fat})]
+                return parts.frames(result, recycle=fat)
         except (Exception, _CPUSpent) as error:  # noqa: BLE001 - nor may a fault of ours end a worker
             signal.setitimer(signal.ITIMER_PROF, 0)
             _use_reserve()
@@ -165,7 +161,7 @@ def _fault(kind: JobKind, error: BaseException) -> OperatorError:
 def _cpu_seconds(seconds: float) -> Iterator[None]:
     """Raise _CPUSpent once the process used so much CPU time; waiting does not count."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    deadline = int(used.ru_utime + used.ru_stime + seconds) + _CPU_GRACE_SECONDS
+    deadline = int(used.ru_utime + used.ru_stime + seconds) + protocol.CPU_GRACE_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (deadline, resource.RLIM_INFINITY))
     signal.setitimer(signal.ITIMER_PROF, seconds, _REPEAT_SECONDS)
     try:

@@ -43,7 +43,13 @@ def split(manifest: str, where: str = "") -> Iterator[Document]:
 
 def parse(documents: Iterable[Document]) -> tuple[JsonObject, ...]:
     """Return the objects, lists of objects opened; ManifestInvalid names template and line."""
-    return tuple(item for document in documents for item in objects(document, load(document)))
+    return tuple(each(documents))
+
+
+def each(documents: Iterable[Document]) -> Iterator[JsonObject]:
+    """Yield what `parse` returns, one after the other."""
+    for document in documents:
+        yield from objects(document, load(document))
 
 
 def parse_one(document: Document) -> JsonObject:

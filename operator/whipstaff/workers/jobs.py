@@ -6,6 +6,7 @@ decodes stored releases stays small.
 
 import base64
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -18,6 +19,8 @@ from whipstaff.workers.protocol import JobKind, JsonObject, Limits
 if TYPE_CHECKING:
     from whipstaff.workers.compiled import CompiledCharts
     from whipstaff.workers.rendering import Charts, Lookup, Releases
+
+_OBJECTS_LIMIT = 10_000  # as of a rendering
 
 
 class Workshop:
@@ -82,14 +85,23 @@ def encode(record: JsonObject, manifest: str) -> JsonObject:
 
 
 def decode(data: str, name: str) -> JsonObject:
-    """Return the record of a stored release, its manifest and hooks parsed; or StorageCorrupt."""
+    """Return a stored release in pieces, its manifest and hooks parsed; or StorageCorrupt.
+
+    The pieces are the long members of its record, and `record` with the short ones.
+    """
     record = codec.decode(data, name)
     manifest, hooks = codec.texts(record, name)
     try:
-        objects = documents.parse(documents.split(manifest))
+        objects = tuple(islice(documents.each(documents.split(manifest)), _OBJECTS_LIMIT + 1))
         bodies = [documents.parse_one(documents.Document(path, text)) for path, text in hooks]
     except ManifestInvalid as error:
-        raise StorageCorrupt(
-            f"the stored release {name} cannot be read: {error.text}", name
-        ) from error
-    return {"record": record, "objects": objects, "hook_bodies": bodies}
+        raise _corrupt(name, error.text) from error
+    if len(objects) > _OBJECTS_LIMIT:
+        raise _corrupt(name, f"more than {_OBJECTS_LIMIT} objects")
+    pieces = {key: record[key] for key in codec.LONG_MEMBERS if key in record}
+    short = {key: record[key] for key in codec.SHORT_MEMBERS if key in record}
+    return {**pieces, "record": short, "objects": objects, "hook_bodies": bodies}
+
+
+def _corrupt(name: str, problem: str) -> StorageCorrupt:
+    return StorageCorrupt(f"the stored release {name} cannot be read: {problem}", name)

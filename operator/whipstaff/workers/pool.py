@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from whipstaff.errors import OperatorError, WorkerLost
+from whipstaff.errors import (
+    OperatorError,
+    RenderLimit,
+    RenderTimeout,
+    StorageCorrupt,
+    WorkerLost,
+)
 from whipstaff.reconcile.ports import Lookup, Rendering, RenderRequest
 from whipstaff.release import codec
 from whipstaff.release.packed import PackedObjects, PackedText
@@ -55,8 +61,14 @@ class WorkerPool:
 
     async def decode(self, data: str, name: str) -> Revision:
         """Decode the value of the key `release`; StorageCorrupt(name) if it cannot be read."""
-        found = await self._run(JobKind.DECODE, {"data": data, "name": name}, _no_lookup)
-        return codec.from_record(found["record"], found["objects"], found["hook_bodies"], name)
+        try:
+            found = await self._run(JobKind.DECODE, {"data": data, "name": name}, _no_lookup)
+        except StorageCorrupt as error:
+            raise error if error.name else _unreadable(name, error) from error
+        except (RenderLimit, RenderTimeout) as error:
+            raise _unreadable(name, error) from error
+        record = {**found.pop("record"), **found}
+        return codec.from_record(record, _sequence(found["objects"]), found["hook_bodies"], name)
 
     async def encode(self, revision: Revision) -> str:
         """Encode what we made ourselves; StorageTooLarge if it would not fit."""
@@ -127,6 +139,10 @@ class WorkerPool:
 
 async def _no_lookup(*_question: str) -> JsonObject:
     raise WorkerLost("a worker asked what its job has no need of")
+
+
+def _unreadable(name: str, error: OperatorError) -> StorageCorrupt:
+    return StorageCorrupt(f"the stored release {name} cannot be read: {error.text}", name)
 
 
 def _encode(revision: Revision) -> str:

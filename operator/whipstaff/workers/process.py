@@ -19,6 +19,7 @@ from whipstaff.errors import (
     to_record,
 )
 from whipstaff.workers import protocol
+from whipstaff.workers.parts import Parts
 from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
 
 Answer = Callable[[str, str, str, str], Awaitable[JsonObject]]
@@ -80,9 +81,9 @@ class Worker:
             raise await self._post_mortem(kind) from error
 
     async def _converse(self, kind: JobKind, answer: Answer) -> JsonObject:
-        patience_seconds = self._limits.cpu_seconds * _WALL_FACTOR
+        patience_seconds = (self._limits.cpu_seconds + protocol.CPU_GRACE_SECONDS) * _WALL_FACTOR
         questions = 0
-        parts = protocol.Parts()
+        parts = Parts()
         while True:
             before = asyncio.get_running_loop().time()
             message = await self._receive(kind, patience_seconds)

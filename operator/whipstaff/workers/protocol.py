@@ -4,26 +4,17 @@ The pool sends a job and awaits frames. The child sends any number of questions,
 answered by one frame, and then one result or one error.
 """
 
-import base64
 import json
 import struct
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from whipstaff.errors import RenderLimit, StorageTooLarge
-from whipstaff.release import codec
-from whipstaff.release.packed import PackedObjects, PackedText
-
 JsonObject = dict[str, Any]
 
 FRAME_BYTES_LIMIT = 32 << 20  # far beyond any release that fits into a Secret
-TABLES_LIMIT = 200_000  # and lists, in one result
-PACKED_FROM_BYTES = 1 << 20  # what is longer travels in parts, and packed
-OBJECT_BYTES_LIMIT = 3 << 20  # the API server reads no larger request
-CHART_BYTES_LIMIT = 4 << 20  # of a chart's record; beyond it goes without templates and files
-_BATCH_BYTES = 256 << 10
+# A regular expression or a key pair cannot be interrupted: then the kernel ends the process.
+CPU_GRACE_SECONDS = 2
 LOOKUPS_LIMIT = 256  # questions that one render may ask
 
 _LENGTH = struct.Struct(">I")
@@ -84,118 +75,6 @@ def pack(message: JsonObject) -> bytes:
     if len(body) > FRAME_BYTES_LIMIT:
         raise BrokenFrameError(f"a frame of {len(body)} bytes")
     return _LENGTH.pack(len(body)) + body
-
-
-def pack_result(message: JsonObject) -> bytes:
-    """Return the frame of a message that the pool can take: a table costs it twenty times its text.
-
-    The quick count takes braces in texts for tables too; the exact one decides.
-    """
-    frame = pack(message)
-    if frame.count(b"{") + frame.count(b"[") > TABLES_LIMIT and _tables(message) > TABLES_LIMIT:
-        raise BrokenFrameError(f"more than {TABLES_LIMIT} tables and lists")
-    return frame
-
-
-def rendered_frames(result: JsonObject, *, recycle: bool) -> list[bytes]:
-    """Return the frames of what a chart rendered to: what is long in parts, and then the rest.
-
-    RenderLimit or StorageTooLarge for what can be neither applied nor stored.
-    """
-    rest = {**result, "chart": _chart(result.get("chart"))}
-    frames: list[bytes] = []
-    for key in ("objects", "crds"):
-        texts = list(map(_object_text, result.get(key) or ()))
-        if sum(map(len, texts)) > PACKED_FROM_BYTES:
-            rest[key] = None
-            frames += _batches(key, texts)
-    if sum(len(_object_text(hook["body"])) for hook in result.get("hooks") or ()) > (
-        OBJECT_BYTES_LIMIT
-    ):
-        raise RenderLimit(f"the chart's hooks take more than {OBJECT_BYTES_LIMIT} bytes")
-    if len(result.get("manifest") or "") > PACKED_FROM_BYTES:
-        frames.append(_part("manifest", 0, _stored(result["manifest"]).data))
-        rest["manifest"] = None
-    frames.append(pack_result({FrameKind.RESULT: rest, "recycle": recycle}))
-    return frames
-
-
-def _chart(record: JsonObject | None) -> JsonObject | None:
-    """Leave out what would not be stored either."""
-    if record and len(json.dumps(record)) > CHART_BYTES_LIMIT:
-        slim: JsonObject = codec.slimmed({"chart": record})["chart"]
-        return slim
-    return record
-
-
-def _object_text(body: JsonObject) -> str:
-    text = json.dumps(body, separators=(",", ":"))
-    if len(text) > OBJECT_BYTES_LIMIT:
-        name = (body.get("metadata") or {}).get("name", "")
-        raise RenderLimit(
-            f"{body.get('kind')} {name} takes {len(text)} bytes, more than the "
-            f"{OBJECT_BYTES_LIMIT} that an API server reads"
-        )
-    return text
-
-
-def _batches(key: str, texts: list[str]) -> Iterator[bytes]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size > _BATCH_BYTES:
-            yield _part(key, len(batch), PackedObjects.pack(batch))
-            batch, size = [], 0
-    if batch:
-        yield _part(key, len(batch), PackedObjects.pack(batch))
-
-
-def _stored(manifest: str) -> PackedText:
-    packed = PackedText.of(manifest)
-    size = len(packed.data)
-    if size > codec.PAYLOAD_BYTES_LIMIT:
-        raise StorageTooLarge(
-            f"the manifest takes {size} bytes, packed, more than the {codec.PAYLOAD_BYTES_LIMIT} "
-            "that fit into a Secret",
-            size,
-        )
-    return packed
-
-
-def _part(key: str, count: int, data: bytes) -> bytes:
-    text = base64.b64encode(data).decode("ascii")
-    return pack({FrameKind.PART: key, "count": count, "data": text})
-
-
-class Parts:
-    """The parts of a result, as they arrive."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, list[tuple[int, bytes]]] = {}
-
-    def take(self, message: JsonObject) -> None:
-        """Keep one part; BrokenFrameError if it is none."""
-        key, count, data = message[FrameKind.PART], message.get("count"), message.get("data")
-        if key not in ("objects", "crds", "manifest") or not isinstance(count, int):
-            raise BrokenFrameError("a part of nothing known")
-        self._found.setdefault(key, []).append((count, base64.b64decode(str(data))))
-
-    def complete(self, result: JsonObject) -> JsonObject:
-        """Return the result with its parts in their places."""
-        for key, parts in self._found.items():
-            packed = PackedText(parts[0][1]) if key == "manifest" else PackedObjects(parts)
-            result[key] = packed
-        return result
-
-
-def _tables(message: JsonObject) -> int:
-    found: list[dict[str, Any] | list[Any] | tuple[Any, ...]] = [message]
-    for one in found:
-        members = one.values() if isinstance(one, dict) else one
-        found += [member for member in members if isinstance(member, (dict, list, tuple))]
-    return len(found)
 
 
 def body_length(prefix: bytes) -> int:
