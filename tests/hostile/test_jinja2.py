@@ -189,6 +189,50 @@ ESCAPES = [
     "{{ ('__cla' ~ 'ss__') | tpl | attr }}",
     "{{ '{{ self.__class__ }}' | tpl }}",
     "{{ '{{ \"\".__class__ }}' | tpl }}",
+    # Objects of the engine's own, by whatever takes a name, a list or a number
+    "{% extends upper %}",
+    "{% extends ['_m.j2'] %}",
+    "{% include [upper] %}",
+    "{% include '_m.j2\\0' %}",
+    "{% import upper as m %}",
+    "{% import 'm.j2' as m %}{% for x in m %}{% endfor %}",
+    "{% import 'm.j2' as m %}{{ [m] | map(attribute='_body_stream') | first }}",
+    "{% for x in [1] recursive %}{{ loop('abc') if loop.depth < 2 }}{% endfor %}",
+    "{% for x in [1] recursive %}{{ loop(loop) if loop.depth < 2 }}{% endfor %}",
+    "{% for x in [1] %}{{ [loop] | map(attribute='_iterable') | first }}{% endfor %}",
+    "{% for x in [1] %}{% for y in [loop] %}{{ y }}{% endfor %}{% endfor %}",
+    "{% set n = namespace(a=1) %}{% set n.a = n %}{{ n.a.a }}",
+    "{% set n = namespace(a=1) %}{% set n._Namespace__attrs = {} %}{{ n._Namespace__attrs }}",
+    "{% macro m(x=m) %}{{ x }}{% endmacro %}{{ m() }}",
+    "{% set x, y = upper %}",
+    "{{ upper[0:1] }}",
+    "{{ Values[upper:] }}",
+    "{{ self[0:1] }}",
+    "{{ [upper] | map(attribute='_function') | first }}",
+    "{{ [Files] | map(attribute='_contents') | first }}",
+    "{{ [1, 2] | sort(attribute='real') | first }}",
+    "{{ [1] | sort(reverse=upper) | first }}",
+    "{{ ['a'] | sum(attribute='__class__') }}",
+    "{{ ['a'] | unique(attribute='__class__') | list }}",
+    "{{ ['a'] | selectattr('a', '__class__') | list }}",
+    "{{ ['a'] | select('callable') | list }}",
+    "{{ Values.list | map('default', upper) | list }}",
+    "{{ (-1) ** 0.5 }}",
+    "{{ ((-1) ** 0.5).imag }}",
+    "{{ upper < 1 }}",
+    "{{ 'a' in upper }}",
+    "{{ 1e400 }}",
+    "{{ kindOf(upper) }}",
+    "{{ toJson(self) }}",
+    "{{ printf('%v', loop) }}",
+    "{{ index(Values, upper) }}",
+    "{{ 'x' | tojson }}",
+    "{% trans %}x{% endtrans %}",
+    "{{ gettext('x') }}",
+    "{% autoescape true %}{{ ('<' ~ 'a').__html__ }}{% endautoescape %}",
+    "{% autoescape true %}{% set x %}{}{% endset %}{{ x.format(1) }}{% endautoescape %}",
+    "{% autoescape true %}{% set x %}%s{% endset %}{{ x % Values }}{% endautoescape %}",
+    "{% block __class__ %}{{ self.__class__.__class__ }}{% endblock %}",
 ]
 
 
@@ -262,9 +306,14 @@ async def test_the_name_of_a_template_is_no_code(guard, name):
         ("{{ 'x' | indent(10 ** 9) }}", "result of"),
         ("{{ until(10 ** 9) }}", "result of"),
         (
-            "{% for i in range(9000000) %}{% for j in range(9000000) %}{% endfor %}{% endfor %}",
+            f"{'{% for i in range(10000000) %}' * 2}{{% for k in [1] %}}{'{% endfor %}' * 3}",
             "more than 20000000 steps",
         ),
+        (
+            "{% for i in [1] recursive %}{{ loop(range(10000000)) }}{% endfor %}",
+            "more than 20000000 steps",
+        ),
+        ("{% for i in [1] recursive %}{{ loop([i]) }}{% endfor %}", "nested too deeply"),
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "nested too deeply"),
         ("{% include 'x.yaml' %}", "nested too deeply|MiB of memory"),
         ("{% import 'x.yaml' as x %}", "nested too deeply"),
@@ -338,6 +387,13 @@ async def test_what_takes_long_or_fills_the_memory_is_ended_by_name(guard, templ
 )
 async def test_odd_numbers_and_texts_fail_in_words(guard, refused, template, error, why):
     await refused(rendered(guard, template), error, why)
+
+
+async def test_a_question_about_numbers_formats_no_text(guard):
+    asked = "'%1000000000d' is divisibleby(1), '%s' is odd, 'A' is upper, Values is lower, 9 is odd"
+    answers = "".join(f"{{{{ {one} }}}} " for one in asked.split(", "))
+    found = await rendered(guard, OBJECT + f"data: {{a: {answers}}}", {"a": 1})
+    assert found.objects[0]["data"] == {"a": "false false true false true"}
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)*b", "(?=a)"])

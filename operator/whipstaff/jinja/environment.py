@@ -1,10 +1,12 @@
 """Jinja2's sandbox, made narrower: what a template reaches is listed here, by kind of object."""
 
+import math
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
+from typing import Any
 
 from jinja2 import nodes, pass_context
 from jinja2.environment import Template, TemplateModule
@@ -33,24 +35,19 @@ from whipstaff.template.scope import RenderScope
 
 TPL = "the text given to tpl"
 _CODES_KEPT = 2_000
-_COUNTED, _PRINTED = "counted by us", "printed by us"  # no template can spell these filters
+_COUNTED, _PRINTED = "counted by us", "printed by us"  # filters that only `map` could spell
 _TESTS = frozenset(
     {
-        *(
-            "boolean",
-            "defined",
-            "divisibleby",
-            "even",
-            "false",
-            "in",
-            "integer",
-            "lower",
-            "mapping",
-        ),
-        *("none", "number", "odd", "sequence", "string", "true", "undefined", "upper"),
+        *("boolean", "defined", "false", "in", "integer", "mapping", "none", "number"),
+        *("sequence", "string", "true", "undefined"),
         *("eq", "ne", "lt", "le", "gt", "ge", "==", "!=", "<", "<=", ">", ">="),
     }
 )
+# Of anything else, Jinja2's own would compute `text % number`, or make one long text.
+_TESTS_OF: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("divisibleby", "even", "odd"), (int, float)),
+    **dict.fromkeys(("lower", "upper"), (str,)),
+}
 _LOOP = frozenset(
     {
         *("index", "index0", "revindex", "revindex0", "first", "last", "length"),
@@ -129,6 +126,8 @@ class Loader(BaseLoader):
         name: str,
         globals: object = None,  # noqa: A002 - Jinja2's own word
     ) -> Template:
+        if not isinstance(name, str):
+            raise EvalError(f"a template is named by a string, not by {kind_name(name)}")
         if name not in self._sources:
             raise TemplateNotFound(name, f"the chart has no template {name!r}")
         path, source = self._sources[name]
@@ -153,7 +152,9 @@ class Environment(ImmutableSandboxedEnvironment):
         )
         self.meter = meter
         self.filters = _FILTERS  # type: ignore[assignment]  # Jinja2's own type is wider
-        self.tests = {name: self.tests[name] for name in _TESTS}
+        known: Mapping[str, Any] = self.tests
+        self.tests = {name: known[name] for name in _TESTS}
+        self.tests |= {name: _test_of(kinds, known[name]) for name, kinds in _TESTS_OF.items()}
         self.globals = {
             **functions.FUNCTIONS,
             "range": RANGE,
@@ -186,7 +187,10 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, called: object, /, *given: object, **named: object) -> object:
         """Call what a template may call, and nothing else."""
-        if isinstance(called, Macro | BlockReference | LoopContext):
+        if isinstance(called, LoopContext):
+            # A recursive loop goes through what it is called with.
+            return context.call(called, *map(self.meter.counted, given), **named)
+        if isinstance(called, Macro | BlockReference):
             self.meter.charge(1)
             return context.call(called, *given, **named)
         # Jinja2 passes on which variables a loop or block has; none of ours wants to know.
@@ -260,11 +264,22 @@ class Environment(ImmutableSandboxedEnvironment):
         defer_init: bool = False,
     ) -> str:
         """Have every loop counted and everything that is joined printed our way."""
+        for constant in source.find_all(nodes.Const):
+            if isinstance(constant.value, float) and not math.isfinite(constant.value):
+                # Python would take what stands for it for a name.
+                raise TemplateSyntaxError("a number is out of range", constant.lineno, name)
         for loop in source.find_all(nodes.For):
             loop.iter = _filtered(loop.iter, _COUNTED)
         for joined in source.find_all(nodes.Concat):
             joined.nodes = [_filtered(one, _PRINTED) for one in joined.nodes]
         return super()._generate(source, name, filename, defer_init=defer_init)
+
+
+def _test_of(kinds: tuple[type, ...], test: Callable[..., object]) -> Callable[..., bool]:
+    def asked(*given: object) -> bool:
+        return all(isinstance(one, kinds) for one in given) and bool(test(*given))
+
+    return asked
 
 
 _NOTHING = object()
