@@ -195,11 +195,16 @@ class Stage:
         self._name = chart.name
         top = {"Release": release.as_values(), "Capabilities": capabilities}
         self._templates: dict[str, _Template] = {}
+        # What is common.Values where a chart reads it as `.Values`, besides ChartValues.
+        self._named: list[JsonObject] = []
         data = _collect(
-            chart, {**top, "Values": ChartValues(values)}, self._templates, is_root=True
+            chart,
+            {**top, "Values": ChartValues(values)},
+            self._templates,
+            self._named,
+            is_root=True,
         )
         order = parse_order(self._templates)
-        self._named: list[JsonObject] = []  # what is common.Values besides ChartValues
         self.order = tuple(path for path in order if not posixpath.basename(path).startswith("_"))
         self.data: JsonObject = data
         if tracer is not None:
@@ -209,7 +214,8 @@ class Stage:
         self.data = cast("JsonObject", tracer.adopt(self.data))
         for template in self._templates.values():
             template.data = cast("JsonObject", tracer.adopt(template.data))
-        self._named += tracer.named
+        named = (cast("JsonObject", tracer.adopt(values)) for values in self._named)
+        self._named = [*named, *tracer.named]
 
     @cached_property
     def _parsed(self) -> "TemplateSet":
@@ -306,20 +312,31 @@ def _engine() -> "Engine":
 
 
 def _collect(
-    chart: Chart, outer: JsonObject, templates: dict[str, _Template], *, is_root: bool
+    chart: Chart,
+    outer: JsonObject,
+    templates: dict[str, _Template],
+    named: list[JsonObject],
+    *,
+    is_root: bool,
 ) -> JsonObject:
-    """Add the templates of a chart and those inside it; return the data its templates see."""
+    """Add the templates of a chart and those inside it; return the data its templates see.
+
+    `named` gets the values of those inside.
+    """
     subcharts: JsonObject = {}
+    values = outer["Values"] if is_root else _values_of(chart, outer)
+    if type(values) is dict:
+        named.append(values)
     data: JsonObject = {
         "Chart": metadata_view(chart.metadata, is_root=is_root),
         "Files": Files.of(chart.files),
         "Release": outer["Release"],
         "Capabilities": outer["Capabilities"],
-        "Values": outer["Values"] if is_root else _values_of(chart, outer),
+        "Values": values,
         "Subcharts": subcharts,
     }
     for subchart in chart.subcharts:
-        subcharts[subchart.name] = _collect(subchart, data, templates, is_root=False)
+        subcharts[subchart.name] = _collect(subchart, data, templates, named, is_root=False)
     jinja2 = _jinja2_templates(chart)
     for name, source in _sources(chart):
         templates[posixpath.normpath(f"{chart.path}/{name}")] = _Template(
@@ -354,7 +371,8 @@ def _is_for_jinja2(chart: Chart) -> bool:
 def _values_of(chart: Chart, outer: JsonObject) -> JsonObject:
     """Return a subchart's part of its parent's values: the same object, so that both see `set`.
 
-    It stays a plain map: in Go one map has two types here, and charts can tell the parent's.
+    It stays a plain map: in Go one map has two types here, and charts can tell the parent's. Which
+    one a template gets depends on how it reads the map.
     """
     table = table_at(outer, f"Values.{chart.name}")
     return ChartValues() if table is None else table

@@ -103,9 +103,11 @@ def test_a_weight_is_a_whole_number_or_nothing(weight, number):
         ),
         (
             "metadata: x",
-            "cannot unmarshal string into Go struct field SimpleHead.metadata of type struct "
-            '{ Name string "json:\\"name\\""; '
-            'Annotations map[string]string "json:\\"annotations\\"" }',
+            (
+                "cannot unmarshal string into Go struct field SimpleHead.metadata of type struct "
+                '{ Name string "json:\\"name\\""; '
+                'Annotations map[string]string "json:\\"annotations\\"" }'
+            ),
         ),
     ],
 )

@@ -114,6 +114,22 @@ def test_a_chart_inside_sees_its_own_values_and_the_globals():
     assert rendered(SUB, subchart_notes=True).notes == "sub notes\nnotes"
 
 
+def test_the_values_of_a_chart_inside_have_two_types():
+    files = {
+        "charts/kid/Chart.yaml": CHART_YAML.format(name="kid"),
+        "charts/kid/values.yaml": "size: 2\n",
+        "charts/kid/templates/t.yaml": 'a: {{ printf "%T" .Values }} {{ .Values.AsMap.size }}',
+        "templates/t.yaml": (
+            'a: {{ printf "%T" .Values.kid }} {{ .Subcharts.kid.Values.AsMap.size }}'
+        ),
+    }
+    texts = {one.path: one.text for one in rendered(files).documents}
+    assert texts == {
+        "demo/charts/kid/templates/t.yaml": "a: common.Values 2",
+        "demo/templates/t.yaml": "a: map[string]interface {} 2",
+    }
+
+
 def test_what_a_chart_inside_sets_its_parent_sees():
     found = rendered(
         {
