@@ -5,10 +5,10 @@ the first chart with a schema comes by.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from whipstaff.chart import schema_report
@@ -54,7 +54,7 @@ class Approved:
         key = (id(subschema), type(value), value if is_scalar else id(value))
         if key in self._known:
             return
-        errors = list(validator.descend(value, subschema, path=name, schema_path=name))
+        errors = list(_inside(validator, value, subschema, name, name))
         yield from errors
         if not errors:
             if len(self._known) > _MOST_APPROVED:
@@ -190,6 +190,7 @@ def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
         dialect,
         {
             **remembered,
+            "$ref": partial(_ref, dialect.VALIDATORS["$ref"]),
             "additionalProperties": _additional_properties,
             "dependencies": _dependencies,
             "dependentRequired": _dependent_required,
@@ -238,6 +239,22 @@ def _follows_scopes(schema: bytes) -> bool:
     return b"dynamicRef" in schema or b"recursiveRef" in schema
 
 
+def _inside(
+    validator: Any,  # noqa: ANN401
+    value: object,
+    subschema: object,
+    name: str,
+    schema_path: str,
+) -> Iterator[Exception]:
+    errors: Iterator[Any] = validator.descend(value, subschema, path=name, schema_path=schema_path)
+    for error in errors:
+        if subschema is False:
+            # The library forgets where it was.
+            error.path.appendleft(name)
+            error.schema_path.appendleft(schema_path)
+        yield error
+
+
 def _properties(
     validator: Any,  # noqa: ANN401
     properties: dict[str, object],
@@ -251,9 +268,22 @@ def _properties(
         if name not in value:
             continue
         if approved is None:
-            yield from validator.descend(value[name], subschema, path=name, schema_path=name)
+            yield from _inside(validator, value[name], subschema, name, name)
         else:
             yield from approved.errors(validator, value[name], subschema, name)
+
+
+def _ref(
+    follow: Callable[..., Iterator[Any]],
+    validator: Any,  # noqa: ANN401
+    reference: str,
+    value: object,
+    schema: object,
+) -> Iterator[Exception]:
+    # The library leaves this step out of an error's path, where Helm's has a node of its own.
+    for error in follow(validator, reference, value, schema):
+        error.schema_path.appendleft("$ref")
+        yield error
 
 
 # The library's own keywords of these names report one error where Helm's library reports another.
@@ -314,7 +344,7 @@ def _pattern_properties(
         matches = compile_pattern(pattern).matches
         for name in sorted(value):
             if matches(name):
-                yield from validator.descend(value[name], subschema, path=name, schema_path=pattern)
+                yield from _inside(validator, value[name], subschema, name, pattern)
 
 
 def _additional_properties(

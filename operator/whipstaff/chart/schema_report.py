@@ -11,6 +11,7 @@ from whipstaff.golang import strconv
 _DECISIVE = ("type", "const", "enum", "format")
 _ORDER = (
     *_DECISIVE,
+    "$ref",
     "minProperties",
     "maxProperties",
     "required",
@@ -36,6 +37,8 @@ _ORDER = (
     "exclusiveMinimum",
     "exclusiveMaximum",
     "multipleOf",
+    "$recursiveRef",
+    "$dynamicRef",
     "not",
     "allOf",
     "anyOf",
@@ -44,6 +47,7 @@ _ORDER = (
     "unevaluatedProperties",
     "unevaluatedItems",
 )
+_REFERENCES = frozenset(["$ref", "$recursiveRef", "$dynamicRef"])
 _RANKS = {keyword: rank for rank, keyword in enumerate(_ORDER)}
 _TYPE_ORDER = ("null", "boolean", "number", "integer", "string", "array", "object")
 
@@ -67,11 +71,15 @@ _STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """One line of the report and the lines below it."""
+    """One line of the report and the lines below it.
+
+    The line of a group can be left out; that of a reference stays, though it says the same.
+    """
 
     place: str
     problem: str
     causes: tuple["_Finding", ...] = ()
+    is_group: bool = False
 
     def lines(self, depth: int) -> Iterable[str]:
         yield f"{'  ' * depth}- at {quote(self.place)}: {self.problem}"
@@ -102,9 +110,7 @@ def text(errors: Iterable[Any]) -> str:
         _Located(error, tuple(error.relative_schema_path), tuple(error.relative_path))
         for error in errors
     ]
-    findings = _findings(located, ())
-    if len(findings) == 1 and findings[0].problem == _GROUP:
-        findings = list(findings[0].causes)
+    findings = _without_group(_findings(located, ()))
     return "\n".join(line for finding in findings for line in finding.lines(0))
 
 
@@ -166,14 +172,18 @@ def _below(members: list[_Located], place: tuple[object, ...]) -> list[_Finding]
         _Located(one.error, one.schema_path[schema_taken:], one.place[place_taken:])
         for one in members
     ]
-    findings = _one(_findings(inner, inner_place), inner_place)
+    findings = _findings(inner, inner_place)
+    if first.schema_path[0] in _REFERENCES:
+        findings = _one(_without_group(findings), inner_place, is_group=False)
+    else:
+        findings = _one(findings, inner_place)
     if first.schema_path[0] == "allOf":
         return [_Finding(_pointer(place), _ALL_OF, tuple(findings))]
     return findings
 
 
 _ALL_OF = "'allOf' failed"
-_GROUP = "validation failed"
+_SEVERAL = "validation failed"
 
 
 def _gather_all_of(findings: list[_Finding], place: tuple[object, ...]) -> list[_Finding]:
@@ -187,11 +197,20 @@ def _gather_all_of(findings: list[_Finding], place: tuple[object, ...]) -> list[
     return [*rest[:at], joined, *rest[at:]]
 
 
-def _one(findings: list[_Finding], place: tuple[object, ...]) -> list[_Finding]:
+def _one(
+    findings: list[_Finding], place: tuple[object, ...], *, is_group: bool = True
+) -> list[_Finding]:
     """Several findings of one subschema hang under a line of their own."""
     if len(findings) < 2:  # noqa: PLR2004 - one stands for itself
         return findings
-    return [_Finding(_pointer(place), _GROUP, tuple(findings))]
+    return [_Finding(_pointer(place), _SEVERAL, tuple(findings), is_group)]
+
+
+def _without_group(findings: list[_Finding]) -> list[_Finding]:
+    """Return what is in a group that is alone."""
+    if len(findings) == 1 and findings[0].is_group:
+        return list(findings[0].causes)
+    return findings
 
 
 def _leaf(one: _Located, place: tuple[object, ...]) -> _Finding:

@@ -77,6 +77,32 @@ def check(document, values):
             ),
         ),
         (
+            {
+                "$ref": "#/$defs/all",
+                "$defs": {"all": an_object(a={"minLength": 3, "pattern": "y"})},
+            },
+            {"a": "x"},
+            (
+                "- at '': validation failed\n"
+                "  - at '/a': minLength: got 1, want 3\n"
+                "  - at '/a': value does not match pattern 'y'"
+            ),
+        ),
+        (
+            {
+                "allOf": [{"$ref": "#/$defs/part"}],
+                "$defs": {"part": an_object(a={"minLength": 3, "pattern": "y"})},
+            },
+            {"a": "x"},
+            (
+                "- at '': 'allOf' failed\n"
+                "  - at '': validation failed\n"
+                "    - at '/a': minLength: got 1, want 3\n"
+                "    - at '/a': value does not match pattern 'y'"
+            ),
+        ),
+        (an_object(a=False), {"a": 1}, "- at '/a': false schema"),
+        (
             an_object(a={"oneOf": [{"type": "number"}, {"minimum": 1}]}),
             {"a": 4},
             "- at '/a': 'oneOf' failed, subschemas 0, 1 matched",
