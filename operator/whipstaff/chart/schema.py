@@ -13,6 +13,7 @@ from typing import Any
 
 from whipstaff.chart import schema_report
 from whipstaff.chart.model import Chart, JsonObject
+from whipstaff.chart.quick_schema import QuickSchema, Unusual
 from whipstaff.chart.record import plain
 from whipstaff.errors import SchemaInvalid, ValuesSchemaViolation
 from whipstaff.golang import json
@@ -50,16 +51,27 @@ class Approved:
         name: str,
     ) -> Iterator[Exception]:
         """Yield what a property's schema says of its value, nothing if that is known."""
-        is_scalar = not isinstance(value, dict | list)
-        key = (id(subschema), type(value), value if is_scalar else id(value))
-        if key in self._known:
+        if self.knows(subschema, value):
             return
         errors = list(_inside(validator, value, subschema, name, name))
         yield from errors
         if not errors:
-            if len(self._known) > _MOST_APPROVED:
-                self._known.clear()
-            self._known[key] = value, subschema
+            self.remember(subschema, value)
+
+    def knows(self, subschema: object, value: object) -> bool:
+        """Whether this very value was allowed by this very schema."""
+        return _key(subschema, value) in self._known
+
+    def remember(self, subschema: object, value: object) -> None:
+        """Keep that it is allowed."""
+        if len(self._known) > _MOST_APPROVED:
+            self._known.clear()
+        self._known[_key(subschema, value)] = value, subschema
+
+
+def _key(subschema: object, value: object) -> tuple[object, ...]:
+    is_scalar = not isinstance(value, dict | list)
+    return id(subschema), type(value), value if is_scalar else id(value)
 
 
 _approved: ContextVar[Approved | None] = ContextVar("_approved", default=None)
@@ -115,14 +127,30 @@ def _reports(chart: Chart, values: JsonObject) -> Iterator[tuple[str, str]]:
 
 def violations(chart: Chart, values: JsonObject) -> str:
     """Report what a chart's own schema says of its values, empty if nothing; or SchemaInvalid."""
+    # What is approved is known by identity, and a copy would be another.
+    approved = _approved.get()
+    own = plain(values) if approved is None else values
+    if _is_quickly_allowed(chart.schema or b"", own, approved):
+        return ""
+    return _reported(chart, own)
+
+
+def _is_quickly_allowed(schema: bytes, values: object, approved: Approved | None) -> bool:
+    try:
+        quick = _quick(schema)
+        return quick is not None and quick.allows(values, approved)
+    except Unusual:
+        return False
+
+
+def _reported(chart: Chart, values: object) -> str:
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 - heavy, and few have one
 
     where = f"{chart.name}/values.schema.json"
     try:
         with _frames(_DEEPEST_FRAMES):
             validator = _validator(chart.schema or b"")
-            # What is approved is known by identity, and a copy would be another.
-            errors = list(validator.iter_errors(values if _approved.get() else plain(values)))
+            errors = list(validator.iter_errors(values))
     except _NoSchema as error:
         raise SchemaInvalid(str(error), where=where) from error
     except Unresolvable as error:
@@ -171,6 +199,16 @@ def _first_line(error: Exception) -> str:
 
 
 @lru_cache(maxsize=64)
+def _quick(schema: bytes) -> QuickSchema | None:
+    """What judges values without the library, if the schema is one of the usual ones."""
+    try:
+        document = _document(schema)
+        return QuickSchema(document, _dialect(document))
+    except (_NoSchema, Unusual):
+        return None
+
+
+@lru_cache(maxsize=64)
 def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
     import attrs  # noqa: PLC0415 - the library is made with it
     from jsonschema import validators  # noqa: PLC0415
@@ -179,12 +217,7 @@ def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
     )
 
     document = _document(schema)
-    dialect = validators.Draft202012Validator
-    if isinstance(document, dict) and isinstance(named := document.get("$schema"), str):
-        draft = _DRAFTS.get(named.removesuffix("#").partition("://")[2])
-        if draft is None:
-            raise _NoSchema(_leads_out(named))
-        dialect = getattr(validators, draft)
+    dialect = getattr(validators, _dialect(document))
     remembered = {} if _follows_scopes(schema) else {"properties": _properties}
     checked = validators.extend(
         dialect,
@@ -220,6 +253,17 @@ def _validator(schema: bytes) -> Any:  # noqa: ANN401 - the library has no types
     return checked(document, registry=REGISTRY, format_checker=checked.FORMAT_CHECKER)
 
 
+def _dialect(document: object) -> str:
+    """Name the library's class for the draft that a document is written in."""
+    if not isinstance(document, dict) or not isinstance(named := document.get("$schema"), str):
+        return "Draft202012Validator"
+    draft = _DRAFTS.get(named.removesuffix("#").partition("://")[2])
+    if draft is None:
+        raise _NoSchema(_leads_out(named))
+    return draft
+
+
+@lru_cache(maxsize=64)
 def _document(schema: bytes) -> object:
     """Read the file; _NoSchema in the words of Go's reader of streams, which Helm uses here."""
     text = go_text(schema)
