@@ -9,8 +9,9 @@ wrote is then written again, so that those that follow see what they would see.
 Whenever a change cannot be followed with certainty, everything is rendered anew.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, cast
 
 from whipstaff.chart import manifests, record, rendering, schema
@@ -133,7 +134,15 @@ class SavedTemplate:
         return _Done(self.text, Footprint(self.reads, writes, pure=True), self.steps, self.parts)
 
 
-Saved = list[SavedTemplate]
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The templates that need not run again, in Helm's order; `is_whole` if those are all.
+
+    Even without any it says that the values were checked.
+    """
+
+    templates: list[SavedTemplate]
+    is_whole: bool
 
 
 class Store(Protocol):
@@ -157,12 +166,14 @@ class Memory:
 
     def __init__(self, store: Store | None = None) -> None:
         self._kept: _Kept | None = None
+        self._found: _Found | None = None  # instead of `_kept`, until the next render
         self._store = store
 
     @property
     def bytes_held(self) -> int:
         """About how much memory this keeps."""
-        return self._kept.bytes_held() if self._kept else 0
+        kept = self._kept or self._found
+        return kept.bytes_held() if kept else 0
 
     def render(self, question: Question, values: JsonObject, scope: "RenderScope") -> Rendered:
         """Do what `rendering.render` does, with the same result and the same errors.
@@ -170,9 +181,15 @@ class Memory:
         The values must not be changed afterwards. What fails leaves nothing to follow.
         """
         kept, self._kept = self._kept, None
+        if self._found is not None:
+            found, self._found = self._found, None
+            kept = found.kept if _fits(found.question, question) else None
         changes = _Changes()
         if kept is None or not _fits(kept.question, question):
             saved = self._store.find(question, values) if self._store else None
+            if saved is not None and saved.is_whole and _steps(saved) <= scope.limits.steps:
+                self._found = _Found(question, values, saved)
+                return self._found.rendered()
             kept = _begun(question, values, saved)
         else:
             kept = _followed(kept, question, values, changes)
@@ -187,11 +204,13 @@ class Memory:
         if self._store is None or kept is None or kept.is_saved:
             return
         kept.is_saved = True
-        if any(one.footprint.writes and not one.footprint.pure for one in kept.done.values()):
-            return  # what they write next time is not what others read of it this time
-        templates = (SavedTemplate.of(path, one) for path, one in kept.done.items())
-        saved = [one for one in templates if one]
-        self._store.store(kept.question, kept.values, saved)
+        saved: list[SavedTemplate] = []
+        # What others write next time may not be what was read of it this time.
+        if not any(one.footprint.writes and not one.footprint.pure for one in kept.done.values()):
+            templates = (SavedTemplate.of(path, one) for path, one in kept.done.items())
+            saved += [one for one in templates if one]
+        is_whole = len(saved) == len(kept.done)
+        self._store.store(kept.question, kept.values, Saved(saved, is_whole))
 
 
 def _fits(last: Question, now: Question) -> bool:
@@ -227,7 +246,7 @@ def _staged(
         plain_values = own_values if approved is None else _plain(own_values)
     tracer = Tracer()
     stage = Stage(chart, own_values, question.release, question.capabilities, tracer)
-    done = {one.path: one.done(tracer.made) for one in saved or ()}
+    done = {one.path: one.done(tracer.made) for one in (saved.templates if saved else ())}
     tracer.settle()
     if saved is None:
         stage.parse()
@@ -613,23 +632,79 @@ class _Pass:
             self._changes.compare(node, key, self._tracer.original(node, key))
 
 
+@dataclass
+class _Found:
+    """A whole render that was stored: data and templates are made ready once they are needed."""
+
+    question: Question
+    values: JsonObject
+    saved: Saved
+
+    @cached_property
+    def kept(self) -> _Kept:
+        """The same as if it had been rendered here."""
+        return _begun(self.question, self.values, self.saved)
+
+    def rendered(self) -> Rendered:
+        warnings: list[str] = []
+        chart, _ = rendering.decided(self.question.chart, self.values, warnings.append)
+        texts = {one.path: (one.text, one.parts) for one in self.saved.templates}
+        return _put_together(
+            self.question,
+            chart,
+            texts,
+            tuple(chart.crds()),
+            tuple(warnings),
+            lambda: _reads(self.kept),
+        )
+
+    def bytes_held(self) -> int:
+        texts = sum(len(one.text) for one in self.saved.templates)
+        return texts * (1 + _DOCUMENT_FACTOR) + _count(self.values) * _LEAF_BYTES
+
+
+def _steps(saved: Saved) -> int:
+    return sum(one.steps for one in saved.templates)
+
+
 def _rendered(kept: _Kept) -> Rendered:
-    texts = {path: done.text for path, done in kept.done.items()}
-    notes = rendering.take_notes(kept.chart, texts, subcharts=kept.question.options.subchart_notes)
-    parts: list[Document | Hook] = []
-    for path in sorted(texts):
+    for path in sorted(kept.done):
         done = kept.done[path]
-        if done.parts is None:
+        if done.parts is None and not rendering.is_notes(path):
             done.parts = manifests.read(path, done.text)
-        parts += done.parts
+    reads = _reads(kept)
+    return _put_together(
+        kept.question,
+        kept.chart,
+        {path: (done.text, done.parts) for path, done in kept.done.items()},
+        kept.crds,
+        kept.warnings,
+        lambda: reads,
+    )
+
+
+def _put_together(
+    question: Question,
+    chart: Chart,
+    read: Mapping[str, tuple[str, tuple[Document | Hook, ...] | None]],
+    crds: tuple[CRDFile, ...],
+    warnings: tuple[str, ...],
+    find_reads: Callable[[], Reads],
+) -> Rendered:
+    texts = {path: text for path, (text, _) in read.items()}
+    notes = rendering.take_notes(chart, texts, subcharts=question.options.subchart_notes)
+    parts = [part for path in sorted(texts) for part in read[path][1] or ()]
     hooks, documents = manifests.in_install_order(parts)
-    reads = Reads(
+    return Rendered(chart, documents, hooks, notes, crds, warnings, find_reads)
+
+
+def _reads(kept: _Kept) -> Reads:
+    return Reads(
         kept.question.chart,
         kept.chart,
         kept.traced_values,
         tuple(done.footprint.reads for done in kept.done.values()),
     )
-    return Rendered(kept.chart, documents, hooks, notes, kept.crds, kept.warnings, reads)
 
 
 def _count(value: object) -> int:

@@ -6,7 +6,7 @@ lookup) that templates may cause.
 """
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -79,7 +79,12 @@ class Rendered:
     notes: str
     crds: tuple[CRDFile, ...]
     warnings: tuple[str, ...] = ()
-    reads: Reads | None = None  # only of a traced render
+    find_reads: Callable[[], Reads] | None = None  # only of a traced render
+
+    @property
+    def reads(self) -> Reads | None:
+        """What was read, of a traced render; only to be asked for before the next one."""
+        return self.find_reads() if self.find_reads else None
 
     @property
     def manifest(self) -> str:
@@ -287,18 +292,23 @@ def code_of(templates: Iterable[tuple[str, str]]) -> bytes:
     return _engine().dump(templates)
 
 
-def take_code(data: bytes) -> None:
-    """Use what `code_of` gave; it is executed as it is, so nobody else may have had it in hand."""
-    _code_taken.append(data)
+def take_code(digest: str, find: Callable[[str], bytes | None]) -> None:
+    """Use what `code_of` gave for a chart, found when the next templates are to be parsed.
+
+    It is executed as it is, so nobody else may have had it in hand.
+    """
+    _code_taken[digest] = find
 
 
-_code_taken: list[bytes] = []  # read when the first template is to be parsed
+_code_taken: dict[str, Callable[[str], bytes | None]] = {}
 
 
 def _parser() -> "Engine":
     engine = _engine()
     while _code_taken:
-        engine.load(_code_taken.pop())
+        digest, find = _code_taken.popitem()
+        if (code := find(digest)) is not None:
+            engine.load(code)
     return engine
 
 
@@ -386,10 +396,15 @@ def _sources(chart: Chart) -> Iterator[tuple[str, str]]:
             yield file.name, go_text(file.data)
 
 
+def is_notes(path: str) -> bool:
+    """Whether a template gives notes, which are no manifest."""
+    return path.endswith(NOTES)
+
+
 def take_notes(chart: Chart, texts: dict[str, str], *, subcharts: bool) -> str:
     """Remove the notes of all charts from the rendered texts; return the root chart's, or all."""
     root = f"{chart.name}/templates/{NOTES}"
-    found = [path for path in sorted(texts) if path.endswith(NOTES)]
+    found = [path for path in sorted(texts) if is_notes(path)]
     notes = {path: texts.pop(path) for path in found}
     if not subcharts:
         return notes.get(root, "")

@@ -6,10 +6,10 @@ checksum is wrong, or that another version of the operator or of Python wrote, i
 """
 
 import hashlib
-import marshal
 import os
 import pickle
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -24,7 +24,8 @@ FILE_BYTES_LIMIT = 32 << 20
 _PART = ".part-"
 _PART_SECONDS = 600.0  # what is older was left by a process that died
 _FOREIGN = stat.S_IRWXG | stat.S_IRWXO
-_CHECKSUM_BYTES = hashlib.sha256().digest_size
+_CHECKSUM_BYTES = 4
+_CODE = " code"
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -38,19 +39,24 @@ class CompiledCharts:
         self._folder = folder
         self._bytes_limit = bytes_limit
 
-    def find(self, digest: str) -> tuple[Chart, bytes] | None:
-        """Return a chart and its code for `rendering.take_code`; None if it is not to be had."""
+    def find(self, digest: str) -> Chart | None:
+        """Return a chart; None if it is not to be had."""
         body = self.find_bytes(digest)
-        if body is None:
-            return None
         # What `find_bytes` checked is why this is safe to read.
-        chart, code = marshal.loads(body)  # noqa: S302
-        return pickle.loads(chart), code  # noqa: S301
+        return None if body is None else pickle.loads(body)  # noqa: S301
 
-    def store(self, digest: str, chart: Chart, code: bytes) -> None:
-        """Keep a chart and its code, if they can be kept."""
-        body = marshal.dumps((pickle.dumps(chart, pickle.HIGHEST_PROTOCOL), code))
-        self.store_bytes(digest, body)
+    def store(self, digest: str, chart: Chart) -> None:
+        """Keep a chart, if it can be kept."""
+        self.store_bytes(digest, pickle.dumps(chart, pickle.HIGHEST_PROTOCOL))
+
+    def find_code(self, digest: str) -> bytes | None:
+        """Return what `rendering.take_code` takes; it lies apart, as most restarts need none."""
+        body = self.find_bytes(digest + _CODE)
+        return None if body is None else bytes(body)
+
+    def store_code(self, digest: str, code: bytes) -> None:
+        """Keep the code of a chart's templates, if it can be kept."""
+        self.store_bytes(digest + _CODE, code)
 
     def find_bytes(self, key: str) -> memoryview | None:
         """Return what was stored under a key by this build of the operator, whole and by us."""
@@ -135,8 +141,11 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _checksum(body: bytes | memoryview) -> bytes:
-    """Tell a file that a fault of the disk or a lost write spoilt, which could crash Python."""
-    return hashlib.sha256(body).digest()
+    """Tell a file that a fault of the disk or a lost write spoilt, which could crash Python.
+
+    It is no guard against people: what they cannot write needs none.
+    """
+    return zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def _name(digest: str) -> str:

@@ -66,9 +66,9 @@ class Charts:
             self._charts.move_to_end(digest)
             return self._charts[digest].chart
         found = self._kept.find(digest) if digest and self._kept else None
-        if found:
-            chart, code = found
-            rendering.take_code(code)
+        if found and self._kept:
+            chart = found
+            rendering.take_code(digest, self._kept.find_code)
         else:
             data = self._read(Path(path))
             actual = f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -88,9 +88,11 @@ class Charts:
         if rendered is not known.rendered:
             known.templates.update(dict.fromkeys(rendering.sources(rendered)))
             known.rendered = rendered
+        if not known.on_disk:
+            self._kept.store(digest, known.chart)
         if not known.on_disk or rendering.has_new_code(known.templates):
-            self._kept.store(digest, known.chart, rendering.code_of(known.templates))
-            known.on_disk = True
+            self._kept.store_code(digest, rendering.code_of(known.templates))
+        known.on_disk = True
 
     def _read(self, file: Path) -> bytes:
         try:

@@ -45,23 +45,14 @@ class Snapshots:
         except InvalidTag:
             return None
         # Only we can have written it: the folder sees to that.
-        return [
-            SavedTemplate(
-                path,
-                reads,
-                writes,
-                steps,
-                text,
-                None if parts is None else tuple(map(_read, parts)),
-            )
-            for path, reads, writes, steps, text, parts in marshal.loads(plain)  # noqa: S302
-        ]
+        rows, is_whole = marshal.loads(plain)  # noqa: S302
+        return Saved(list(map(_saved_template, rows)), is_whole)
 
     def store(self, question: Question, values: JsonObject, saved: Saved) -> None:
         """Keep rendered templates, if they can be kept."""
         name, key = self._name_and_key(question, values)
         nonce = os.urandom(_NONCE_BYTES)
-        plain = marshal.dumps(list(map(_saved_row, saved)))
+        plain = marshal.dumps((list(map(_saved_row, saved.templates)), saved.is_whole))
         self._folder.store_bytes(name, nonce + _cipher(key).encrypt(nonce, plain, None))
 
     def _name_and_key(self, question: Question, values: JsonObject) -> tuple[str, bytes]:
@@ -81,6 +72,12 @@ class Snapshots:
 def _saved_row(one: SavedTemplate) -> tuple[object, ...]:
     parts = None if one.parts is None else list(map(_row, one.parts))
     return one.path, _plain(one.reads), one.writes, one.steps, one.text, parts
+
+
+def _saved_template(row: tuple[Any, ...]) -> SavedTemplate:
+    path, reads, writes, steps, text, parts = row
+    read = None if parts is None else tuple(map(_read, parts))
+    return SavedTemplate(path, reads, writes, steps, text, read)
 
 
 def _plain(reads: Iterable[Place]) -> frozenset[tuple[int, str | int]]:

@@ -27,7 +27,7 @@ def folder(tmp_path):
 @pytest.fixture
 def kept(folder):
     found = CompiledCharts(folder)
-    found.store(DIGEST, CHART, b"code")
+    found.store_code(DIGEST, b"code")
     return found
 
 
@@ -37,16 +37,21 @@ def only_file(folder):
 
 
 def test_what_was_stored_is_found(kept):
-    assert kept.find(DIGEST) == (CHART, b"code")
+    assert kept.find_code(DIGEST) == b"code"
+
+
+def test_a_chart_is_found_as_it_was_without_its_code(kept):
+    kept.store(DIGEST, CHART)
+    assert kept.find(DIGEST) == CHART
 
 
 def test_another_chart_is_not_found(kept):
-    assert kept.find("sha256:" + "1" * 64) is None
+    assert kept.find_code("sha256:" + "1" * 64) is None
 
 
 def test_what_another_version_of_the_operator_wrote_is_not_found(kept, monkeypatch):
     monkeypatch.setattr("whipstaff.workers.compiled._version", lambda: "another")
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 def test_folder_and_files_are_closed_to_others(kept, folder):
@@ -58,26 +63,26 @@ def test_folder_and_files_are_closed_to_others(kept, folder):
 def test_a_folder_that_is_open_to_others_is_ignored(kept, folder, mode):
     folder.chmod(mode)
     before = only_file(folder).read_bytes()
-    kept.store(DIGEST, CHART, b"other code")
-    assert kept.find(DIGEST) is None
+    kept.store_code(DIGEST, b"other code")
+    assert kept.find_code(DIGEST) is None
     assert only_file(folder).read_bytes() == before
 
 
 def test_a_file_that_is_open_to_others_is_ignored(kept, folder):
     only_file(folder).chmod(0o620)
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 def test_what_belongs_to_another_user_is_ignored(kept, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 def test_a_link_in_place_of_the_folder_is_ignored(kept, folder):
     elsewhere = folder.with_name("elsewhere")
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 def test_a_link_in_place_of_a_file_is_ignored(kept, folder):
@@ -85,14 +90,14 @@ def test_a_link_in_place_of_a_file_is_ignored(kept, folder):
     elsewhere = folder.with_name("elsewhere")
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 def test_a_pipe_in_place_of_a_file_is_ignored_at_once(kept, folder):
     path = only_file(folder)
     path.unlink()
     os.mkfifo(path, 0o600)
-    assert kept.find(DIGEST) is None
+    assert kept.find_code(DIGEST) is None
 
 
 @pytest.mark.parametrize(
@@ -107,9 +112,9 @@ def test_a_pipe_in_place_of_a_file_is_ignored_at_once(kept, folder):
 def test_a_corrupt_file_is_ignored_and_written_anew(kept, folder, spoil):
     path = only_file(folder)
     path.write_bytes(spoil(path.read_bytes()))
-    assert kept.find(DIGEST) is None
-    kept.store(DIGEST, CHART, b"code")
-    assert kept.find(DIGEST) == (CHART, b"code")
+    assert kept.find_code(DIGEST) is None
+    kept.store_code(DIGEST, b"code")
+    assert kept.find_code(DIGEST) == b"code"
 
 
 def test_a_kill_while_writing_is_harmless(kept, folder, monkeypatch):
@@ -122,10 +127,10 @@ def test_a_kill_while_writing_is_harmless(kept, folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", killed)
         with pytest.raises(Killed):
-            kept.store(DIGEST, CHART, b"newer code")
-    assert kept.find(DIGEST) == (CHART, b"code")
-    kept.store(DIGEST, CHART, b"newest code")
-    assert kept.find(DIGEST) == (CHART, b"newest code")
+            kept.store_code(DIGEST, b"newer code")
+    assert kept.find_code(DIGEST) == b"code"
+    kept.store_code(DIGEST, b"newest code")
+    assert kept.find_code(DIGEST) == b"newest code"
     assert only_file(folder)
 
 
@@ -133,32 +138,32 @@ def test_what_a_dead_process_left_goes_in_the_end(kept, folder):
     left = folder / ".part-1"
     left.write_bytes(b"half")
     os.utime(left, (1, 1))
-    kept.store(DIGEST, CHART, b"code")
+    kept.store_code(DIGEST, b"code")
     assert not left.exists()
 
 
 def test_the_least_recently_used_goes_first(folder):
     first, second, third = (f"sha256:{number:064}" for number in range(3))
-    CompiledCharts(folder).store(first, CHART, b"x" * 1000)
+    CompiledCharts(folder).store_code(first, b"x" * 1000)
     kept = CompiledCharts(folder, bytes_limit=2 * only_file(folder).stat().st_size)
-    kept.store(second, CHART, b"x" * 1000)
+    kept.store_code(second, b"x" * 1000)
     for path in folder.iterdir():
         os.utime(path, (1, 1))
-    assert kept.find(first)
-    kept.store(third, CHART, b"x" * 1000)
-    assert [bool(kept.find(one)) for one in (first, second, third)] == [True, False, True]
+    assert kept.find_code(first)
+    kept.store_code(third, b"x" * 1000)
+    assert [bool(kept.find_code(one)) for one in (first, second, third)] == [True, False, True]
 
 
 def test_what_would_not_fit_is_not_kept(folder):
     kept = CompiledCharts(folder, bytes_limit=100)
-    kept.store(DIGEST, CHART, b"x" * 1000)
-    assert kept.find(DIGEST) is None
+    kept.store_code(DIGEST, b"x" * 1000)
+    assert kept.find_code(DIGEST) is None
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
     kept = CompiledCharts(tmp_path / "absent" / "compiled")
-    kept.store(DIGEST, CHART, b"code")
-    assert kept.find(DIGEST) is None
+    kept.store_code(DIGEST, b"code")
+    assert kept.find_code(DIGEST) is None
 
 
 # -- as the worker uses it -----------------------------------------------------------------------
@@ -208,14 +213,15 @@ def test_a_known_chart_is_neither_read_nor_compiled_again(stored, folder, monkey
 
 def test_what_is_known_is_not_written_again(stored, folder):
     path, digest = stored
-    before = only_file(folder).stat().st_ino
+    before = [path.stat().st_ino for path in sorted(folder.iterdir())]
     charts = Charts(1 << 20, CompiledCharts(folder))
     charts.keep(digest, render(charts.load(str(path), digest)).chart)
-    assert only_file(folder).stat().st_ino == before
+    assert [path.stat().st_ino for path in sorted(folder.iterdir())] == before
 
 
 def test_a_spoilt_cache_costs_time_alone(stored, folder):
     path, digest = stored
-    only_file(folder).write_bytes(b"nonsense")
+    for spoilt in folder.iterdir():
+        spoilt.write_bytes(b"nonsense")
     chart = Charts(1 << 20, CompiledCharts(folder)).load(str(path), digest)
     assert render(chart).manifest == "---\n# Source: demo/templates/a.yaml\na: 1\n\n"

@@ -99,10 +99,29 @@ def test_what_templates_set_is_set_again(folder):
     assert rendered(folder, chart, VALUES, then={**VALUES, "a": "2"}) == ["z", "b"]
 
 
-def test_nothing_is_kept_where_what_is_generated_is_handed_on(folder, tmp_path):
+def test_nothing_is_kept_where_what_is_generated_is_handed_on(folder):
     chart = a_chart_of(z='{{ $_ := set .Values "x" (randAlphaNum 8) }}', b="# {{ .Values.x }}\n")
     rendered(folder, chart, VALUES)
-    assert not (tmp_path / "compiled").exists()
+    assert rendered(folder, chart, VALUES) == ["z", "b"]
+
+
+def test_what_was_read_is_known_after_a_restart(folder):
+    chart = a_chart_of(**TWO)
+    rendered(folder, chart, VALUES)
+    question = Question(chart, RELEASE, Capabilities())
+    found = Memory(Snapshots(folder, "sha256:1")).render(question, VALUES, a_scope())
+    assert [key for key in sorted(VALUES) if found.reads.is_read((key,))] == ["a", "secret"]
+
+
+def test_values_that_a_schema_allowed_are_not_judged_again(folder, monkeypatch):
+    chart = a_chart({
+        "templates/r.yaml": f"# {{{{ randAlphaNum 8 }}}}\n{a_map('r', 'x')}",
+        "values.schema.json": '{"type": "object"}',
+    })  # fmt: skip
+    rendered(folder, chart, VALUES)
+    monkeypatch.setattr("whipstaff.chart.schema.validate_again", None)
+    question = Question(chart, RELEASE, Capabilities())
+    assert Memory(Snapshots(folder, "sha256:1")).render(question, VALUES, a_scope()).documents
 
 
 def test_a_file_that_was_exchanged_counts_as_none(folder, tmp_path):
