@@ -64,14 +64,14 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._actions = Counter(
             "whipstaff_actions",
-            "Actions on releases (install, upgrade, rollback, resume, uninstall, ...) by outcome.",
+            "Actions on releases by outcome: succeeded, failed, refused, interrupted, unchanged.",
             ("action", "outcome"),
             registry=self._registry,
         )
         self._phases = Histogram(
             "whipstaff_action_phase_seconds",
-            "Seconds that a phase of an action took: render, check, store, hooks, apply, wait, "
-            "prune, delete.",
+            "Seconds that a phase of an action took: render, check, namespaces, crds, store, "
+            "hooks, apply, wait, prune, delete, record.",
             ("action", "phase"),
             buckets=SECONDS,
             registry=self._registry,
