@@ -131,6 +131,7 @@ class _Parser:
         self.ranges = 0
         self.nesting = 0
         self.action_line = 0
+        self.looked_behind = -1  # the variable whose next token was cut to see if it declares
 
     # -- errors --------------------------------------------------------------------------------
 
@@ -343,6 +344,7 @@ class _Parser:
         tokens = self.tokens
         pipe = Pipe(tokens[self.at].pos)
         while tokens[self.at].kind == VARIABLE:
+            self.looked_behind = self.at
             if not self.declaration(pipe, context):
                 break
         while True:
@@ -440,7 +442,7 @@ class _Parser:
             return String(position, text, self.unquoted(token))
         if kind == VARIABLE:
             if text not in self.variables:
-                self.miss(text)
+                self.miss(text, self.at if self.looked_behind == self.at - 1 else self.at - 1)
             return Variable(position, (text,))
         if kind == LEFT_PAREN:
             self.nesting += 1
@@ -451,9 +453,9 @@ class _Parser:
             return pipe
         return self.constant(token)
 
-    def miss(self, variable: str) -> None:
+    def miss(self, variable: str, cut_last: int) -> None:
         """Refuse a variable that nothing before has declared."""
-        raise self.fail(f"undefined variable {quote(variable)}")
+        raise self.fail(f"undefined variable {quote(variable)}", self.tokens[cut_last])
 
     def constant(self, token: Token) -> Node | None:
         kind, position, text = token
@@ -480,7 +482,7 @@ class ActionParser(_Parser):
         self.variables = []
         self.needs: list[str] = []
 
-    def miss(self, variable: str) -> None:
+    def miss(self, variable: str, cut_last: int) -> None:  # noqa: ARG002 - as of every parser
         """Leave it to the template to know the variable."""
         self.needs.append(variable)
 
