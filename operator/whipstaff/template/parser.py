@@ -482,7 +482,7 @@ class ActionParser(_Parser):
         self.variables = []
         self.needs: list[str] = []
 
-    def miss(self, variable: str, cut_last: int) -> None:  # noqa: ARG002 - as of every parser
+    def miss(self, variable: str, cut_last: int) -> None:
         """Leave it to the template to know the variable."""
         self.needs.append(variable)
 
