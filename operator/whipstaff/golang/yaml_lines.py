@@ -1,6 +1,6 @@
 """Read the YAML that most manifests are written in, line by line, without libyaml.
 
-That is block maps and lists with simple keys, each value on its key's line or a literal block.
+That is block maps and lists with simple keys, each value in one line or a literal block.
 What a line says is remembered: most lines come again, in other documents and in the next render.
 Whatever else a document holds, and whatever might be wrong with it, is `Unusual`: other readers
 decide. So what is read here is read as they read it, or not at all.
@@ -67,6 +67,12 @@ def read(text: str, resolver: Resolver) -> object:
         if line is None:
             continue
         indent, item, key, value, is_open, block, nested = line
+        if key is None and item < 0:  # the value of the key in the line before
+            if not is_pending or indent <= column:
+                raise Unusual
+            node[pending] = _copied(value) if nested else value  # type: ignore[call-overload, index]  # as below
+            is_pending = False
+            continue
         if is_pending or root is None:
             is_pending = False
             if indent > column or (indent == column and item >= 0 and type(node) is dict):
@@ -99,8 +105,6 @@ def read(text: str, resolver: Resolver) -> object:
         else:
             node[key] = value  # type: ignore[call-overload, index]  # so it is a map
             pending, is_pending = key, is_open
-    if root is None:
-        raise Unusual
     return root
 
 
@@ -134,7 +138,7 @@ def _parsed(text: str, resolver: Resolver) -> Line:
     elif flow is not None:
         value = _flow(flow, resolver)
     is_empty = plain is double is single is block is flow is None
-    if key is None and (dash is None or is_empty):
+    if key is None and (is_empty or (dash is None and block is not None)):
         raise Unusual
     if key is not None:
         if key in WORDS:

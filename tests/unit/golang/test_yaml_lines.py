@@ -66,6 +66,8 @@ def test_a_text_is_read_as_by_events_or_not_at_all(text):
                      id="lists as far left as their keys"),
         pytest.param("a: |\n  x\n\n   y\n\nb: |-\n  z\n\n", {"a": "x\n\n y\n", "b": "z"},
                      id="literal blocks"),
+        pytest.param("a:\n  {}\nb:\n  c\n", {"a": {}, "b": "c"}, id="values on lines of their own"),
+        pytest.param("# c\n\n", None, id="nothing"),
         pytest.param("a: |\n  x", {"a": "x"}, id="a block whose last line has no end"),
         pytest.param("a: [1, b] \nc: {}\n", {"a": [1, "b"], "c": {}}, id="collections in a line"),
         pytest.param('# c\na: "x\\n" # c\n\nb: \'it\'\'s\'', {"a": "x\n", "b": "it's"},
@@ -79,7 +81,8 @@ def test_ordinary_documents_are_read(text, expected):
 @pytest.mark.parametrize(
     "text",
     ["a: &x 1", "a: !t 1", "a: >\n b", "a\n b", "a: b: c", "a:\n   b: 1\n  c: 2", "? a",
-     "---\na: 1", "a: b\n  c: d", "a: |\n", "a:\tb", "<<: {a: b}", "a: 'b\n  c'", "", "# only"],
+     "---\na: 1", "a: b\n  c: d", "a: |\n", "a:\tb", "<<: {a: b}", "a: 'b\n  c'",
+     "a:\n  b\n  c", "a:\nb", "{}"],
 )  # fmt: skip
 def test_what_is_out_of_the_ordinary_is_left_to_others(text):
     with pytest.raises(Unusual):
