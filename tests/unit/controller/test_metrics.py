@@ -194,6 +194,17 @@ def test_the_alerts_are_a_prometheus_rule():
     assert len({alert["alert"] for alert in alerts}) == len(alerts)
 
 
+def test_who_scrapes_as_the_monitor_says_finds_the_service_and_keeps_our_labels():
+    monitor = yaml.safe_load((MONITORING / "monitor.yaml").read_text())
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["honorLabels"] is True, "namespace is that of the HelmRelease"
+    manifests = yaml.safe_load_all((MONITORING.parent / "operator.yaml").read_text())
+    (service,) = [body for body in manifests if body["kind"] == "Service"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    assert wanted <= service["metadata"]["labels"].items()
+
+
 def test_every_panel_of_the_dashboard_asks_something():
     dashboard = json.loads((MONITORING / "dashboard.json").read_text())
     assert all(panel["targets"][0]["expr"] for panel in dashboard["panels"])
