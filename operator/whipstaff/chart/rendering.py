@@ -26,14 +26,14 @@ from whipstaff.errors import (
     RenderFailed,
     RenderLimit,
 )
-from whipstaff.golang.values import ChartValues, go_text
+from whipstaff.golang.values import ChartValues, RenderData, go_text
 from whipstaff.template.errors import LimitExceeded, TemplateError
 
 if TYPE_CHECKING:
     from whipstaff.jinja.engine import ChartTemplates
     from whipstaff.template.engine import Budget, Engine, TemplateSet
     from whipstaff.template.scope import RenderScope
-    from whipstaff.template.tracing import Tracer
+    from whipstaff.template.tracing import TracedMap, Tracer
 
 NOTES = "NOTES.txt"
 
@@ -212,6 +212,7 @@ class Stage:
         order = parse_order(self._templates)
         self.order = tuple(path for path in order if not posixpath.basename(path).startswith("_"))
         self.data: JsonObject = data
+        self._tracer = tracer
         if tracer is not None:
             self._trace(tracer)
 
@@ -251,6 +252,8 @@ class Stage:
         # Each template has one of its own, which is no change of what they share.
         own = ChartValues(Name=path, BasePath=template.base_path)
         dict.__setitem__(template.data, "Template", own)
+        if self._tracer is not None:
+            self._tracer.touch(cast("TracedMap", template.data), "Template")
         scope.begin(path)
         with self._named_errors():
             if template.jinja2 is None:
@@ -337,14 +340,16 @@ def _collect(
     values = outer["Values"] if is_root else _values_of(chart, outer)
     if type(values) is dict:
         named.append(values)
-    data: JsonObject = {
-        "Chart": metadata_view(chart.metadata, is_root=is_root),
-        "Files": Files.of(chart.files),
-        "Release": outer["Release"],
-        "Capabilities": outer["Capabilities"],
-        "Values": values,
-        "Subcharts": subcharts,
-    }
+    data = RenderData(
+        {
+            "Chart": metadata_view(chart.metadata, is_root=is_root),
+            "Files": Files.of(chart.files),
+            "Release": outer["Release"],
+            "Capabilities": outer["Capabilities"],
+            "Values": values,
+            "Subcharts": subcharts,
+        }
+    )
     for subchart in chart.subcharts:
         subcharts[subchart.name] = _collect(subchart, data, templates, named, is_root=False)
     jinja2 = _jinja2_templates(chart)

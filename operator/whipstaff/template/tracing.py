@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from whipstaff.golang.values import ChartValues
+from whipstaff.golang.values import ChartValues, RenderData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -38,6 +38,8 @@ SCALARS: Final = frozenset({str, float, int, bool, type(None)})
 
 Place = tuple[int, "str | Whole"]  # the number of a map, and its key
 Written = dict[tuple[int, str], tuple["TracedMap", object]]  # what a place holds now
+# Reads, writes and a look outside, of what came before a part of a template.
+Aside = tuple[set[Place], dict[tuple[int, str], "TracedMap"], bool]
 
 _getitem, _get, _contains = dict.__getitem__, dict.get, dict.__contains__
 _setitem, _delitem = dict.__setitem__, dict.__delitem__
@@ -93,6 +95,7 @@ class Tracer:
         self.note: Final = self._reads.add
         self._written: dict[tuple[int, str], TracedMap] = {}  # by the template at work
         self._before: dict[tuple[int, str], tuple[TracedMap, object]] = {}  # of the whole render
+        self.touched: set[Place] = set()  # what writes of this render have to do with
         self._foreign: set[Place] = set()  # where untraced maps lie that templates stored
         self.named: list[TracedMap] = []  # maps that were adopted as common.Values
         self.impure = False
@@ -111,8 +114,8 @@ class Tracer:
         if known is not None:
             return known[1]
         made: object = value
-        if kind is dict:
-            made = traced = self.empty_map()
+        if kind is dict or kind is RenderData:
+            made = traced = self.empty_map(TracedMap if kind is dict else TracedData)
             self._adopted[id(value)] = value, made
             for key, inner in value.items():  # type: ignore[attr-defined]  # the line above says so
                 _setitem(traced, key, self.adopt(inner))
@@ -129,10 +132,10 @@ class Tracer:
         self._adopted.clear()
         self.made.clear()
 
-    def empty_map(self) -> TracedMap:
+    def empty_map(self, kind: type[TracedMap] | None = None) -> TracedMap:
         """A new traced map without entries."""
         self._numbers += 1
-        made = self.made[self._numbers] = TracedMap(self, self._numbers)
+        made = self.made[self._numbers] = (kind or TracedMap)(self, self._numbers)
         return made
 
     # -- one template after the other ----------------------------------------------------------
@@ -153,6 +156,27 @@ class Tracer:
         pure = not (self.impure or foreign or not reads.isdisjoint(self._foreign))
         return Footprint(reads, writes, pure)
 
+    def set_aside(self) -> Aside:
+        """Look at a part of the template's work alone, until `join`."""
+        aside = self._reads.copy(), self._written, self.impure
+        self._reads.clear()
+        self._written = {}
+        self.impure = False
+        return aside
+
+    def join(self, aside: Aside) -> frozenset[Place] | None:
+        """Go on with the whole; return what the part read, None if it did more than that."""
+        reads = None if self._written or self.impure else frozenset(self._reads)
+        before, written, impure = aside
+        self._reads |= before
+        self._written = {**written, **self._written} if self._written else written
+        self.impure |= impure
+        return reads
+
+    def read_again(self, reads: frozenset[Place]) -> None:
+        """Count these as read."""
+        self._reads |= reads
+
     def repeat(self, writes: Written) -> None:
         """Write what a template would write again."""
         for (_, key), (node, value) in writes.items():
@@ -165,6 +189,7 @@ class Tracer:
             restore(node, key, value)
         self._before.clear()
         self._foreign.clear()
+        self.touched.clear()
 
     # -- what traced maps tell -----------------------------------------------------------------
 
@@ -183,6 +208,11 @@ class Tracer:
         place = node.number, key
         if place not in self._before:
             self._before[place] = node, _get(node, key, MISSING)
+            self.touch(node, key)
+
+    def touch(self, node: TracedMap, key: str) -> None:
+        """Say that what a place holds is of this moment of this render alone."""
+        self.touched.update(((node.number, key), *((node.number, part) for part in Whole)))
 
     def written(self, node: TracedMap, key: str, value: object) -> None:
         """Hear of a write before it happens."""
@@ -204,6 +234,7 @@ def _is_foreign(value: object) -> bool:
     if (
         kind in SCALARS
         or kind is TracedMap
+        or kind is TracedData
         or kind is Missing
         or isinstance(value, int | float | str)
     ):
@@ -317,3 +348,9 @@ class TracedMap(dict[str, object]):
     def update(self, other: Mapping[str, object]) -> None:  # type: ignore[override]  # one form
         for key, value in other.items():
             self[key] = value
+
+
+class TracedData(TracedMap, RenderData):
+    """A traced common.Values: what the dot of a template is at first."""
+
+    __slots__ = ()

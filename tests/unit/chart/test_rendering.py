@@ -87,6 +87,10 @@ def test_a_chart_becomes_manifest_hooks_notes_and_crds():
         ("a: {{ range $n, $_ := .Files.Glob \"*.txt\" }}{{ $n }}{{ end }}", "a: f.txt"),
         ("a: {{ (.Files.Glob \"*.txt\").AsConfig }}", "a: f.txt: content"),
         ("a: {{ printf \"%T\" .Values }}", "a: common.Values"),
+        ("a: {{ printf \"%T\" $ }} {{ $.AsMap.Release.Name }}", "a: common.Values web"),
+        ("a: {{ ($.Table \"Chart\").Name }}", "a: demo"),
+        ("a: {{ .Capabilities.APIVersions | join \",\" | trunc 5 }}", "a: v1,ad"),
+        ("a: {{ .Capabilities.APIVersions | sortAlpha | last }}", "a: v1"),
         ("a: {{ .Chart.Annotations.none | quote }}", "a: \"\""),
     ],
 )  # fmt: skip

@@ -207,7 +207,7 @@ def _chunks_of_nothing(size: int, length: int) -> int:
 @function("sortAlpha", GoType.ANY)
 def sort_alpha(items: object) -> Strings:
     """The members as text, sorted by bytes."""
-    if not isinstance(items, list | bytes):
+    if kind_of(items) != "slice":
         return Strings([to_text(items)])
     texts = to_texts(items)
     plain = all(text.isascii() for text in texts)
