@@ -33,6 +33,7 @@ class Late(click.Command):
 
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
+main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 

@@ -1,0 +1,87 @@
+"""`whipstaff push`: put a packaged chart into an OCI registry, as `helm push` does."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from yarl import URL
+
+from whipstaff.chart import archive
+from whipstaff.chart.record import to_record
+from whipstaff.cli.helm_flags import HelmCommand
+from whipstaff.cli.registry_login import Access, own_environment, registry_options
+from whipstaff.errors import OperatorError
+from whipstaff.sources.addresses import AddressPolicy
+from whipstaff.sources.oci_client import RegistryClient
+from whipstaff.sources.oci_place import SCHEME, ChartPlace
+from whipstaff.sources.oci_push import Packaged
+from whipstaff.sources.oci_push import push as push_to
+from whipstaff.sources.oci_repository import tag_of
+
+_UNDERSCORE = (
+    "{reference} contains an underscore.\n"
+    "Tags of registries know no plus sign (+), so it is written as an underscore (_) in them."
+)
+
+
+@click.command("push", cls=HelmCommand)
+@click.argument("chart", type=click.Path(path_type=Path))
+@click.argument("remote")
+@registry_options
+def push(chart: Path, remote: str, **flags: Any) -> None:  # noqa: ANN401 - those of Access
+    """Put a packaged chart into an OCI registry, as `helm push` does."""
+    try:
+        packaged = _packaged(chart)
+        name, version = packaged.metadata["name"], packaged.metadata["version"]
+        place = Access(**flags).place(_folder(remote), name, own_environment())
+        digest = asyncio.run(_push(place, packaged, tag_of(version)))
+    except OperatorError as error:
+        raise click.ClickException(str(error)) from error
+    reference = f"{place.shown.removeprefix(f'{SCHEME}://')}:{tag_of(version)}"
+    click.echo(f"Pushed: {reference}\nDigest: {digest}")
+    if "_" in reference:
+        click.echo(_UNDERSCORE.format(reference=reference))
+
+
+async def _push(place: ChartPlace, packaged: Packaged, tag: str) -> str:
+    # Whoever runs a command may send it anywhere.
+    client = RegistryClient(AddressPolicy(), time.monotonic)
+    try:
+        return await push_to(client, place, packaged, tag)
+    finally:
+        await client.close()
+
+
+def _packaged(file: Path) -> Packaged:
+    if file.is_dir():
+        raise click.ClickException("cannot push directory, must provide chart archive (.tgz)")
+    try:
+        data, written = file.read_bytes(), file.stat().st_mtime
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{file}: no such file") from error
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
+    provenance = file.with_name(f"{file.name}.prov")
+    return Packaged(
+        data,
+        cast("dict[str, Any]", to_record(archive.load(data))["metadata"]),
+        datetime.fromtimestamp(int(written), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        provenance.read_bytes() if provenance.is_file() else None,
+    )
+
+
+def _folder(remote: str) -> URL:
+    try:
+        url = URL(remote)
+    except ValueError as error:
+        raise click.ClickException(f"invalid chart URL format: {remote}") from error
+    if not url.scheme:
+        raise click.ClickException('scheme prefix missing from remote (e.g. "oci://")')
+    if url.scheme != SCHEME:
+        raise click.ClickException(f'scheme "{url.scheme}" not supported')
+    if not url.host:
+        raise click.ClickException(f"invalid chart URL format: {remote}")
+    return url.with_user(None)
