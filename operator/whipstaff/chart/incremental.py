@@ -10,7 +10,7 @@ Whenever a change cannot be followed with certainty, everything is rendered anew
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -21,6 +21,7 @@ from whipstaff.chart.model import Chart, CRDFile, JsonObject
 from whipstaff.chart.reads import Reads, ValuePath, conditions
 from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered, Stage
 from whipstaff.chart.values import coalesce
+from whipstaff.template.memory import Memory as Texts
 from whipstaff.template.tracing import (
     MISSING,
     SCALARS,
@@ -79,6 +80,7 @@ class _Kept:
     warnings: tuple[str, ...]
     tracer: Tracer
     stage: Stage
+    texts: Texts
     crds: tuple[CRDFile, ...]
     leaves: int  # how many values there are, about
     done: dict[str, _Done] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class _Kept:
         texts = sum(len(one.text) for one in self.done.values())
         reads = sum(len(one.footprint.reads) for one in self.done.values())
         held = texts * (1 + _DOCUMENT_FACTOR) + reads * _READ_BYTES
-        return held + self.leaves * _LEAF_BYTES
+        return held + self.leaves * _LEAF_BYTES + self.texts.bytes_held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ def _staged(
         tuple(warnings),
         tracer,
         stage,
+        Texts(tracer),
         tuple(chart.crds()),
         _count(own_values),
         done,
@@ -562,10 +565,14 @@ class _Changes:
 
     def touches(self, reads: frozenset[Place]) -> bool:
         """Whether any of these reads would give something else than the last time."""
+        return not reads.isdisjoint(self.places())
+
+    def places(self) -> frozenset[Place]:
+        """What would give something else than the last time, if it was read."""
         if self._stale:
             self.dirty = frozenset(self._spread())
             self._stale = False
-        return not reads.isdisjoint(self.dirty)
+        return self.dirty
 
     def _spread(self) -> Iterator[Place]:
         for (number, key), came_or_went in self._different.items():
@@ -586,7 +593,8 @@ class _Pass:
         self._kept = kept
         self._changes = changes
         self._tracer = kept.tracer
-        self._scope = kept.tracer.watch(scope)
+        self._scope = replace(kept.tracer.watch(scope), memory=kept.texts)
+        kept.texts.forget(changes.places())
         self._budget: Budget = kept.stage.budget(scope)
 
     def run(self) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 COMPILER_VERSION = 4  # raise it when the generated code changes
 CACHED_SOURCES = 8_000
 CACHED_CHARACTERS = 64 << 20
-FRAMES_PER_TEMPLATE = 4
+FRAMES_PER_TEMPLATE = 6
 
 
 class Engine:

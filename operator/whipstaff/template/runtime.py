@@ -131,6 +131,10 @@ class Run:
         self.named: dict[int, dict[str, object]] = {}  # maps that `.Values` shows as common.Values
         self.included: dict[str, int] = {}
         self.depth = 0
+        # Where the place of a call counts, or what is said in passing, nothing is passed over.
+        is_plain = scope.generated is None and not scope.lint
+        self.memory = scope.memory if is_plain else None
+        self.is_inside_tpl = False
         self.steps = scope.limits.steps
         self.deadline = time.monotonic() + scope.limits.seconds if scope.limits.seconds else 0.0
 
@@ -629,6 +633,12 @@ def invoke(run: Run, name: str, data: object, out: list[str]) -> None:
 
 def include(run: Run, name: str, data: object) -> str:
     """Helm's include: what the named template prints."""
+    if run.memory is not None and name != MAIN:
+        return run.memory.include(run, name, data, _included)
+    return _included(run, name, data)
+
+
+def _included(run: Run, name: str, data: object) -> str:
     count = run.included.get(name, 0)
     if count > INCLUDES_OF_ONE_NAME:
         raise FunctionError(
@@ -650,7 +660,9 @@ def tpl(run: Run, text: str, data: object) -> str:
     if "{{" not in text:
         return text.replace("<no value>", "")
     defined = run.parse_text(text)
-    outer = run.templates
+    outer, was_inside = run.templates, run.is_inside_tpl
+    if len(defined) > 1:  # names may mean others in there
+        run.is_inside_tpl = True
     inner = run.templates = dict(outer)
     inner.update(defined)
     try:
@@ -659,7 +671,7 @@ def tpl(run: Run, text: str, data: object) -> str:
         head = f"error during tpl function execution for {quote(text)}: "
         raise TplError(head, error) from error
     finally:
-        run.templates = outer
+        run.templates, run.is_inside_tpl = outer, was_inside
     return result.replace("<no value>", "")
 
 

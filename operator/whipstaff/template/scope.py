@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from whipstaff.template.generated import Generated
+    from whipstaff.template.memory import Memory
 
 
 class RandomSource(Protocol):
@@ -76,3 +77,4 @@ class RenderScope:
     # run out, nothing else says where.
     begin: Callable[[str], None] = _nobody
     generated: Generated | None = None  # what is kept of what functions generate; None: nothing
+    memory: Memory | None = None  # of what templates printed
