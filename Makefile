@@ -72,7 +72,7 @@ manifests: $(SET_UP) ## write deploy/ and the chart's definitions anew from crds
 	@$(RUN) -m tools.manifests
 
 .PHONY: reference
-reference: $(SET_UP) ## write the tables of docs/helmrelease.md from the CRD
+reference: $(SET_UP) ## write the tables of docs/helmrelease.md and docs/helmrepository.md from the definitions
 	$(RUN) -m tools.reference
 
 .PHONY: lock

@@ -70,6 +70,8 @@ class ChartRepository:
     faults: dict[str, Fault] = field(default_factory=dict)  # file name -> fault; "*": every file
     requests: list[str] = field(default_factory=list)  # the files asked for, in order
     address: tuple[str, int] = ("127.0.0.1", 0)
+    authorization: str = ""  # what the header must hold; empty: nobody is asked who they are
+    authorizations: list[str] = field(default_factory=list)  # the headers that came, in order
     archives: dict[str, bytes] = field(default_factory=dict)
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -156,6 +158,11 @@ class _Server(ThreadingHTTPServer):
 def _handler_of(repository: ChartRepository) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            shown = self.headers.get("Authorization", "")
+            repository.authorizations.append(shown)
+            if repository.authorization and shown != repository.authorization:
+                self.send_error(401)
+                return
             answer = repository.answer(self.path.split("?")[0].lstrip("/"))
             if answer is None:
                 return

@@ -1,4 +1,4 @@
-"""Write the tables of docs/helmrelease.md from the CustomResourceDefinition: `make reference`."""
+"""Write the tables of the custom resources' pages from their definitions: `make reference`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,27 +6,31 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-CRD = ROOT / "crds" / "helmreleases.yaml"
-PAGE = ROOT / "docs" / "helmrelease.md"
+# The page that explains each definition.
+PAGES = {
+    ROOT / "docs" / "helmrelease.md": ROOT / "crds" / "helmreleases.yaml",
+    ROOT / "docs" / "helmrepository.md": ROOT / "crds" / "helmrepositories.yaml",
+}
 PARTS = ("spec", "status")
 _WORDS = {"boolean": "switch", "integer": "number", "string": "text", "array": "list"}
 
 
 def main() -> None:
-    """Write the page anew."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the pages anew."""
+    for path, definition in PAGES.items():
+        path.write_text(page(path.read_text(encoding="utf-8"), definition), encoding="utf-8")
 
 
-def page(text: str) -> str:
-    """Return the page with its tables as the definition has them."""
-    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+def page(text: str, definition: Path) -> str:
+    """Return a page with its tables as the definition has them."""
+    (version,) = yaml.safe_load(definition.read_text(encoding="utf-8"))["spec"]["versions"]
     parts = version["schema"]["openAPIV3Schema"]["properties"]
     for part in PARTS:
         start, end = f"<!-- {part}: made by `make reference` -->\n", f"<!-- end of {part} -->"
         before, found, rest = text.partition(start)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise SystemExit(f"{PAGE.name} has no place for the table of {part}")
+            raise SystemExit(f"the page of {definition.name} has no place for the table of {part}")
         text = before + start + "\n" + _table(parts[part]) + "\n" + end + after
     return text
 

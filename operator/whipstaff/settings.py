@@ -32,6 +32,7 @@ class Settings:
     cache_folder: Path = Path("/var/cache/whipstaff")  # chart archives and indexes
     cache_bytes_limit: int = 512 << 20  # least recently used archives go beyond it
     allow_loopback_repositories: bool = True  # chart repositories at 127.0.0.0/8 and ::1
+    allow_private_repositories: bool = True  # chart repositories in private networks
     worker_count: int = 2  # processes that parse and render, started when first needed
     worker_memory_bytes: int = 512 << 20  # address space of one worker
     worker_recycle_bytes: int = 192 << 20  # a worker that holds more after a job is replaced

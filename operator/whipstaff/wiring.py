@@ -1,5 +1,6 @@
 """The composition root: settings in, adapters out."""
 
+import asyncio
 import os
 import random
 import socket
@@ -9,17 +10,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from yarl import URL
+
 from whipstaff.errors import OperatorError
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
-from whipstaff.kube.helmreleases import HelmReleases, Listener
 from whipstaff.kube.lease import Lease
 from whipstaff.kube.release_store import ObjectReleaseStore
-from whipstaff.kube.reporter import ApiServerReporter
-from whipstaff.reconcile.ports import OPERATOR, Meter
+from whipstaff.kube.reporter import HELM_RELEASE, HELM_REPOSITORY, ApiServerReporter
+from whipstaff.kube.secrets import ApiServerSecrets
+from whipstaff.kube.watching import Listener, Watching
+from whipstaff.reconcile.ports import OPERATOR, Meter, Reporter
 from whipstaff.reconcile.world import World
 from whipstaff.settings import VERSION, Settings
+from whipstaff.sources.addresses import Endpoint, endpoints
+from whipstaff.sources.charts import Charts
+from whipstaff.sources.oci import OCICharts
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
@@ -69,12 +76,20 @@ class Parts:
     client: Client
     cluster: ApiServerCluster
     workers: WorkerPool
-    repositories: HTTPRepositories
+    charts: Charts
+    repository_reporter: Reporter
     random: Callable[[], float]
 
-    def helmreleases(self, listener: Listener) -> HelmReleases:
+    def helmreleases(self, listener: Listener) -> Watching:
         """Return the watch that tells the listener of HelmReleases."""
-        return HelmReleases(self.client, listener, self.settings.watch_namespaces)
+        return self._watching(HELM_RELEASE.plural, listener)
+
+    def helmrepositories(self, listener: Listener) -> Watching:
+        """Return the watch that tells the listener of HelmRepositories."""
+        return self._watching(HELM_REPOSITORY.plural, listener)
+
+    def _watching(self, plural: str, listener: Listener) -> Watching:
+        return Watching(self.client, plural, listener, self.settings.watch_namespaces)
 
     def lease(self) -> Lease:
         """Return the Lease of the one writer."""
@@ -115,7 +130,7 @@ class Parts:
     async def close(self) -> None:
         """End workers and connections."""
         await self.cluster.close()
-        await self.repositories.close()
+        await self.charts.close()
         await self.workers.close()
         await self.client.close()
 
@@ -131,13 +146,20 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     )
     cluster = ApiServerCluster(client, everywhere=not settings.watch_namespaces)
     workers = WorkerPool(settings)
-    repositories = HTTPRepositories(settings, workers, clock.monotonic)
+    api_server = await _api_server(connection.server)
+    http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
+    oci = OCICharts(settings, workers, clock.monotonic, api_server)
+    charts = Charts(
+        {"http": http, "https": http, "oci": oci},
+        ApiServerSecrets(client),
+        timeout_seconds=settings.http_timeout_seconds,
+    )
     world = World(
         cluster=cluster,
         store=ObjectReleaseStore(
             client, workers, clock, driver=settings.storage_driver, meter=meter
         ),
-        charts=repositories,
+        charts=charts,
         renderer=workers,
         reporter=ApiServerReporter(client, clock),
         clock=clock,
@@ -151,9 +173,21 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         client=client,
         cluster=cluster,
         workers=workers,
-        repositories=repositories,
+        charts=charts,
+        repository_reporter=ApiServerReporter(client, clock, HELM_REPOSITORY),
         random=random.SystemRandom().random,
     )
+
+
+async def _api_server(server: str) -> frozenset[Endpoint]:
+    """Return the API server's addresses, at which no chart repository may be."""
+    url = URL(server)
+    host, port = url.host or "", url.port or 0
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+    except OSError:  # who asks the API server will say so
+        found = []
+    return endpoints([(host, port), *((str(one[4][0]), port) for one in found)])
 
 
 def _identity(*, in_cluster: bool) -> str:

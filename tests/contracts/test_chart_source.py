@@ -11,6 +11,7 @@ from tests.fakes.chart_source import FakeChartSource
 from whipstaff.errors import ChartUnavailable, InvalidSpec
 from whipstaff.reconcile.ports import ChartReference
 from whipstaff.settings import Settings
+from whipstaff.sources.charts import Charts
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
@@ -28,6 +29,11 @@ class World:
         return await self.source.resolve(reference, max_age_seconds=0)
 
 
+class NoSecrets:
+    async def secret(self, namespace, name):
+        return None
+
+
 @pytest.fixture(params=["fake", "http"])
 async def world(request, tmp_path):
     if request.param == "fake":
@@ -38,7 +44,8 @@ async def world(request, tmp_path):
     await repository.start()
     settings = Settings(cache_folder=tmp_path, worker_count=1)
     pool = WorkerPool(settings)
-    source = HTTPRepositories(settings, pool, asyncio.get_running_loop().time)
+    http = HTTPRepositories(settings, pool, asyncio.get_running_loop().time)
+    source = Charts({"http": http, "https": http}, NoSecrets(), timeout_seconds=5.0)
     yield World(source, repository.url, repository.add)
     await source.close()
     await pool.close()

@@ -23,6 +23,7 @@ import kopf  # noqa: E402 - after the lines above
 from whipstaff.controller.metrics import Metrics  # noqa: E402
 from whipstaff.controller.probes import Probes  # noqa: E402
 from whipstaff.controller.queue import Queue  # noqa: E402
+from whipstaff.controller.repositories import Repositories  # noqa: E402
 from whipstaff.errors import OperatorError  # noqa: E402
 from whipstaff.reconcile.ports import Meter  # noqa: E402
 from whipstaff.wiring import Parts  # noqa: E402
@@ -46,10 +47,18 @@ class Operator:
             history_limit=parts.settings.history_limit,
         )
         self._watch = parts.helmreleases(self._queue)
+        self._repositories = Repositories(
+            parts.charts,
+            parts.repository_reporter,
+            parts.world.clock,
+            parts.random,
+            self._queue.repository_moved,
+        )
+        self._repository_watch = parts.helmrepositories(self._repositories)
         self._lease = parts.lease()
         self._leading = False
         self._tasks: list[asyncio.Task[None]] = []
-        metrics.watch(self._queue, lambda: self._watch.silence_seconds)
+        metrics.watch(self._queue, lambda: self._silence_seconds)
         self._probes = Probes(
             alive={"watch": self._watch_is_stale},
             ready={"lease": self._not_leading, "list": self._not_listed},
@@ -76,6 +85,7 @@ class Operator:
     async def stop(self) -> None:
         """End every pass at a step border, then give the Lease away."""
         await self._queue.close()
+        await self._repositories.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -91,9 +101,11 @@ class Operator:
             self._parts.client.write_only_while(lambda: self._lease.held)
             self._keep(self._lease.hold(self._lost), "lease")
             self._keep(self._watch.run(), "watch")
-            while not self._watch.synced:  # noqa: ASYNC110 - the watch has no event to await
+            self._keep(self._repository_watch.run(), "watch of repositories")
+            while not self._synced:  # noqa: ASYNC110 - the watch has no event to await
                 await asyncio.sleep(SYNC_POLL_SECONDS)
             log.info("operator started", extra=await self._parts.facts())
+            self._repositories.open()
             self._queue.open()
         except Exception:
             log.exception("start failed")
@@ -105,10 +117,20 @@ class Operator:
     def _lost(self) -> NoReturn:
         _exit(EXIT_LEASE_LOST)
 
+    @property
+    def _synced(self) -> bool:
+        """Whether all is known; without its definition there is no HelmRepository to know."""
+        repositories = self._repository_watch
+        return self._watch.synced and (repositories.synced or repositories.absent)
+
+    @property
+    def _silence_seconds(self) -> float:
+        return max(self._watch.silence_seconds, self._repository_watch.silence_seconds)
+
     def _watch_is_stale(self) -> str:
         if not self._leading:
             return ""
-        silent = self._watch.silence_seconds
+        silent = self._silence_seconds
         limit = self._parts.settings.liveness_seconds
         return f"nothing heard for {silent:.0f} s" if silent > limit else ""
 

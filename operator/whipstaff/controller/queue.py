@@ -15,13 +15,19 @@ from whipstaff.controller.logs import bound
 from whipstaff.controller.metrics import Known
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
-from whipstaff.helmrelease.parsing import parse, parse_for_uninstall, parse_head
+from whipstaff.helmrelease.parsing import (
+    parse,
+    parse_for_uninstall,
+    parse_head,
+    repository_ref_of,
+)
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
     ChartSpec,
     DeletionPolicy,
     Head,
     HelmRelease,
+    RepositoryKey,
     Spec,
 )
 from whipstaff.planning.decision import backoff_seconds
@@ -129,6 +135,19 @@ class Queue:
         log.error(
             "HelmRelease cannot be read", extra={"helmrelease": f"{namespace}/{name}", "why": text}
         )
+
+    def repository_moved(self, repository: RepositoryKey) -> None:
+        """Look again at who takes charts from a HelmRepository.
+
+        What is under way goes on: another chart version waits for the end of it.
+        """
+        for entry in self._entries.values():
+            if not entry.present or repository_ref_of(entry.body) != repository:
+                continue
+            if entry.passing is not None:
+                entry.dirty = True
+            else:
+                self._wake(entry)
 
     async def close(self) -> None:
         """End every pass at its next step border; cut off what takes too long."""

@@ -17,6 +17,7 @@ from whipstaff.helmrelease.types import (
     Head,
     HelmRelease,
     Placement,
+    RepositoryKey,
     Spec,
     UninstallOptions,
 )
@@ -37,17 +38,18 @@ HIGHEST_REVISION = (1 << 31) - 1
 HIGHEST_MAX_HISTORY = 100
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
 RELEASE_NAME = TextRule(
-    _SUBDOMAIN,
+    SUBDOMAIN,
     53,  # Helm's limit: names are made from it that must fit in 63
     "a release name: at most 53 lower-case letters, digits, '-' and '.',"
     " each part beginning and ending with a letter or digit",
     ReleaseNameInvalid,
 )
 NAMESPACE = TextRule(_LABEL, 63, "the name of a namespace")
-SERVICE_ACCOUNT = TextRule(_SUBDOMAIN, 253, "the name of a ServiceAccount")
+SERVICE_ACCOUNT = TextRule(SUBDOMAIN, 253, "the name of a ServiceAccount")
+REPOSITORY_NAME = TextRule(SUBDOMAIN, 253, "the name of a HelmRepository")
 CHART_NAME = TextRule(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     250,
@@ -60,9 +62,9 @@ CHART_VERSION = TextRule(
 )
 REPOSITORY = TextRule(
     # Credentials in a URL would be readable for everyone who may read the HelmRelease.
-    re.compile(r"https?://[^/?#@\s\x00-\x1f]+([/?][^\s\x00-\x1f#]*)?"),
+    re.compile(r"(https?|oci)://[^/?#@\s\x00-\x1f]+([/?][^\s\x00-\x1f#]*)?"),
     2048,
-    "the http or https URL of a chart repository, without user name or password",
+    "the http, https or oci URL of a chart repository, without user name or password",
 )
 
 
@@ -114,6 +116,15 @@ def parse_head(body: JsonObject) -> Head:
     )
 
 
+def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
+    """Return the HelmRepository that a stored HelmRelease names, if it can be read at all."""
+    chart = Fields("", body)
+    try:
+        return _repository_ref(parse_head(body), chart.table("spec").table("chart"))
+    except InvalidSpec:
+        return None
+
+
 def _with_spec(head: Head, spec: Spec) -> HelmRelease:
     return HelmRelease(
         namespace=head.namespace,
@@ -135,7 +146,7 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
     revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
     return Spec(
-        chart=_chart(spec.table("chart")),
+        chart=_chart(head, spec.table("chart")),
         values=_values(spec),
         revision=None if revision is None else RevisionNumber(revision),
         release_name=placement.release_name,
@@ -156,12 +167,26 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
     )
 
 
-def _chart(chart: Fields) -> ChartSpec:
+def _chart(head: Head, chart: Fields) -> ChartSpec:
+    name = chart.required_text("name", CHART_NAME)
+    reference = _repository_ref(head, chart)
+    if reference is not None and chart.content.get("repository") is not None:
+        raise chart.refuse("repositoryRef", "left out where chart.repository says where it is")
+    url = "" if reference else chart.required_text("repository", REPOSITORY).rstrip("/")
     return ChartSpec(
-        name=chart.required_text("name", CHART_NAME),
-        repository=chart.required_text("repository", REPOSITORY).rstrip("/"),
+        name=name,
+        repository=url,
         version=chart.text("version", "*", CHART_VERSION),
+        repository_ref=reference,
     )
+
+
+def _repository_ref(head: Head, chart: Fields) -> RepositoryKey | None:
+    if chart.content.get("repositoryRef") is None:
+        return None
+    reference = chart.table("repositoryRef")
+    namespace = reference.text("namespace", head.namespace, NAMESPACE)
+    return RepositoryKey(namespace, reference.required_text("name", REPOSITORY_NAME))
 
 
 def _placement(head: Head, spec: Fields) -> Placement:

@@ -1,8 +1,9 @@
 """A HelmRelease as the rest of the package sees it: checked, every default resolved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple, Self
 
 from whipstaff.helmrelease.names import REQUESTED_AT
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
@@ -26,13 +27,21 @@ class DeletionPolicy(StrEnum):
     ORPHAN = "Orphan"  # leave objects and stored revisions alone
 
 
+class RepositoryKey(NamedTuple):
+    """Which HelmRepository."""
+
+    namespace: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
     """Where the chart comes from."""
 
     name: str
-    repository: str  # http or https URL, without a slash at its end
+    repository: str  # http or https URL, without a slash at its end; empty with a repository_ref
     version: str = "*"  # a version or a range
+    repository_ref: RepositoryKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,10 @@ class Head:
     def requested_at(self) -> str:
         """The token of the last wish for a pass now; empty if there was none."""
         return self.annotations.get(REQUESTED_AT, "")
+
+    def with_status(self, status: JsonObject) -> Self:
+        """Return the same with another status."""
+        return replace(self, status=status)
 
 
 @dataclass(frozen=True, slots=True)

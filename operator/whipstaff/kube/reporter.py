@@ -1,7 +1,8 @@
-"""What people read of a HelmRelease: status, finalizers and events; the Reporter port."""
+"""What people read of our objects: status, finalizers and events; the Reporter port."""
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from secrets import token_hex
 
 from whipstaff.errors import ClusterRefused
@@ -10,7 +11,7 @@ from whipstaff.kube.times import micro_time
 from whipstaff.reconcile.ports import Clock, Event
 from whipstaff.release.revision import JsonObject
 
-API_VERSION, KIND = "whipstaff.dev/v1", "HelmRelease"
+API_VERSION = "whipstaff.dev/v1"
 FINALIZER = "whipstaff.dev/finalizer"
 FIELD_MANAGER = "whipstaff"
 CONTROLLER = "whipstaff.dev"
@@ -24,10 +25,36 @@ _WRITER = {"fieldManager": FIELD_MANAGER}
 log = logging.getLogger(__name__)
 
 
-class ApiServerReporter:
-    """Writes as the operator itself; a HelmRelease that was made anew is another one."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of ours, as events name it and as URLs do."""
 
-    def __init__(self, client: Client, clock: Clock, *, instance: str = "whipstaff") -> None:
+    kind: str
+    plural: str
+
+    def path(self, namespace: str, name: str) -> str:
+        return f"/apis/{API_VERSION}/namespaces/{namespace}/{self.plural}/{name}"
+
+    def subject(self, namespace: str, name: str) -> str:
+        return f"{self.kind} {namespace}/{name}"
+
+
+HELM_RELEASE = Kind("HelmRelease", "helmreleases")
+HELM_REPOSITORY = Kind("HelmRepository", "helmrepositories")
+
+
+class ApiServerReporter:
+    """Writes as the operator itself; an object that was made anew is another one."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        kind: Kind = HELM_RELEASE,
+        *,
+        instance: str = "whipstaff",
+    ) -> None:
+        self._kind = kind
         self._client = client
         self._clock = clock
         self._instance = instance
@@ -41,7 +68,7 @@ class ApiServerReporter:
     async def write_status(self, namespace: str, name: str, uid: str, status: JsonObject) -> None:
         request = Request(
             "PATCH",
-            f"{_path(namespace, name)}/status",
+            f"{self._kind.path(namespace, name)}/status",
             query=_WRITER,
             body=[
                 {"op": "test", "path": "/metadata/uid", "value": uid},
@@ -49,7 +76,7 @@ class ApiServerReporter:
             ],
             content_type=JSON_PATCH,
             accept=METADATA_ONLY,
-            subject=_subject(namespace, name),
+            subject=self._kind.subject(namespace, name),
         )
         try:
             await self._client.send(request)
@@ -88,14 +115,14 @@ class ApiServerReporter:
                 "reportingInstance": self._instance,
                 "regarding": {
                     "apiVersion": API_VERSION,
-                    "kind": KIND,
+                    "kind": self._kind.kind,
                     "namespace": namespace,
                     "name": name,
                     "uid": uid,
                 },
             },
             accept=METADATA_ONLY,
-            subject=_subject(namespace, name),
+            subject=self._kind.subject(namespace, name),
             attempts=EVENT_ATTEMPTS,
         )
 
@@ -121,12 +148,12 @@ class ApiServerReporter:
             }
             request = Request(
                 "PATCH",
-                _path(namespace, name),
+                self._kind.path(namespace, name),
                 query=_WRITER,
                 body={"metadata": facts},
                 content_type=MERGE_PATCH,
                 accept=METADATA_ONLY,
-                subject=_subject(namespace, name),
+                subject=self._kind.subject(namespace, name),
             )
             try:
                 await self._client.send(request)
@@ -146,9 +173,9 @@ class ApiServerReporter:
         """Read the metadata alone, which is readable whatever the spec holds; {} if it is gone."""
         request = Request(
             "GET",
-            _path(namespace, name),
+            self._kind.path(namespace, name),
             accept=METADATA_ONLY,
-            subject=_subject(namespace, name),
+            subject=self._kind.subject(namespace, name),
         )
         try:
             found = await self._client.send(request)
@@ -158,14 +185,6 @@ class ApiServerReporter:
             raise
         metadata: JsonObject = found.get("metadata") or {}
         return metadata
-
-
-def _path(namespace: str, name: str) -> str:
-    return f"/apis/{API_VERSION}/namespaces/{namespace}/helmreleases/{name}"
-
-
-def _subject(namespace: str, name: str) -> str:
-    return f"{KIND} {namespace}/{name}"
 
 
 def _cut(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import math
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
@@ -41,11 +42,16 @@ async def _resolve(
     spec, known = release.spec, remembered(release.status)
     if spec.suspend:
         return OperatorError("suspended")
-    reference = ChartReference(spec.chart.name, spec.chart.version, spec.chart.repository)
+    chart = spec.chart
+    reference = ChartReference(
+        chart.name, chart.version, chart.repository, chart.repository_ref, release.namespace
+    )
     asked = bool(release.requested_at) and release.requested_at != known.handled_request
     # Who asks for a pass, or for a version that is not known, may have published it just now.
     since_began = world.clock.monotonic() - began
-    max_age = since_began if asked else spec.interval_seconds
+    # A HelmRepository has an interval of its own, and wakes who takes charts from it.
+    at_rest = math.inf if chart.repository_ref else spec.interval_seconds
+    max_age = since_began if asked else at_rest
     try:
         async with intent.waiting():  # a repository that hangs must not hold a worker
             return await world.charts.resolve(reference, max_age_seconds=max_age)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from whipstaff.helmrelease.types import RepositoryKey
 from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
 from whipstaff.release.packed import PackedText
 from whipstaff.release.revision import (
@@ -155,7 +156,9 @@ class ChartReference:
 
     name: str
     version: str  # a version or a range; "*" for the newest
-    repository: str  # http or https URL, without a slash at its end
+    repository: str = ""  # a URL without a slash at its end; empty with a repository_ref
+    repository_ref: RepositoryKey | None = None  # a HelmRepository
+    namespace: str = ""  # of the HelmRelease that asks: not every HelmRepository is for everyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,8 @@ class ChartSource(Protocol):
     async def resolve(self, reference: ChartReference, *, max_age_seconds: float) -> ResolvedChart:
         """Choose a version and have its archive in the cache.
 
-        `max_age_seconds`: how old the repository's index may be. Concurrent calls for one
-        repository share one fetch.
+        `max_age_seconds`: how old the repository's index may be; infinite where something else
+        keeps it fresh. Concurrent calls for one repository share one fetch.
         """
         ...
 

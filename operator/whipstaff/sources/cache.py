@@ -5,6 +5,7 @@ Several processes may share a folder: files appear whole, by rename, and only ev
 
 import hashlib
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -21,9 +22,12 @@ class ArchiveCache:
         self._folder = folder / "archives"
         self._bytes_limit = bytes_limit
 
-    def find(self, digest: str) -> Path | None:
-        """Return the archive of a digest `sha256:…`, None if there is none; a broken one goes."""
-        path = self._path(digest)
+    def find(self, digest: str, scope: str = "") -> Path | None:
+        """Return the archive of a digest `sha256:…`, None if there is none; a broken one goes.
+
+        Scopes part what was fetched with different logins: a digest alone opens nothing.
+        """
+        path = self._path(digest, scope)
         try:
             found = _digest_of(path)
         except OSError:
@@ -35,25 +39,29 @@ class ArchiveCache:
             os.utime(path)  # used now
         return path
 
-    def store(self, data: bytes) -> str:
+    def store(self, data: bytes, scope: str = "") -> str:
         """Keep an archive and return its digest; it is on the disk when this returns."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._folder)
+        target = self._path(digest, scope)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self._path(digest))
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-        self._make_room(self._path(digest))
+        self._make_room(target)
         return digest
 
-    def _path(self, digest: str) -> Path:
-        return self._folder / f"{digest.removeprefix('sha256:')}.tgz"
+    def _path(self, digest: str, scope: str = "") -> Path:
+        folder = self._folder
+        if scope:
+            folder /= hashlib.sha256(scope.encode()).hexdigest()
+        return folder / f"{digest.removeprefix('sha256:')}.tgz"
 
     def _make_room(self, newest: Path) -> None:
         """Remove the least recently used archives beyond the limit, never the newest."""
@@ -71,10 +79,11 @@ class ArchiveCache:
 
     def _listed(self) -> list[tuple[float, int, Path]]:
         found = []
-        for path in self._folder.iterdir():
+        for path in self._folder.rglob("*"):
             with suppress(OSError):  # another process may have removed it
                 facts = path.stat()
-                found.append((facts.st_mtime, facts.st_size, path))
+                if stat.S_ISREG(facts.st_mode):
+                    found.append((facts.st_mtime, facts.st_size, path))
         return found
 
 

@@ -1,40 +1,41 @@
 """Fetch over HTTP what strangers serve: bounded, in time, and never from where it must not come.
 
-Addresses are judged after the name was resolved, at every redirect anew. Texts of errors hold URLs
+Addresses are judged after the name was resolved, at every redirect anew. A login is for the origin
+of a URL: scheme, host and port. Texts of errors hold URLs
 without user, password and query.
 """
 
 import asyncio
-import ipaddress
 import re
-import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from whipstaff.errors import ChartInvalid, ChartTooLarge, ChartUnavailable, InvalidSpec
+from whipstaff.errors import (
+    ChartInvalid,
+    ChartTooLarge,
+    ChartUnavailable,
+    InvalidSpec,
+    RepoAuthFailed,
+    RepoForbiddenTarget,
+    RepoTimeout,
+)
+from whipstaff.sources.addresses import AddressPolicy, CheckingResolver, ForbiddenAddressError
+from whipstaff.sources.credentials import ANONYMOUS, Credentials
+from whipstaff.sources.tls import Trust, context
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_LIMIT = 5
 _CONNECT_SECONDS = 10.0
 _GZIP_WINDOW = 31
 _SPELLED_OUT = re.compile(r"[\w:/?#\[\]@!$&'()*+,;=.~%-]+", re.ASCII)
-# Services of clouds that hand out credentials and are not link-local.
-_METADATA = frozenset(
-    map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
-)
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class ForbiddenAddressError(OSError):
-    """A name or URL leads to an address that is not for charts."""
 
 
 def parse_url(text: str, field: str) -> URL:
@@ -60,42 +61,6 @@ def displayed(url: URL) -> str:
     return str(url.with_user(None).with_query(None).with_fragment(None))
 
 
-def refuse_address(address: Address, *, allow_loopback: bool) -> None:
-    """Raise ForbiddenAddressError for what is no place for a chart repository."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    actual = mapped or address
-    if actual.is_loopback and allow_loopback:
-        return
-    if (
-        actual.is_loopback
-        or actual.is_link_local
-        or actual.is_multicast
-        or actual.is_unspecified
-        or actual in _METADATA
-    ):
-        raise ForbiddenAddressError(f"{actual} is no address for chart repositories")
-
-
-class _CheckingResolver(AbstractResolver):
-    """Resolves names as usual and refuses the answers that it must."""
-
-    def __init__(self, *, allow_loopback: bool) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-        self._allow_loopback = allow_loopback
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        for one in found:
-            address = ipaddress.ip_address(one["host"].partition("%")[0])
-            refuse_address(address, allow_loopback=self._allow_loopback)
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The head of an answer, its body still to be read with `chunks`."""
@@ -105,12 +70,29 @@ class Reply:
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the login goes to the origin of the first URL and nowhere that it redirects to."""
+
+    credentials: Credentials = field(default=ANONYMOUS, repr=False)
+    insecure: bool = False  # that origin's certificates are not checked
+    timeout_seconds: float = 30.0
+
+    def as_stranger(self) -> "Asker":
+        """Return who asks elsewhere: with the same authorities, and nothing that proves who."""
+        return Asker(Credentials(ca=self.credentials.ca), timeout_seconds=self.timeout_seconds)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        known = self.credentials
+        return context(Trust(known.ca, known.certificate, known.key, self.insecure))
+
+
 class Fetcher:
     """One HTTP client for all repositories; made on first use, inside the event loop."""
 
-    def __init__(self, *, timeout_seconds: float, allow_loopback: bool) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._allow_loopback = allow_loopback
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -121,81 +103,105 @@ class Fetcher:
 
     @asynccontextmanager
     async def get(
-        self, url: URL, *, bytes_limit: int, headers: Mapping[str, str]
+        self, url: URL, asker: Asker, *, bytes_limit: int, headers: Mapping[str, str]
     ) -> AsyncIterator[Reply]:
         """Ask for `url` and follow redirects; statuses other than 200 and 304 are errors.
 
-        ChartUnavailable if there is no answer, ChartTooLarge if there is too much of it.
+        ChartUnavailable and its kin if there is no answer, ChartTooLarge if there is too much.
         """
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                response = await self._follow(url, headers)
-                try:
-                    _check_status(response, url)
-                    yield Reply(response.status, response.headers, _body(response, bytes_limit))
-                finally:
-                    response.close()
-        except TimeoutError as error:
-            raise _unavailable(url, f"no answer within {self._timeout_seconds:g} s") from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise _unavailable(url, "the certificate is not trusted") from error
-        except (aiohttp.ClientError, OSError, zlib.error) as error:
-            raise _unavailable(url, _why(error)) from error
+        async with answered(url, asker.timeout_seconds):
+            response = await self._follow(url, asker, headers)
+            try:
+                _check_status(response, url)
+                yield Reply(response.status, response.headers, _body(response, bytes_limit))
+            finally:
+                response.close()
 
-    async def _follow(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _follow(
+        self, url: URL, asker: Asker, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
         current = url
         for _ in range(_REDIRECTS_LIMIT + 1):
-            response = await self._ask(current, headers)
+            if current.origin() != url.origin():
+                asker = asker.as_stranger()  # for good: whoever leads back here may be anyone
+            response = await self._ask(current, asker, headers)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            current = _redirected(current, location)
+            current = redirected(current, location)
         raise _unavailable(url, f"more than {_REDIRECTS_LIMIT} redirects")
 
-    async def _ask(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        if url.host and _is_address(url.host):
-            # The connector resolves no literals, so that the resolver would not see this one.
-            address = ipaddress.ip_address(url.host.partition("%")[0])
-            refuse_address(address, allow_loopback=self._allow_loopback)
-        return await self._client().get(url, headers=headers, allow_redirects=False)
+    async def _ask(
+        self, url: URL, asker: Asker, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        # The connector resolves no literals, so that the resolver would not see this one.
+        self._policy.refuse_literal(url.host or "", url.port or 0)
+        known = asker.credentials.authorization
+        sent = {**headers, "Authorization": known} if known else headers
+        return await self._client().get(url, headers=sent, allow_redirects=False, ssl=asker.tls)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            resolver = _CheckingResolver(allow_loopback=self._allow_loopback)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=resolver, limit_per_host=4),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                auto_decompress=False,  # an archive with Content-Encoding: gzip is still an archive
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "whipstaff"},
-            )
+            self._session = open_session(self._policy)
         return self._session
 
 
-def _is_address(host: str) -> bool:
+def open_session(policy: AddressPolicy) -> aiohttp.ClientSession:
+    """Return a client that connects to allowed addresses alone, and keeps nothing of a server."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=CheckingResolver(policy), limit_per_host=4),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        auto_decompress=False,  # an archive with Content-Encoding: gzip is still an archive
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "whipstaff"},
+    )
+
+
+@asynccontextmanager
+async def answered(url: URL, limit_seconds: float) -> AsyncIterator[None]:
+    """Bound what is asked of `url` in time, and say in our words what went wrong."""
     try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+        async with asyncio.timeout(limit_seconds):
+            yield
+    except TimeoutError as error:
+        text = f"{displayed(url)}: no answer within {limit_seconds:g} s"
+        raise RepoTimeout(text, displayed(url)) from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise _unavailable(url, "the certificate is not trusted") from error
+    except (aiohttp.ClientError, OSError, zlib.error) as error:
+        raise _failure(url, error) from error
 
 
-def _redirected(current: URL, location: str) -> URL:
+def redirected(current: URL, location: str) -> URL:
+    """Return where a redirect leads; RepoForbiddenTarget for what is less safe than before."""
     try:
         following = current.join(as_written(location))
     except ValueError as error:
         raise _unavailable(current, "redirects to something that is no URL") from error
-    if following.scheme not in {"http", "https"}:
-        raise _unavailable(current, f"redirects to {following.scheme}:")
-    if following.origin() != current.origin():
-        following = following.with_user(None)
-    return following
+    if following.scheme not in {"http", "https"} or not following.host:
+        where = displayed(current)
+        raise RepoForbiddenTarget(f"{where}: redirects to {following.scheme}:", where)
+    if current.scheme == "https" and following.scheme == "http":
+        where = displayed(current)
+        raise RepoForbiddenTarget(f"{where}: redirects from https to http", where)
+    return following.with_user(None)  # whoever redirects does not say who we are
 
 
 def _check_status(response: aiohttp.ClientResponse, url: URL) -> None:
-    if response.status not in {200, 304}:
-        raise _unavailable(url, f"{response.status} {response.reason or ''}".strip())
+    if response.status in {200, 304}:
+        return
+    text = f"{displayed(url)}: {response.status} {_reason_phrase(response.status)}".strip()
+    kind = RepoAuthFailed if response.status in {401, 403} else ChartUnavailable
+    raise kind(text, displayed(url))
+
+
+def _reason_phrase(code: int) -> str:
+    """Return our own words for a status: a server's own could hold anything."""
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
 
 
 async def _body(response: aiohttp.ClientResponse, bytes_limit: int) -> AsyncIterator[bytes]:
@@ -222,14 +228,17 @@ def _unavailable(url: URL, why: str) -> ChartUnavailable:
     return ChartUnavailable(f"{displayed(url)}: {why}", displayed(url))
 
 
+def _failure(url: URL, error: Exception) -> ChartUnavailable:
+    forbidden = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(forbidden, ForbiddenAddressError):
+        return RepoForbiddenTarget(f"{displayed(url)}: {forbidden}", displayed(url))
+    return _unavailable(url, _why(error))
+
+
 def _why(error: Exception) -> str:
     match error:
-        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ForbiddenAddressError):
-            return str(error.os_error)
         case aiohttp.ClientConnectorDNSError():
             return "the name cannot be resolved"
-        case ForbiddenAddressError():
-            return str(error)
         case aiohttp.ClientConnectorError():
             return f"no connection: {error.os_error.strerror or 'refused'}"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | zlib.error():

@@ -6,40 +6,49 @@ of what is left for each chart that someone asks for. Calls that want the same s
 
 import asyncio
 import hashlib
-import json
 import logging
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from yarl import URL
 
-from whipstaff.errors import ChartIntegrity, ChartInvalid, ChartUnavailable, OperatorError
+from whipstaff.errors import (
+    ChartIntegrity,
+    ChartTooLarge,
+    ChartUnavailable,
+    OperatorError,
+    RenderLimit,
+    RenderTimeout,
+    RepoForbiddenTarget,
+    RepoIndexInvalid,
+    RepoIndexTooLarge,
+    WorkerLost,
+)
+from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
+from whipstaff.sources.addresses import AddressPolicy, Endpoint
+from whipstaff.sources.archives import Archives, Inspector
 from whipstaff.sources.cache import ArchiveCache
-from whipstaff.sources.choice import Choice, Entry, choose, same_version
-from whipstaff.sources.fetch import Fetcher, as_written, displayed, parse_url, refuse_unless_gzip
+from whipstaff.sources.choice import Choice, Entry, choose
+from whipstaff.sources.entries import Summary, entries_of, summary
+from whipstaff.sources.fetch import Asker, Fetcher, as_written, displayed, refuse_unless_gzip
+from whipstaff.sources.place import Place, PlaceKey
+from whipstaff.sources.sharing import SharedWork
 
 log = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
-_REPOSITORY_FIELD = "spec.chart.repository"
-
-T = TypeVar("T")
 
 
-class Reader(Protocol):
+class Reader(Inspector, Protocol):
     """Who parses what was fetched: the worker pool."""
 
     async def compact_index(self, source: Path, target: Path, url: str) -> None:
-        """Write the entries of an index.yaml as lines of JSON; ChartUnavailable names `url`."""
-        ...
-
-    async def inspect(self, path: Path) -> tuple[str, str]:
-        """Return name and version of a chart archive; ChartInvalid if it is none."""
+        """Boil an index.yaml down for `sources.entries`; ChartUnavailable names `url`."""
         ...
 
 
@@ -47,148 +56,183 @@ class Reader(Protocol):
 class _Index:
     """What is known of a repository; its entries are in the file."""
 
+    place: Place
     file: Path
     fetched_at: float
     validators: dict[str, str]  # what to send to be told that nothing changed
+    fetched: Fetched
     choices: dict[tuple[str, str], Choice] = field(default_factory=dict)
 
 
 class HTTPRepositories:
-    """The ChartSource for repositories over http and https."""
+    """The charts of repositories over http and https."""
 
-    def __init__(self, settings: Settings, reader: Reader, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reader: Reader,
+        monotonic: Callable[[], float],
+        api_server: frozenset[Endpoint] = frozenset(),
+    ) -> None:
+        """`api_server`: addresses at which no repository may be."""
         self._fetcher = Fetcher(
-            timeout_seconds=settings.http_timeout_seconds,
-            allow_loopback=settings.allow_loopback_repositories,
+            AddressPolicy(
+                allow_loopback=settings.allow_loopback_repositories,
+                allow_private=settings.allow_private_repositories,
+                api_server=api_server,
+            )
         )
         self._reader = reader
         self._monotonic = monotonic
-        self._cache = ArchiveCache(settings.cache_folder, settings.cache_bytes_limit)
+        cache = ArchiveCache(settings.cache_folder, settings.cache_bytes_limit)
+        self._archives = Archives(cache, reader)
+        self._shared = SharedWork()
         self._index_folder = settings.cache_folder / "indexes"
         self._index_bytes_limit = settings.index_bytes_limit
         self._archive_bytes_limit = settings.chart_bytes_limit
-        self._indexes: dict[URL, _Index] = {}
-        self._digests: dict[URL, str] = {}  # of archives whose index promises none
-        self._inspected: dict[str, tuple[str, str]] = {}
-        self._under_way: dict[object, asyncio.Task[Any]] = {}
+        self._indexes: dict[PlaceKey, _Index] = {}
+        self._digests: dict[tuple[str, URL], str] = {}  # of archives whose index promises none
 
     async def close(self) -> None:
         """Stop what is under way and close all connections."""
-        for task in self._under_way.values():
-            task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await self._shared.close()
+        await self._archives.close()
         await self._fetcher.close()
 
-    async def resolve(self, reference: ChartReference, *, max_age_seconds: float) -> ResolvedChart:
+    def known(self, place: Place) -> bool:
+        """Whether there is an index of the place, however old."""
+        index = self._indexes.get(place.key)
+        return index is not None and index.place == place and index.file.exists()
+
+    async def refresh(self, place: Place) -> Fetched:
+        """Ask for the index now, and say what is in it."""
+        index = await self._fresh_index(place, 0.0)
+        return index.fetched
+
+    async def resolve(
+        self, place: Place, reference: ChartReference, *, max_age_seconds: float
+    ) -> ResolvedChart:
         """Choose a version and have its archive in the cache.
 
-        InvalidSpec for a URL or range that cannot be read, ChartUnavailable where the repository
-        does not answer or has no such chart, ChartInvalid and its kin for a wrong archive.
+        InvalidSpec for a range that cannot be read, ChartUnavailable and its kin where the
+        repository does not answer or has no such chart, ChartInvalid and its for a wrong archive.
         """
-        repository = parse_url(reference.repository, _REPOSITORY_FIELD)
         began = self._monotonic()
-        index = await self._fresh_index(repository, max_age_seconds)
+        index = await self._fresh_index(place, max_age_seconds)
         try:
-            entry, newer = await self._choose(index, repository, reference)
+            entry, newer = await self._choose(index, reference)
         except ChartUnavailable:
             if index.fetched_at >= began:
                 raise
             # The index may be from before the chart was published.
-            index = await self._fresh_index(repository, self._monotonic() - began)
-            entry, newer = await self._choose(index, repository, reference)
+            index = await self._fresh_index(place, self._monotonic() - began)
+            entry, newer = await self._choose(index, reference)
         promised = _promised_digest(entry)
-        digest, path = await self._archive(repository, entry, promised)
-        await self._check_identity(digest, path, reference.name, entry.version)
+        digest, path = await self._archive(place, entry, promised)
+        await self._archives.check_identity(digest, path, reference.name, entry.version)
         return ResolvedChart(reference.name, entry.version, digest, str(path), newer)
 
-    async def _fresh_index(self, repository: URL, max_age_seconds: float) -> _Index:
-        index = self._indexes.get(repository)
-        if index and index.file.exists() and self._age(index) < max_age_seconds:
-            return index
-        return await self._shared(repository, lambda: self._fetch_index(repository))
+    async def _fresh_index(self, place: Place, max_age_seconds: float) -> _Index:
+        if self.known(place):
+            index = self._indexes[place.key]
+            if self._monotonic() - index.fetched_at < max_age_seconds:
+                return index
+        return await self._shared.do(place, lambda: self._fetch_index(place))
 
-    def _age(self, index: _Index) -> float:
-        return self._monotonic() - index.fetched_at
-
-    async def _fetch_index(self, repository: URL) -> _Index:
-        known = self._indexes.get(repository)
-        if known and not known.file.exists():
-            known = None
+    async def _fetch_index(self, place: Place) -> _Index:
+        # What another login saw says nothing about what this one may see.
+        known = self._indexes[place.key] if self.known(place) else None
         self._index_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fetched_at = self._monotonic()
         with tempfile.TemporaryDirectory(dir=self._index_folder) as name:
             folder = Path(name)
-            headers = await self._download_index(repository, known, folder / "index.yaml")
-            if headers is None and known:
+            downloaded = await self._download_index(place, known, folder / "index.yaml")
+            if downloaded is None and known:
                 known.fetched_at = fetched_at
                 return known
-            file = await self._keep_entries(repository, folder)
-        index = _Index(file, fetched_at, _validators(headers or {}))
-        self._indexes[repository] = index
+            digest, headers = downloaded or ("", {})
+            file, summary = await self._keep_entries(place, folder)
+        fetched = Fetched(summary.charts, digest, summary.skipped, summary.sentence)
+        index = _Index(place, file, fetched_at, _validators(headers), fetched)
+        self._indexes[place.key] = index
         return index
 
     async def _download_index(
-        self, repository: URL, known: _Index | None, target: Path
-    ) -> Mapping[str, str] | None:
-        """Write index.yaml to `target` and return the answer's headers; None if nothing changed."""
+        self, place: Place, known: _Index | None, target: Path
+    ) -> tuple[str, Mapping[str, str]] | None:
+        """Write index.yaml to `target`, return digest and headers; None if nothing changed."""
         headers = {"Accept-Encoding": "gzip", **(known.validators if known else {})}
-        async with self._fetcher.get(
-            _index_url(repository), bytes_limit=self._index_bytes_limit, headers=headers
-        ) as reply:
-            if known and reply.status == _NOT_MODIFIED:
-                return None
-            with target.open("wb") as file:
-                async for chunk in reply.chunks:
-                    file.write(chunk)
-            return reply.headers
+        digest = hashlib.sha256()
+        url = _index_url(place.url)
+        try:
+            async with self._fetcher.get(
+                url, _asker(place, url), bytes_limit=self._index_bytes_limit, headers=headers
+            ) as reply:
+                if reply.status == _NOT_MODIFIED:
+                    if known is None:
+                        raise ChartUnavailable(f"{displayed(url)}: 304, unasked", displayed(url))
+                    return None
+                with target.open("wb") as file:
+                    async for chunk in reply.chunks:
+                        file.write(chunk)
+                        digest.update(chunk)
+        except ChartTooLarge as error:
+            raise RepoIndexTooLarge(error.text, displayed(url)) from error
+        return f"sha256:{digest.hexdigest()}", reply.headers
 
-    async def _keep_entries(self, repository: URL, folder: Path) -> Path:
+    async def _keep_entries(self, place: Place, folder: Path) -> tuple[Path, Summary]:
         """Have the index in `folder` boiled down; the file of entries appears whole."""
         entries = folder / "entries"
-        url = displayed(_index_url(repository))
-        await self._reader.compact_index(folder / "index.yaml", entries, url)
-        name = hashlib.sha256(str(repository).encode()).hexdigest()
-        return entries.replace(self._index_folder / f"{name}.entries")
+        url = displayed(_index_url(place.url))
+        try:
+            await self._reader.compact_index(folder / "index.yaml", entries, url)
+        except (RenderLimit, RenderTimeout, WorkerLost) as error:
+            raise RepoIndexInvalid(f"{url} cannot be read: {error.text}", url) from error
+        found = await asyncio.to_thread(summary, entries)
+        name = hashlib.sha256(f"{place.scope}\n{place.url}".encode()).hexdigest()
+        return entries.replace(self._index_folder / f"{name}.entries"), found
 
-    async def _choose(self, index: _Index, repository: URL, reference: ChartReference) -> Choice:
+    async def _choose(self, index: _Index, reference: ChartReference) -> Choice:
         key = reference.name, reference.version
         if key not in index.choices:
-            entries = await asyncio.to_thread(_entries, index.file, reference.name)
+            where = displayed(index.place.url)
+            entries = await asyncio.to_thread(entries_of, index.file, reference.name)
             if not entries:
-                where = displayed(repository)
                 raise ChartUnavailable(
                     f"{where} has no chart named {reference.name!r}", f"{where}/{reference.name}"
                 )
-            index.choices[key] = choose(
-                reference.name, reference.version, entries, displayed(repository)
-            )
+            index.choices[key] = choose(reference.name, reference.version, entries, where)
         return index.choices[key]
 
-    async def _archive(self, repository: URL, entry: Entry, promised: str) -> tuple[str, Path]:
-        urls = [_joined(repository, url) for url in _urls(entry)]
+    async def _archive(self, place: Place, entry: Entry, promised: str) -> tuple[str, Path]:
+        urls = [_joined(place.url, url) for url in _urls(entry)]
         if not urls:
-            raise ChartUnavailable(
-                f"{displayed(repository)} names no http or https URL for version {entry.version}",
-                displayed(repository),
+            where = displayed(place.url)
+            raise RepoForbiddenTarget(
+                f"{where} names no http or https URL for version {entry.version}", where
             )
-        digest = promised or next((self._digests[url] for url in urls if url in self._digests), "")
-        if digest and (path := await asyncio.to_thread(self._cache.find, digest)):
+        scope = place.scope
+        seen = (self._digests[scope, url] for url in urls if (scope, url) in self._digests)
+        digest = promised or next(seen, "")
+        if digest and (path := await self._archives.find(digest, scope)):
             return digest, path
-        return await self._shared(tuple(urls), lambda: self._download_any(urls, promised))
+        return await self._shared.do(
+            (place, *urls), lambda: self._download_any(place, urls, promised)
+        )
 
-    async def _download_any(self, urls: list[URL], promised: str) -> tuple[str, Path]:
+    async def _download_any(self, place: Place, urls: list[URL], promised: str) -> tuple[str, Path]:
         """Try each place in turn, as Helm's index allows several; the last failure counts."""
         for url in urls[:-1]:
             try:
-                return await self._download(url, promised)
+                return await self._download(place, url, promised)
             except OperatorError as error:
                 log.info("chart not fetched", extra={"url": displayed(url), "why": error.reason})
-        return await self._download(urls[-1], promised)
+        return await self._download(place, urls[-1], promised)
 
-    async def _download(self, url: URL, promised: str) -> tuple[str, Path]:
+    async def _download(self, place: Place, url: URL, promised: str) -> tuple[str, Path]:
         headers = {"Accept-Encoding": "identity"}
         async with self._fetcher.get(
-            url, bytes_limit=self._archive_bytes_limit, headers=headers
+            url, _asker(place, url), bytes_limit=self._archive_bytes_limit, headers=headers
         ) as reply:
             data = b"".join([chunk async for chunk in reply.chunks])
         refuse_unless_gzip(data, url)
@@ -197,61 +241,36 @@ class HTTPRepositories:
             raise ChartIntegrity(
                 f"{displayed(url)} has the digest {found}, but its index promises {promised}"
             )
-        await asyncio.to_thread(self._cache.store, data)
-        path = await asyncio.to_thread(self._cache.find, found)
-        if path is None:
-            raise ChartUnavailable(f"{displayed(url)} did not stay in the cache", displayed(url))
-        self._digests[url] = found
-        return found, path
-
-    async def _check_identity(self, digest: str, path: Path, name: str, version: str) -> None:
-        if digest not in self._inspected:
-            try:
-                found = await self._shared(digest, lambda: self._reader.inspect(path))
-            except ChartInvalid as error:
-                # What cannot be read cannot say which chart it is.
-                text = f"the archive of {name} {version}: {error.text}"
-                raise type(error)(text, error.where) from error
-            self._inspected[digest] = found
-        found_name, found_version = self._inspected[digest]
-        if found_name != name:
-            raise ChartInvalid(
-                f"the archive holds the chart {found_name!r}, not {name!r}", "Chart.yaml: name"
-            )
-        if not same_version(found_version, version):
-            raise ChartInvalid(
-                f"the archive holds version {found_version} of {name}, not {version}",
-                "Chart.yaml: version",
-            )
-
-    async def _shared(self, key: object, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do the work once for all who want it now; one who leaves does not stop it."""
-        task: asyncio.Task[T] | None = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(work())
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._end(key, done))
-        return await asyncio.shield(task)
-
-    def _end(self, key: object, task: asyncio.Task[Any]) -> None:
-        self._under_way.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # seen, even if nobody waits any more
+        digest, path = await self._archives.keep(data, displayed(url), place.scope)
+        self._digests[place.scope, url] = digest
+        return digest, path
 
 
 def _index_url(repository: URL) -> URL:
     return _joined(repository, URL("index.yaml"))
 
 
+def _asker(place: Place, url: URL) -> Asker:
+    """Return who asks for `url`: a login is for the repository's own origin, unless passed on."""
+    asker = Asker(place.credentials, place.insecure, place.timeout_seconds)
+    if url.origin() == place.url.origin():
+        return asker
+    downgraded = place.url.scheme == "https" and url.scheme == "http"
+    if place.pass_credentials and not downgraded:
+        return replace(asker, insecure=False)
+    return asker.as_stranger()
+
+
 def _joined(repository: URL, reference: URL) -> URL:
-    """Resolve a URL of the index; a relative one is below the repository and keeps its query."""
+    """Resolve a URL of the index; a relative one is below the repository and keeps its query.
+
+    Who we are is not for an index to say: user and password go.
+    """
     if reference.scheme:
-        at_home = repository.user and reference.origin() == repository.origin()
-        if at_home:
-            return reference.with_user(repository.user).with_password(repository.password)
-        return reference
+        return reference.with_user(None)
     folder = repository.path.removesuffix("/") + "/"
-    return repository.with_path(folder).join(reference).with_query(repository.query)
+    joined = repository.with_path(folder).join(reference)
+    return joined.with_user(None).with_query(repository.query)
 
 
 def _urls(entry: Entry) -> list[URL]:
@@ -274,16 +293,3 @@ def _promised_digest(entry: Entry) -> str:
 def _validators(headers: Mapping[str, str]) -> dict[str, str]:
     pairs = (("ETag", "If-None-Match"), ("Last-Modified", "If-Modified-Since"))
     return {question: headers[answer] for answer, question in pairs if answer in headers}
-
-
-def _entries(file: Path, name: str) -> tuple[Entry, ...]:
-    """Read the line of one chart from what a worker left of an index."""
-    start = f"[{json.dumps(name)},".encode()
-    with file.open("rb") as lines:
-        for line in lines:
-            if line.startswith(start):
-                _, versions = json.loads(line)
-                return tuple(
-                    Entry(version, digest, tuple(urls)) for version, digest, urls in versions
-                )
-    return ()

@@ -1,7 +1,9 @@
 """Boil a repository's index down to what choosing a version needs: one line of JSON a chart.
 
-A line is `[name, [[version, digest, [url, …]], …]]`, newest version first as Helm sorts them, so
-that the main process finds a chart without parsing the index, however large it is.
+Two lines go before them: how many charts, versions and unusable entries there are, and at which
+byte after it each chart's line begins. A chart's line is `[[version, digest, [url, …]], …]`, newest
+version first as Helm sorts them, so that the main process finds a chart without parsing the index,
+however large it is.
 """
 
 import json
@@ -9,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from whipstaff.errors import ChartUnavailable
+from whipstaff.errors import RepoIndexInvalid
 from whipstaff.golang import yaml
 from whipstaff.golang.semver import SemverError, Version
 
@@ -21,33 +23,46 @@ Entry = tuple[str, str, list[str]]
 
 
 def compact(source: str, target: str, url: str) -> dict[str, Any]:
-    """Write the entries of the index in file `source` to `target`; ChartUnavailable names `url`.
+    """Write the entries of the index in file `source` to `target`; RepoIndexInvalid names `url`.
 
     Entries that Helm would skip are skipped and counted.
     """
     entries = _entries(Path(source).read_bytes(), url)
-    skipped = 0
-    with Path(target).open("w", encoding="utf-8") as file:
-        for name, listed in entries.items():
-            versions, bad = _sorted_versions(listed)
-            skipped += bad
-            if versions:
-                json.dump([name, versions], file, separators=(",", ":"))
-                file.write("\n")
-    return {"charts": len(entries), "skipped": skipped}
+    skipped = versions = position = 0
+    places: dict[str, int] = {}
+    lines: list[bytes] = []
+    for name, listed in entries.items():
+        usable, bad = _sorted_versions(listed)
+        skipped += bad
+        if not usable:
+            continue
+        line = _line(usable)
+        places[name] = position
+        lines.append(line)
+        position += len(line)
+        versions += len(usable)
+    with Path(target).open("wb") as file:
+        file.write(_line([len(places), versions, skipped]))
+        file.write(_line(places))
+        file.writelines(lines)
+    return {"charts": len(places), "versions": versions, "skipped": skipped}
+
+
+def _line(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def _entries(data: bytes, url: str) -> dict[str, Any]:
     if not data.strip():
-        raise ChartUnavailable(f"{url}: empty index.yaml file", url)
+        raise RepoIndexInvalid(f"{url}: empty index.yaml file", url)
     index = _parse(data, url)
     if not isinstance(index, dict):
-        raise ChartUnavailable(f"{url} is no index of charts: {_looks_like(data)}", url)
+        raise RepoIndexInvalid(f"{url} is no index of charts: {_looks_like(data)}", url)
     if not index.get("apiVersion"):
-        raise ChartUnavailable(f"{url}: no API version specified", url)
+        raise RepoIndexInvalid(f"{url}: no API version specified", url)
     entries = index.get("entries")
     if not isinstance(entries, dict):
-        raise ChartUnavailable(f"{url}: the index has no entries", url)
+        raise RepoIndexInvalid(f"{url}: the index has no entries", url)
     return entries
 
 
@@ -60,10 +75,10 @@ def _parse(data: bytes, url: str) -> object:
     try:
         return yaml.load_strict(data.decode())
     except UnicodeDecodeError as error:
-        raise ChartUnavailable(f"{url} is no index of charts: not UTF-8", url) from error
+        raise RepoIndexInvalid(f"{url} is no index of charts: not UTF-8", url) from error
     except yaml.YAMLError as error:
         what = "text/html" if _is_html(data) else error.text
-        raise ChartUnavailable(f"{url} is no index of charts: {what}", url) from error
+        raise RepoIndexInvalid(f"{url} is no index of charts: {what}", url) from error
 
 
 def _looks_like(data: bytes) -> str:

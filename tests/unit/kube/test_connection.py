@@ -19,7 +19,7 @@ START = asyncio.create_subprocess_exec
 LIGHT = """
 import sys
 import whipstaff.kube.client, whipstaff.kube.cluster, whipstaff.kube.connection
-import whipstaff.kube.helmreleases, whipstaff.kube.lease
+import whipstaff.kube.watching, whipstaff.kube.lease
 import whipstaff.kube.release_store, whipstaff.kube.reporter
 heavy = {"yaml", "cryptography", "kubernetes", "kopf", "jinja2", "requests"} & set(sys.modules)
 print(*sorted(heavy))

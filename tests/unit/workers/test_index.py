@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from whipstaff.errors import ChartUnavailable
+from whipstaff.errors import RepoIndexInvalid
+from whipstaff.sources.entries import entries_of, summary
 from whipstaff.workers import index
 
 URL = "https://charts.example.org/index.yaml"
@@ -12,7 +13,16 @@ def compacted(tmp_path, text: str | bytes):
     source, target = tmp_path / "index.yaml", tmp_path / "entries"
     source.write_bytes(text if isinstance(text, bytes) else text.encode())
     facts = index.compact(str(source), str(target), URL)
-    return facts, [json.loads(line) for line in target.read_text().splitlines()]
+    found = summary(target)
+    assert (facts["charts"], facts["versions"], facts["skipped"]) == found
+    names = json.loads(target.read_text().splitlines()[1])
+    return facts, [
+        [name, [list(map(plain, entry)) for entry in entries_of(target, name)]] for name in names
+    ]
+
+
+def plain(value):
+    return list(value) if isinstance(value, tuple) else value
 
 
 def entry(version: object, **changes):
@@ -26,7 +36,7 @@ def index_of(*entries):
 def test_entries_become_lines_with_the_newest_version_first(tmp_path):
     text = index_of(entry("1.9.0"), entry("1.10.0-rc.1"), entry("v1.10.0"), entry("0.1"))
     facts, lines = compacted(tmp_path, text)
-    assert facts == {"charts": 1, "skipped": 0}
+    assert facts == {"charts": 1, "versions": 4, "skipped": 0}
     assert [version for version, _, _ in lines[0][1]] == ["v1.10.0", "1.10.0-rc.1", "1.9.0", "0.1"]
     assert lines[0][1][0] == ["v1.10.0", "d", ["blog.tgz"]]
 
@@ -75,6 +85,6 @@ def test_a_chart_without_a_usable_version_is_not_listed(tmp_path):
     ],
 )
 def test_what_is_no_index_is_said_with_its_url(tmp_path, text, why):
-    with pytest.raises(ChartUnavailable, match=why) as refused:
+    with pytest.raises(RepoIndexInvalid, match=why) as refused:
         compacted(tmp_path, text)
     assert refused.value.text.startswith(URL)

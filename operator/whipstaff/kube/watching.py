@@ -1,4 +1,4 @@
-"""The operator's own list and watch of HelmReleases, which survives what ends kopf's.
+"""The operator's own list and watch of its kinds, which survives what ends kopf's.
 
 An ERROR event, a line that is no JSON, a frozen socket, an API server away for minutes, a CRD that
 goes and comes again: each ends in a new list, never in silence. One object that cannot be decoded
@@ -17,8 +17,9 @@ from whipstaff.kube.client import METADATA_ONLY, Client, Request, WatchEvent, Wa
 from whipstaff.kube.scanner import Poison
 from whipstaff.release.revision import JsonObject
 
-PATH = "/apis/whipstaff.dev/v1"
-CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/helmreleases.whipstaff.dev"
+GROUP = "whipstaff.dev"
+PATH = f"/apis/{GROUP}/v1"
+CRDS_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 SOUND_SECONDS = 10.0  # a watch that lived as long starts the pauses anew
@@ -32,15 +33,15 @@ class Listener(Protocol):
     """Who is told; the calls return at once."""
 
     def changed(self, body: JsonObject) -> None:
-        """A HelmRelease is new, or another than before."""
+        """An object is new, or another than before."""
         ...
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
-        """A HelmRelease exists no more."""
+        """An object exists no more."""
         ...
 
     def poison(self, namespace: str, name: str, text: str) -> None:
-        """A HelmRelease exists that cannot be decoded; `text` says why, without its data."""
+        """An object exists that cannot be decoded; `text` says why, without its data."""
         ...
 
 
@@ -52,28 +53,36 @@ class _Seen:
     objects: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     heartbeat: float = field(default_factory=monotonic)
     listed: bool = False
+    absent: bool = False
     version: str = ""
 
 
-class HelmReleases:
-    """Tells a Listener of all HelmReleases, in the given namespaces or in all."""
+class Watching:
+    """Tells a Listener of all objects of one kind of ours, in the given namespaces or in all."""
 
     def __init__(
-        self, client: Client, listener: Listener, namespaces: Collection[str] = ()
+        self, client: Client, plural: str, listener: Listener, namespaces: Collection[str] = ()
     ) -> None:
+        """`plural` as in URLs: helmreleases."""
         self._client = client
+        self._plural = plural
         self._listener = listener
         self._seen = [_Seen(namespace) for namespace in sorted(set(namespaces) or {""})]
         self._crd_gone = False
 
     @property
     def crd_gone(self) -> bool:
-        """Whether the API server has no HelmReleases at all at the moment."""
+        """Whether the API server does not know the kind at the moment."""
         return self._crd_gone
 
     @property
+    def absent(self) -> bool:
+        """Whether the last list was answered 404: no definition, or one that is not served yet."""
+        return any(seen.absent for seen in self._seen)
+
+    @property
     def synced(self) -> bool:
-        """Whether each HelmRelease was told of once."""
+        """Whether each object was told of once."""
         return all(seen.listed for seen in self._seen)
 
     @property
@@ -96,11 +105,16 @@ class HelmReleases:
                 await self._watch(seen)
             except ClusterRefused as error:
                 log.warning(
-                    "HelmReleases are listed again",
-                    extra={"code": error.code, "text": error.text, "watched": seen.namespace},
+                    "objects are listed again",
+                    extra={
+                        "resource": self._plural,
+                        "code": error.code,
+                        "text": error.text,
+                        "watched": seen.namespace,
+                    },
                 )
             except Exception:  # whatever it is, silence would be worse
-                log.exception("the watch of HelmReleases failed")
+                log.exception("a watch failed", extra={"resource": self._plural})
             if monotonic() - started > SOUND_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
@@ -114,7 +128,7 @@ class HelmReleases:
             if error.code == _NOT_FOUND:
                 await self._miss(seen)
             raise
-        self._crd_gone = False
+        self._crd_gone = seen.absent = False
         seen.heartbeat = monotonic()
         present = {_key(body) for body in page.items}
         present |= {(poison.namespace, poison.name) for poison in page.poison}
@@ -130,6 +144,7 @@ class HelmReleases:
     async def _miss(self, seen: _Seen) -> None:
         """Answer a 404 of the list: no CRD, or an API server that has not read it yet."""
         seen.heartbeat = monotonic()
+        seen.absent = True
         if await self._crd_metadata() is not None:
             return
         self._crd_gone = True
@@ -150,7 +165,7 @@ class HelmReleases:
             except ClusterRefused as error:
                 if error.code != 0:
                     raise
-                log.info("the watch of HelmReleases broke", extra={"text": error.text})
+                log.info("a watch broke", extra={"resource": self._plural, "text": error.text})
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -207,7 +222,12 @@ class HelmReleases:
         """Read our CRD's metadata, None if there is none; {} if we may not know."""
         try:
             found = await self._client.send(
-                Request("GET", CRD_PATH, accept=METADATA_ONLY, attempts=2)
+                Request(
+                    "GET",
+                    f"{CRDS_PATH}/{self._plural}.{GROUP}",
+                    accept=METADATA_ONLY,
+                    attempts=2,
+                )
             )
         except ClusterRefused as error:
             return None if error.code == _NOT_FOUND else {}
@@ -216,7 +236,7 @@ class HelmReleases:
 
     def _request(self, seen: _Seen) -> Request:
         place = f"/namespaces/{seen.namespace}" if seen.namespace else ""
-        return Request("GET", f"{PATH}{place}/helmreleases")
+        return Request("GET", f"{PATH}{place}/{self._plural}")
 
 
 def _key(body: JsonObject) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The watch of HelmReleases: nothing ends it, and nothing is missed."""
+"""The watch of our kinds: nothing ends it, and nothing is missed."""
 
 import asyncio
 import json
@@ -8,10 +8,11 @@ import pytest
 from aiohttp import web
 
 from tests.builders.stub_api_server import NEVER, a_stub, event, refused, status, until
-from whipstaff.kube import helmreleases
-from whipstaff.kube.helmreleases import CRD_PATH, PATH, HelmReleases
+from whipstaff.kube import watching as module
+from whipstaff.kube.watching import CRDS_PATH, PATH, Watching
 
 ALL = f"{PATH}/helmreleases"
+CRD_PATH = f"{CRDS_PATH}/helmreleases.whipstaff.dev"
 LONG = "9" * 5_000  # more digits than Python reads
 CRD = {"metadata": {"name": "helmreleases.whipstaff.dev"}}
 
@@ -54,7 +55,7 @@ async def watching(*, namespaces=(), **options):
     async with a_stub(**options) as (stub, client):
         stub.on("GET", CRD_PATH, CRD)
         listening = Listening()
-        watch = HelmReleases(client, listening, namespaces)
+        watch = Watching(client, "helmreleases", listening, namespaces)
         running = asyncio.create_task(watch.run())
         try:
             yield stub, watch, listening.told
@@ -65,8 +66,8 @@ async def watching(*, namespaces=(), **options):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(helmreleases, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(helmreleases, "LONGEST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.02)
 
 
 async def test_what_exists_is_told_once_then_each_change():
