@@ -63,6 +63,28 @@ _VALUES = Bool, Dot, Nil, Number, String  # what cannot be given an argument
 _MAX_NESTING = 100
 
 
+# What `_stages` reads, as one expression, unless its parentheses are nested deeper than most.
+_LITERAL = rf"{_BLANK}*+(?:(?:true|false|nil){_END}|[\"0-9]|\.{_END})"
+_OPERAND = (
+    rf"(?:\.(?:(?![0-9])\w++|\Z|(?=[ \t\r\n|)]))(?:\.(?![0-9])\w++)*+"
+    rf"|[^\W0-9]\w*+|\"[^\"\\\n]*+\"|\$\w*+(?:\.(?![0-9])\w++)*+|0|[1-9][0-9]{{0,15}}+){_END}"
+)
+
+
+def _in_order(depth: int) -> str:
+    operand = _OPERAND
+    if depth:
+        inside = _in_order(depth - 1)
+        operand = rf"(?:{_OPERAND}|\({inside}{_BLANK}*+\)(?:{_FIELDS})?+{_END})"
+    command = rf"(?:{_BLANK}*+{operand})++"
+    return rf"{command}(?:{_BLANK}*+\|(?!{_LITERAL}){command})*+"
+
+
+_PIPELINE = re.compile(rf"{_BLANK}*+((?!{_BLANK}){_in_order(3)}){_BLANK}*+\Z")
+_NAMES = re.compile(r"\"[^\"\\\n]*+\"|\.\w++|(\$\w*+|[^\W0-9]\w*+)")
+_CONSTANTS = frozenset({"true", "false", "nil"})
+
+
 class Unusual(Exception):
     """An action is not for the quick way."""
 
@@ -83,12 +105,35 @@ class ActionText(NamedTuple):
     declares: Sequence[str]
 
 
+class UnreadPipe(Pipe):
+    """A pipeline that is in order, of which nobody has asked for more."""
+
+    __slots__ = ("_from", "_functions", "_inner", "_read")
+
+    def __init__(self, position: int, inner: str, begins: int, functions: Container[str]) -> None:
+        self.position = position
+        self.variables = []
+        self.assigns = False
+        self.evaluate = None
+        self._inner = inner
+        self._from = begins
+        self._functions = functions
+        self._read: list[Command] | None = None
+
+    @property
+    def commands(self) -> list[Command]:  # type: ignore[override]  # nobody sets those of a pipe
+        """What stands in it, read now."""
+        if self._read is None:
+            self._read = _Reader(self._inner, self._functions).commands(self._from)
+        return self._read
+
+
 def read(inner: str, functions: Container[str]) -> ActionText:
     """What the text between the delimiters of an action says; Unusual if another must tell."""
     reader = _Reader(inner, functions)
     found = _KEYWORD.match(inner)
     if found is None:
-        pipe = reader.pipeline(0, nesting=0)
+        pipe = reader.pipeline(0)
         return ActionText(0, 0, reader.first, "", pipe, reader.needs, reader.declares)
     kind, chained, name, position, end = WORDS[found[1]], 0, "", 0, found.end()
     if kind in _WITH_NAME:
@@ -102,7 +147,7 @@ def read(inner: str, functions: Container[str]) -> ActionText:
         return ActionText(kind, 0, position, name, None, (), ())
     if is_over or (not chained and kind not in _WITH_PIPE and kind != Kind.TEMPLATE):
         raise Unusual
-    pipe = reader.pipeline(end, nesting=0, is_range=kind == Kind.RANGE)
+    pipe = reader.pipeline(end, is_range=kind == Kind.RANGE)
     position = position if name else pipe.position
     return ActionText(kind, chained, position, name, pipe, reader.needs, reader.declares)
 
@@ -122,24 +167,42 @@ class _Reader:
         self.declares: list[str] = []
         self.first = 0
 
-    def pipeline(self, position: int, *, nesting: int, is_range: bool = False) -> Pipe:
+    def pipeline(self, position: int, *, is_range: bool = False) -> Pipe:
         """The pipeline that begins here and takes the rest of the action."""
-        declaration = _DECLARATION.match(self._inner, position)
+        declaration = _DECLARATION.match(self._inner, position) if "=" in self._inner else None
         if declaration is None:
-            pipe, _ = self._stages(position, nesting)
+            pipe = self._unread(position) or self._stages(position, 0)[0]
             self.first = pipe.position
             return pipe
         one, two, assigns = declaration.groups()
         if two and not is_range:
             raise Unusual
         self.declares += [one, two] if two else [one]
-        pipe, _ = self._stages(declaration.end(), nesting)
+        pipe = self._unread(declaration.end()) or self._stages(declaration.end(), 0)[0]
         self.first = pipe.position = declaration.start(1)
         pipe.variables.append(Variable(pipe.position, (one,)))
         if two:
             pipe.variables.append(Variable(declaration.start(2), (two,)))
         pipe.assigns = assigns is not None
         return pipe
+
+    def commands(self, position: int) -> list[Command]:
+        """What stands in a pipeline without its declaration."""
+        return self._stages(position, 0)[0].commands
+
+    def _unread(self, position: int) -> UnreadPipe | None:
+        """The pipeline, if one look suffices to know that it is in order."""
+        found = _PIPELINE.match(self._inner, position)
+        if found is None:
+            return None
+        for name in _NAMES.findall(self._inner, position):
+            if not name or name in self._functions or name in _CONSTANTS:
+                continue
+            if name[0] != "$":
+                raise Unusual
+            if name not in self.declares:
+                self.needs.append(name)
+        return UnreadPipe(found.start(1), self._inner, position, self._functions)
 
     def _stages(  # noqa: C901, PLR0912 - one branch for each kind of token
         self, position: int, nesting: int

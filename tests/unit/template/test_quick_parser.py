@@ -35,6 +35,13 @@ ACTIONS = [
     "(.a).b",
     "(index .a 0).b.c",
     "((.a))",
+    "((((.a))).b)",
+    "(((((.a)))))",
+    'eq (len (list .a "(")) 1 | not',
+    ". | quote",
+    ".a | (quote .b)",
+    ".a | true",
+    "true | not",
     "and (not .a) (eq .b 1)",
     "$x := .a",
     "$x = .a",
@@ -92,7 +99,7 @@ def shown(node, base=0):
     at = node.position + (0 if isinstance(node, nodes.Text) else base)
     fields = [field.name for field in dataclasses.fields(node)]
     return [
-        type(node).__name__,
+        "Pipe" if isinstance(node, nodes.Pipe) else type(node).__name__,
         at if placed else None,
         *(
             shown(getattr(node, name), base)
@@ -165,6 +172,11 @@ def test_a_variable_is_known_where_it_was_declared_alone(source):
 
 def test_nothing_is_slow_to_refuse():
     quick = QuickParser(REGISTRY)
-    for piece in ("{{ " + "a " * 50_000, '{{ "' + "\\\\" * 50_000, "{{ -" + "- " * 50_000):
+    for piece in (
+        "{{ " + "a " * 50_000,
+        "{{ " + "(" * 60 + ".a " * 50_000,
+        '{{ "' + "\\\\" * 50_000,
+        "{{ -" + "- " * 50_000,
+    ):
         with pytest.raises(ParseError):
             quick.parse("t", piece)
