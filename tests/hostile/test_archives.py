@@ -38,6 +38,18 @@ async def test_what_is_no_archive_is_named(guard, refused, data, why):
     await refused(guard.inspect(data), ChartInvalid, why)
 
 
+async def test_of_two_archives_in_one_file_the_first_is_the_chart_as_in_helm(guard):
+    other = a_chart(**{"Chart.yaml": "apiVersion: v2\nname: other\nversion: 9.9.9\n"})
+    assert await guard.inspect(WHOLE + other) == ("echo", "1.0.0")
+
+
+async def test_names_that_differ_in_case_are_two_files_as_in_helm(guard):
+    # Nothing is ever written to a file system, where they might be one.
+    head = "apiVersion: v2\nname: other\nversion: 9.9.9\n"
+    data = a_chart(**{"chart.yaml": head, "VALUES.yaml": "- a list"})
+    assert await guard.inspect(data) == ("echo", "1.0.0")
+
+
 async def test_an_archive_that_was_exchanged_shows_both_digests(guard, refused, tmp_path):
     request = a_request(tmp_path, a_chart())
     (tmp_path / "echo.tgz").write_bytes(WHOLE)
@@ -171,6 +183,11 @@ async def test_control_characters_of_the_metadata_go_nowhere(guard):
     head = 'apiVersion: v2\nname: "a\\e[31mb"\nversion: 1.0.0\n'
     name, _ = await guard.inspect(a_chart(**{"Chart.yaml": head}))
     assert name.isprintable()
+
+
+async def test_of_two_equal_keys_of_the_metadata_the_last_one_counts_as_in_helm(guard):
+    data = a_chart(**{"Chart.yaml": f"{HEAD}version: 2.0.0\n"})
+    assert await guard.inspect(data) == ("echo", "2.0.0")
 
 
 @pytest.mark.parametrize(

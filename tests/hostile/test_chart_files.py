@@ -1,14 +1,18 @@
 """Files of a chart that cannot be used: schemas, CRDs, encodings, ignore rules (rows 36 to 44)."""
 
 import json
+import os
 import socket
 import threading
 
 import pytest
 
 from tests.builders.hostile_charts import HEAD, OBJECT
+from whipstaff.chart import folder
 from whipstaff.errors import (
     ChartInvalid,
+    ChartTooDeep,
+    ChartTooLarge,
     KubeVersionIncompatible,
     ManifestInvalid,
     RenderLimit,
@@ -21,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CANARY = "hunter2-hunter2"
 FAR = 10_000
+DEEP_RULES = '{"not":' * 3_000 + "{}" + "}" * 3_000
 
 
 def a_chain(length, end=True):
@@ -74,7 +79,11 @@ async def test_a_dependency_that_asks_for_what_is_not_there_is_taken_as_helm_doe
     [
         pytest.param("{", "unexpected EOF", id="no JSON"),
         pytest.param('{"properties":' * 30_000, "", id="deep JSON"),
-        pytest.param('{"not":' * 3_000 + "{}" + "}" * 3_000, "exceeded max depth", id="deep rules"),
+        pytest.param(
+            '{"not":' * 3_000 + "{}" + "}" * 3_000,
+            "exceeded max depth|go too deep",
+            id="deep rules",
+        ),
         pytest.param(json.dumps(a_chain(3_000)), "go too deep", id="a chain of references"),
         pytest.param('{"$ref": "#"}', "go too deep", id="a reference to itself"),
         pytest.param('{"$ref": "file:///dev/zero"}', "inside the file", id="a file"),
@@ -161,6 +170,40 @@ async def test_a_template_that_is_no_utf_8_is_named(guard, refused):
 async def test_a_line_of_four_mebibytes_is_too_much_output(guard, refused):
     files = {"templates/w.yaml": 'a: "' + "x" * (4 << 20)}
     await refused(guard.render("", **files), RenderLimit, "w.yaml.*printed more than")
+
+
+async def test_what_is_ignored_is_not_even_looked_at(tmp_path):
+    for name in ("Chart.yaml", "templates/a.yaml"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(HEAD if name == "Chart.yaml" else OBJECT)
+    (tmp_path / ".helmignore").write_text("ignored/\n*.fifo\n")
+    ignored = tmp_path / "ignored"
+    ignored.mkdir()
+    (ignored / "zeros").symlink_to("/dev/zero")
+    (ignored / "loop").symlink_to(tmp_path)
+    (ignored / "large").symlink_to("/proc/kcore")
+    os.mkfifo(tmp_path / "a.fifo")
+    chart = folder.load(tmp_path)
+    assert [file.name for file in chart.templates] == ["templates/a.yaml"]
+    assert [file.name for file in chart.files] == [".helmignore"]
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "why"),
+    [
+        ("/dev/zero", ChartInvalid, "irregular file link"),
+        (".", (ChartTooDeep, ChartInvalid, ChartTooLarge), "nested deeper|irregular|more than"),
+        ("nothing", ChartInvalid, "irregular file link"),
+    ],
+    ids=["a device", "the folder itself", "nothing"],
+)
+async def test_a_link_that_leads_nowhere_is_refused(tmp_path, target, error, why):
+    (tmp_path / "Chart.yaml").write_text(HEAD)
+    (tmp_path / "link").symlink_to(target)
+    (tmp_path / "more").symlink_to(target)
+    with pytest.raises(error, match=why):
+        folder.load(tmp_path)
 
 
 async def test_ten_thousand_ignore_rules_are_no_burden(guard):

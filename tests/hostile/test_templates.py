@@ -384,6 +384,13 @@ async def test_a_thousand_templates_are_read(guard):
     assert (await guard.render(OBJECT, **files)).objects
 
 
+async def test_an_error_moves_no_terminal(guard, refused):
+    said = "\\u001b[31mred\\u0007\\r\\u202e\\nand\\tmore"
+    error = await refused(guard.render(f'{{{{ fail "{said}" }}}}'), RenderFailed, "(?s)red.*more")
+    assert error.text.isascii() is False
+    assert all(one.isprintable() or one in "\n\t" for one in error.text)
+
+
 async def test_a_fault_of_a_value_does_not_show_other_values(guard, refused):
     secret = incompressible(40)
     template = "{{ .Values.a.b }}"

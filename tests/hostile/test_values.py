@@ -28,6 +28,8 @@ async def shown(guard, text="", values=None, template=SHOWN):
         pytest.param("a: " + "[" * 25_000, "max depth", id="25,000 brackets"),
         pytest.param("a: &a\n  <<: *a\n", "contains itself", id="a merge of itself"),
         pytest.param("a: &a [*a]\n", "contains itself", id="a list in itself"),
+        pytest.param("a: .inf\n", "values.yaml", id="infinity"),
+        pytest.param("a: .nan\n", "values.yaml", id="no number"),
         pytest.param("a: *nothing\n", "values.yaml", id="an unknown anchor"),
     ],
 )
@@ -64,6 +66,7 @@ async def test_a_whole_number_of_a_mebibyte_is_a_text_as_in_helm(guard):
         ("9007199254740993", "9007199254740992"),
         ("1e21", "1e+21"),
         ("-0", "0"),
+        ("-0.0", "-0"),
     ],
     ids=str,
 )

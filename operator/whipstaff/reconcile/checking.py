@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from whipstaff.errors import ClusterRefused, ReleaseConflict
+from whipstaff.errors import ClusterRefused, ManifestInvalid, ReleaseConflict
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
 from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
@@ -19,7 +19,9 @@ from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
 from whipstaff.release.revision import Hook, JsonObject, Revision
 
 _T = TypeVar("_T")
-_NOT_FOUND, _FORBIDDEN = 404, 403
+_NOT_FOUND, _FORBIDDEN, _CONFLICT = 404, 403, 409
+# With these a request is about one state of one object.
+_OF_ONE_OBJECT = frozenset({"resourceVersion", "uid"})
 # Of Pods and bindings: admission looks up what they name, and an earlier object of the same
 # release may bring it.
 _LOOKED_UP = frozenset({"ServiceAccount", "PriorityClass", "RuntimeClass", "Role", "ClusterRole"})
@@ -216,6 +218,11 @@ async def _dry_run(
     try:
         await cluster.apply(reference, sent, identity, dry_run=True)
     except ClusterRefused as refused:
+        fixed = _OF_ONE_OBJECT & set(sent["metadata"])
+        if refused.code == _CONFLICT and fixed:
+            # Whoever writes such an object meets no other answer, however often it is asked.
+            fields = " and ".join(f"metadata.{field}" for field in sorted(fixed))
+            raise ManifestInvalid(f"{refused.text}: the chart sets {fields} itself") from refused
         missing = _MISSING.search(refused.text)
         if refused.code not in (_NOT_FOUND, _FORBIDDEN) or missing is None:
             raise

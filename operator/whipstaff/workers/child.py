@@ -6,6 +6,7 @@ Runs in the main thread, for only there can a signal end a render that takes too
 import contextlib
 import io
 import os
+import re
 import resource
 import signal
 import sys
@@ -38,6 +39,7 @@ _CODE_BYTES = 40 << 20  # of the interpreter and its libraries, cryptography's b
 _LEAST_DATA_BYTES = 32 << 20
 _RESERVE_BYTES = 8 << 20  # data that a job may not use: it is for the error that says so
 _TEXT_CHARACTERS = 16 << 10  # of an error; a chain of a thousand includes has a hundred times that
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _REPEAT_SECONDS = 0.25  # the timer rings on, in case a template's error handling ate its exception
 
 
@@ -86,7 +88,7 @@ class Child:
         job = f"{template}: {kind}" if template else kind.value
         match error:
             case OperatorError():
-                return from_record({**to_record(error), "text": _shortened(error.text)})
+                return from_record({**to_record(error), "text": _for_people(error.text)})
             case _CPUSpent():
                 seconds = self._limits.cpu_seconds
                 text = f"{job} takes more than {seconds:g} s of CPU time"
@@ -142,8 +144,12 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             assert_never(kind)
 
 
-def _shortened(text: str) -> str:
-    """Cut the middle out of a long text: the first words say where, the last ones why."""
+def _for_people(text: str) -> str:
+    """Take what moves a terminal out of a text, and the middle out of a long one.
+
+    The first words say where, the last ones why.
+    """
+    text = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
     if len(text) <= _TEXT_CHARACTERS:
         return text
     half = _TEXT_CHARACTERS // 2
