@@ -9,6 +9,10 @@ from whipstaff.errors import InvalidSpec
 
 PREFIX = "WHIPSTAFF_"
 VERSION = "0.1.0"
+STORAGE_DRIVERS = ("secret", "configmap")
+LAST_PORT = 65535
+_MAY_BE_ZERO = frozenset({"history_limit", "probe_port"})
+_KINDS: Mapping[type, str] = {bool: "switch (true or false)", int: "whole number", float: "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,21 @@ class Settings:
     jinja2_charts: bool = False  # render charts whose Chart.yaml asks for Jinja2
     render_output_bytes: int = 10 << 20  # rendered text of one release
 
+    def __post_init__(self) -> None:
+        """Refuse what nobody can mean: it would be found out late, or never."""
+        if self.storage_driver not in STORAGE_DRIVERS:
+            known = " or ".join(STORAGE_DRIVERS)
+            raise _refusal("storage_driver", f"{self.storage_driver!r}, not {known}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if not (value > 0 or (value == 0 and field.name in _MAY_BE_ZERO)):
+                least = "at least 0" if field.name in _MAY_BE_ZERO else "more than 0"
+                raise _refusal(field.name, f"{value}; it must be {least}")
+        if self.probe_port > LAST_PORT:
+            raise _refusal("probe_port", f"{self.probe_port}; there are ports up to {LAST_PORT}")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read what is set; InvalidSpec names a variable that cannot be read."""
@@ -63,4 +82,10 @@ def _read(text: str, default: object, variable: str) -> object:
             case _:
                 return text
     except (ValueError, KeyError) as error:
-        raise InvalidSpec(f"{variable} is no {type(default).__name__}", variable) from error
+        kind = _KINDS.get(type(default), "text")
+        raise InvalidSpec(f"{variable} is {text!r}, which is no {kind}", variable) from error
+
+
+def _refusal(name: str, why: str) -> InvalidSpec:
+    variable = PREFIX + name.upper()
+    return InvalidSpec(f"{variable} is {why}", variable)

@@ -37,3 +37,23 @@ def test_each_kind_of_field_is_read():
 def test_a_variable_that_cannot_be_read_is_named(name, value):
     with pytest.raises(InvalidSpec, match=f"WHIPSTAFF_{name}"):
         Settings.from_environment({f"WHIPSTAFF_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("STORAGE_DRIVER", "Secret", "not secret or configmap"),
+        ("CONCURRENCY", "0", "more than 0"),
+        ("HISTORY_LIMIT", "-1", "at least 0"),
+        ("LEASE_SECONDS", "nan", "more than 0"),
+        ("PROBE_PORT", "99999", "up to 65535"),
+    ],
+)
+def test_what_nobody_can_mean_is_refused(name, value, why):
+    with pytest.raises(InvalidSpec, match=f"WHIPSTAFF_{name} is .*{why}"):
+        Settings.from_environment({f"WHIPSTAFF_{name}": value})
+
+
+def test_zero_counts_where_it_means_something():
+    settings = Settings.from_environment({"WHIPSTAFF_HISTORY_LIMIT": "0"})
+    assert settings == Settings(history_limit=0)

@@ -48,6 +48,7 @@ def log_as_json(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     # The client of kopf logs each request of its own; ours are in the audit log of the server.
     for noisy in ("aiohttp.access", "kopf", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

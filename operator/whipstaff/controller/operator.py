@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -165,6 +166,9 @@ def run(assemble: Callable[[Meter], Awaitable[Parts]]) -> None:
     """
     failures: list[Exception] = []
     registry = handlers(assemble, failures.append)
+    # What keeps us from starting is raised below; kopf need not say it as well.
+    logging.getLogger("kopf.activities.startup").addFilter(lambda _: not failures)
+    warnings.filterwarnings("ignore", "coroutine 'authenticator' was never awaited")
     try:
         kopf.run(registry=registry, standalone=True, clusterwide=True)
     except Exception as error:

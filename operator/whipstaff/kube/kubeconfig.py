@@ -58,6 +58,9 @@ def main(arguments: list[str]) -> int:
     except (ConfigException, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except (TypeError, AttributeError, LookupError):  # the package takes its form for granted
+        sys.stderr.write("it is no kubeconfig\n")
+        return 1
     sys.stdout.write(json.dumps(facts))
     return 0
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 
 import pytest
 
@@ -65,6 +66,7 @@ def root():
     yield root
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(False)
     for name, before in noisy.items():
         logging.getLogger(name).setLevel(before)
 
@@ -76,6 +78,16 @@ def test_all_logs_of_the_process_go_to_standard_error(root, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["message"] == "heard"
     assert root.level == logging.WARNING
+
+
+def test_a_warning_of_python_is_a_line_too(root, capsys):
+    log_as_json("info")
+    with warnings.catch_warnings(action="always"):
+        logging.captureWarnings(True)
+        warnings.warn("old ways", FutureWarning, stacklevel=1)
+        logging.captureWarnings(False)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "old ways" in json.loads(line)["message"]
 
 
 def test_what_libraries_chat_is_left_out(root, capsys):
