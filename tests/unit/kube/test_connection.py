@@ -128,7 +128,9 @@ async def test_an_exec_plugin_is_asked_again_when_its_token_expires(tmp_path):
     assert await connection.authorization() == "Bearer token-2"
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[", "clusters: 5", '{"current-context": "none"}'])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[", "clusters: 5", '{"current-context": "none"}']
+)
 async def test_a_file_that_cannot_be_used_says_why(tmp_path, text):
     path = tmp_path / "config"
     path.write_text(text)
