@@ -47,6 +47,7 @@ from whipstaff.chart.model import Chart
 from whipstaff.chart.values import coalesce
 from whipstaff.errors import OperatorError
 from whipstaff.template.scope import RenderScope
+from whipstaff.workers import collector
 from whipstaff.workers.compiled import CompiledCharts
 from whipstaff.workers.rendering import Charts
 from whipstaff.workers.snapshots import Snapshots
@@ -362,6 +363,7 @@ def main() -> None:
     parser.add_argument("--all-cases", action="store_true", help="more than a chart's first case")
     given = parser.parse_args()
     charts = _charts(given.only, all_cases=given.all_cases)
+    collector.relax()  # as a worker does
     rows = []
     with HelmProgram() as helm, tempfile.TemporaryDirectory() as folder:
         bench = Bench(helm, Path(folder), given.runs)

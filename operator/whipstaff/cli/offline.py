@@ -17,6 +17,7 @@ from whipstaff.chart.capabilities import (
     KubeVersionInvalid,
 )
 from whipstaff.template.scope import RenderScope
+from whipstaff.workers import collector
 
 # Helm allows a thousand nested includes, each of which takes a few Python frames of ours.
 STACK_BYTES = 256 << 20
@@ -65,6 +66,7 @@ def capabilities(kube_version: str, api_versions: tuple[str, ...] = ()) -> Capab
 
 def on_a_deep_stack(work: Callable[[], Found]) -> Found:
     """Do the work where templates may nest as deep as in Helm, and return or raise what it does."""
+    collector.relax()
     errand = _Errand(work)
     before = threading.stack_size(STACK_BYTES)
     # No thread may outlive Ctrl-C.

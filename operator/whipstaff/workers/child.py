@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, NoReturn, assert_never
 
 from whipstaff.errors import (
+    ChartSignatureInvalid,
     ChartTooLarge,
     ChartUnavailable,
     OperatorError,
@@ -27,7 +28,7 @@ from whipstaff.errors import (
     from_record,
     to_record,
 )
-from whipstaff.workers import jobs, parts, protocol
+from whipstaff.workers import collector, jobs, parts, protocol
 from whipstaff.workers.protocol import FrameKind, JobKind, JsonObject, Limits
 
 # Helm allows a thousand nested includes, each of which takes a few Python frames of ours.
@@ -140,6 +141,8 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return ChartUnavailable(text)
         case JobKind.INSPECT:
             return ChartTooLarge(text)
+        case JobKind.VERIFY:
+            return ChartSignatureInvalid(text)
         case _:
             assert_never(kind)
 
@@ -231,6 +234,7 @@ def main() -> None:
     limits = Limits.from_text(sys.argv[1])
     source, sink = _take_pipes()
     _limit_process(limits)
+    collector.relax()
     Child(source, sink, limits).serve()
 
 
