@@ -104,7 +104,7 @@ async def a_stub(**options):
         await server.close()
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=60.0):
     """Wait for something that a test expects to become true."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own

@@ -261,11 +261,11 @@ def test_deeper_values_are_refused(values):
 
 def test_wide_values_are_read_in_no_time():
     values = {f"key-{n}": {"list": [{"x": 1}] * 100} for n in range(1_000)}
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     parse(values=values)
 
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 10  # a look at each with each other would take minutes
 
 
 BROKEN_SPECS = [

@@ -4,10 +4,12 @@ import asyncio
 import copy
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
 from tests.builders.clocks import FixedClock
 from tests.builders.stub_api_server import NEVER, a_stub, refused, until
+from whipstaff.kube import lease as module
 from whipstaff.kube.lease import Lease
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/system/leases"
@@ -44,6 +46,30 @@ class Leases:
     def holder(self):
         return self.live["spec"]["holderIdentity"]
 
+    @property
+    def version(self):
+        return int(self.live["metadata"]["resourceVersion"])
+
+
+class Seconds:
+    """The monotonic clock of leases, which goes on when a test says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def pass_by(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    clock = Seconds()
+    monkeypatch.setattr(module, "monotonic", clock)
+    return clock
+
 
 @asynccontextmanager
 async def a_world():
@@ -53,7 +79,7 @@ async def a_world():
         stub.on("PUT", ONE, lambda: leases.write(_body(stub), creating=False))
 
         def a_lease(identity, **options):
-            times = {"duration_seconds": 0.6, "deadline_seconds": 0.4, "retry_seconds": 0.05}
+            times = {"duration_seconds": 15.0, "deadline_seconds": 10.0, "retry_seconds": 0.01}
             return Lease(client, FixedClock(), "system", identity, **times | options)
 
         yield leases, a_lease
@@ -73,13 +99,21 @@ async def test_the_first_who_asks_holds_it():
         assert leases.live["spec"]["renewTime"] == "2026-01-02T03:04:05.123456Z"
 
 
-async def test_it_is_held_as_long_as_it_is_renewed():
+async def renewed(leases, times=2):
+    """Wait until the lease has been renewed; twice, for the first may have begun before."""
+    wanted = leases.version + times
+    await until(lambda: leases.version >= wanted)
+
+
+async def test_it_is_held_as_long_as_it_is_renewed(seconds):
     async with a_world() as (leases, a_lease):
         one, two, lost = a_lease("one"), a_lease("two"), []
         await one.acquire()
         holding = asyncio.create_task(one.hold(lambda: lost.append(True)))
         waiting = asyncio.create_task(two.acquire())
-        await asyncio.sleep(1.0)
+        for _ in range(4):
+            seconds.pass_by(6)
+            await renewed(leases)
         assert one.held
         assert not waiting.done()
         holding.cancel()
@@ -89,32 +123,45 @@ async def test_it_is_held_as_long_as_it_is_renewed():
         assert lost == []
 
 
-async def test_a_holder_that_died_is_succeeded_after_its_duration():
+async def test_a_holder_that_died_is_succeeded_after_its_duration(seconds):
     async with a_world() as (leases, a_lease):
         await a_lease("one").acquire()
-        leases.live["spec"]["leaseDurationSeconds"] = 0.3
         leases.live["spec"]["renewTime"] = "2099-01-01T00:00:00.000000Z"  # its clock is its own
         two = a_lease("two")
-        await asyncio.wait_for(two.acquire(), 3)
+        waiting = asyncio.create_task(two.acquire())
+        await asked(leases, 3)
+        seconds.pass_by(14)
+        await asked(leases, 3)
+        assert not waiting.done()
+        seconds.pass_by(2)
+        await waiting
         assert two.held
         assert leases.holder == "two"
         assert leases.live["spec"]["leaseTransitions"] == 1
 
 
+async def asked(leases, times):
+    """Wait for so many requests more."""
+    wanted = len(leases.stub.requests) + times
+    await until(lambda: len(leases.stub.requests) >= wanted)
+
+
+@pytest.mark.usefixtures("seconds")
 async def test_a_released_lease_is_free_at_once():
     async with a_world() as (leases, a_lease):
         one, two = a_lease("one"), a_lease("two")
         await one.acquire()
         await one.release()
         assert not one.held
-        await asyncio.wait_for(two.acquire(), 1)
+        await two.acquire()
         assert leases.holder == "two"
 
 
+@pytest.mark.usefixtures("seconds")
 async def test_the_same_identity_takes_up_its_lease_after_a_restart():
     async with a_world() as (leases, a_lease):
         await a_lease("one").acquire()
-        await asyncio.wait_for(a_lease("one").acquire(), 0.3)
+        await a_lease("one").acquire()
         assert leases.live["spec"]["leaseTransitions"] == 0
 
 
@@ -130,55 +177,68 @@ async def test_a_second_process_of_one_identity_ends_the_first():
         assert second.held
 
 
-async def test_who_cannot_renew_has_lost_it_before_another_may_take_it():
+async def test_who_cannot_renew_has_lost_it_before_another_may_take_it(seconds):
     async with a_world() as (leases, a_lease):
         one, lost = a_lease("one"), []
         await one.acquire()
         leases.away = True
-        await asyncio.wait_for(one.hold(lambda: lost.append(True)), 2)
+        holding = asyncio.create_task(one.hold(lambda: lost.append(True)))
+        await asked(leases, 3)
+        assert lost == []
+        seconds.pass_by(10)
+        await holding
         assert lost == [True]
         assert not one.held
 
 
-async def test_a_process_that_slept_too_long_does_not_hold_it_any_more():
+async def test_a_process_that_slept_too_long_does_not_hold_it_any_more(seconds):
     async with a_world() as (_, a_lease):
         one = a_lease("one")
         await one.acquire()
-        await asyncio.sleep(0.5)
+        seconds.pass_by(9)
+        assert one.held
+        seconds.pass_by(1)
         assert not one.held
 
 
-async def test_a_lost_reply_to_a_renewal_is_no_loss():
+async def test_a_lost_reply_to_a_renewal_is_no_loss(seconds):
     async with a_world() as (leases, a_lease):
         one, lost = a_lease("one"), []
         await one.acquire()
         leases.live["metadata"]["resourceVersion"] = "99"  # written, but we never heard
+        seconds.pass_by(6)
         holding = asyncio.create_task(one.hold(lambda: lost.append(True)))
-        await asyncio.sleep(0.6)
+        await renewed(leases)
+        seconds.pass_by(6)
         assert one.held
         assert lost == []
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
 
 
+@pytest.mark.usefixtures("seconds")
 async def test_of_two_who_want_it_at_once_one_gets_it():
-    async with a_world() as (_, a_lease):
+    async with a_world() as (leases, a_lease):
         wanted = [a_lease(name) for name in ("one", "two", "three")]
         waits = [asyncio.create_task(lease.acquire()) for lease in wanted]
-        await asyncio.sleep(0.2)
+        await until(lambda: any(lease.held for lease in wanted))
+        await asked(leases, 6)
         assert sum(lease.held for lease in wanted) == 1
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def test_a_request_that_hangs_does_not_cost_the_lease():
+async def test_a_request_that_hangs_does_not_cost_the_lease(seconds):
     async with a_world() as (leases, a_lease):
-        one = a_lease("one")
+        one = a_lease("one", deadline_seconds=0.4)  # a request is waited for half as long
         await one.acquire()
         leases.stub.on("PUT", ONE, NEVER, lambda: leases.write(_body(leases.stub), creating=False))
         holding = asyncio.create_task(one.hold(lambda: None))
-        await asyncio.sleep(0.7)
+        await until(lambda: leases.version >= 2)
+        seconds.pass_by(0.3)
+        await renewed(leases)
+        seconds.pass_by(0.3)
         assert one.held
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
