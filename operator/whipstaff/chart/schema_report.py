@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -298,8 +299,20 @@ def _bound_problem(error: Any) -> str:  # noqa: ANN401
     )
 
 
+_POSITIONAL = (-4, 5)  # the exponents of numbers that are written without one
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _number(value: float) -> str:
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:,}"
+    """Write a number as Go's localized %v does in English: from a million on with an exponent."""
+    sign, digits, power = Decimal(repr(float(value))).normalize().as_tuple()
+    exponent = len(digits) + int(power) - 1
+    if _POSITIONAL[0] <= exponent <= _POSITIONAL[1] or value == 0:
+        return f"{int(value):,}" if float(value).is_integer() else f"{value:,}"
+    fraction = "".join(map(str, digits[1:]))
+    raised = f"{exponent:03d}" if exponent < 0 else f"{exponent:02d}"
+    mantissa = f"{'-' if sign else ''}{digits[0]}{'.' if fraction else ''}{fraction}"
+    return f"{mantissa}\N{MULTIPLICATION SIGN}10{raised.translate(_RAISED)}"
 
 
 def _unique_problem(error: Any) -> str:  # noqa: ANN401

@@ -103,6 +103,11 @@ def check(document, values):
         ),
         (an_object(a=False), {"a": 1}, "- at '/a': false schema"),
         (
+            an_object(a={"minimum": 1000000}),
+            {"a": -0.000012},
+            "- at '/a': minimum: got -1.2\N{MULTIPLICATION SIGN}10⁻⁰⁵, want 1\N{MULTIPLICATION SIGN}10⁰⁶",
+        ),
+        (
             an_object(a={"oneOf": [{"type": "number"}, {"minimum": 1}]}),
             {"a": 4},
             "- at '/a': 'oneOf' failed, subschemas 0, 1 matched",
