@@ -84,7 +84,8 @@ class QuickSchema:
         for keyword, value in schema.items():
             form = _FORMS.get(keyword)
             if form is not None:
-                if not form(value) and not (is_root and keyword in _OF_THE_ROOT):
+                of_the_root = is_root and keyword in _OF_THE_ROOT and type(value) is str
+                if not of_the_root and not form(value):
                     raise Unusual
             elif keyword in _HOLDERS:
                 yield from _held(keyword, value)

@@ -119,6 +119,7 @@ def test_what_is_judged_quickly_is_judged_as_the_library_does(document, draft, v
         pytest.param({"properties": {"a": {"$ref": "#"}}}, id="a reference to itself"),
         pytest.param({"properties": {"a": {"pattern": "("}}}, id="no pattern"),
         pytest.param({"dependentRequired": {"a": ["b"]}}, id="a rare keyword"),
+        pytest.param({"$schema": 7}, id="a dialect that is no text"),
         pytest.param(True, id="no object"),
     ],
 )
