@@ -105,7 +105,10 @@ def check(document, values):
         (
             an_object(a={"minimum": 1000000}),
             {"a": -0.000012},
-            "- at '/a': minimum: got -1.2\N{MULTIPLICATION SIGN}10⁻⁰⁵, want 1\N{MULTIPLICATION SIGN}10⁰⁶",
+            (
+                "- at '/a': minimum: got -1.2\N{MULTIPLICATION SIGN}10⁻⁰⁵, "
+                "want 1\N{MULTIPLICATION SIGN}10⁰⁶"
+            ),
         ),
         (
             an_object(a={"oneOf": [{"type": "number"}, {"minimum": 1}]}),
