@@ -276,52 +276,112 @@ def test_steps_are_counted_over_all_templates_run_or_not():
 
 # -- any chart, any change -------------------------------------------------------------------------
 
-KEYS = ("a", "b", "c", "global")
-PATHS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=3).map(".".join)
-SNIPPETS = st.one_of(
-    PATHS.map(lambda p: f"{{{{ .Values.{p} | quote }}}}"),
-    PATHS.map(lambda p: f"{{{{ toJson .Values.{p} }}}}"),
-    PATHS.map(lambda p: f"{{{{ with .Values.{p} }}}}{{{{ . }}}}{{{{ else }}}}none{{{{ end }}}}"),
-    PATHS.map(lambda p: f"{{{{ range $k, $v := .Values.{p} }}}}{{{{ $k }}}}{{{{ end }}}}"),
-    PATHS.map(lambda p: f"{{{{ keys (.Values.{p} | default dict) | sortAlpha }}}}"),
-    PATHS.map(lambda p: f"{{{{ if .Values.{p} }}}}some{{{{ end }}}}"),
-    PATHS.map(lambda p: f'{{{{ include "partial" .Values.{p} }}}}'),
-    st.tuples(st.sampled_from(KEYS), PATHS).map(
-        lambda p: f'{{{{ $_ := set .Values "{p[0]}" .Values.{p[1]} }}}}'
+# Values keep their shapes, so that most renders go well and what they hand on counts.
+
+KEYS = st.sampled_from(["a", "b", "c"])
+MAPS = st.sampled_from([".Values.m", ".Values.n", ".Values.global.m"])
+SCALARS = st.sampled_from(
+    [
+        ".Values.s",
+        ".Values.t",
+        ".Values.global.s",
+        ".Values.m.a",
+        ".Values.n.b",
+        ".Release.Revision",
+    ]
+)
+TOLD = st.one_of(SCALARS, MAPS, st.sampled_from([".Values.l", ".Values.made", ".Values"]))
+ARGUMENTS = st.one_of(
+    st.sampled_from([".", "$", ".Values", ".Values.l"]),
+    MAPS,
+    SCALARS,
+    TOLD.map(lambda told: f'(dict "value" {told} "context" $)'),
+    TOLD.map(lambda told: f'(dict "value" (dict "inner" {told}) "context" .)'),
+    TOLD.map(lambda told: f"(list $ {told})"),
+)
+PARTIALS = st.sampled_from(
+    ["show", "names", "deep", "context", "setter", "changer", "own", "chance", "revision"]
+)
+PARTIAL_TEXTS = """
+{{- define "show" }}{{ toJson . | trunc 200 }}{{ end }}
+{{- define "names" }}{{ if kindIs "map" . }}{{ keys . | sortAlpha }}{{ end }}{{ end }}
+{{- define "deep" }}{{ include "names" . }}{{ include "context" . }}{{ end }}
+{{- define "context" }}{{ with (kindIs "map" . | ternary . dict) }}
+{{- with .context }}{{ .Values.s }}{{ .Values.m | toJson }}{{ end }}
+{{- .value | toJson }}{{ end }}{{ end }}
+{{- define "setter" }}{{ if and (kindIs "map" .) (hasKey . "context") }}
+{{- $_ := set .context.Values.m "a" "by setter" }}{{ end }}{{ end }}
+{{- define "changer" }}{{ if kindIs "map" . }}
+{{- $_ := set . "c" "changed" }}{{ .c }}{{ end }}{{ end }}
+{{- define "own" }}{{ if and (kindIs "map" .) (hasKey . "Template") }}
+{{- .Template.Name }}{{ end }}{{ end }}
+{{- define "chance" }}{{ randAlphaNum 4 }}{{ end }}
+{{- define "revision" }}{{ if and (kindIs "map" .) (hasKey . "Release") }}
+{{- .Release.Revision }}{{ .Values.s }}{{ end }}{{ end }}
+"""
+READING = st.one_of(
+    SCALARS.map(lambda one: f"{{{{ {one} | quote }}}}"),
+    TOLD.map(lambda one: f"{{{{ toJson {one} }}}}"),
+    SCALARS.map(lambda one: f"{{{{ with {one} }}}}{{{{ . }}}}{{{{ else }}}}none{{{{ end }}}}"),
+    MAPS.map(lambda one: f"{{{{ range $k, $v := {one} }}}}{{{{ $k }}}}{{{{ $v }}}}{{{{ end }}}}"),
+    MAPS.map(lambda one: f"{{{{ keys {one} | sortAlpha }}}}{{{{ len {one} }}}}"),
+    st.tuples(MAPS, KEYS).map(lambda one: f'{{{{ hasKey {one[0]} "{one[1]}" }}}}'),
+    st.tuples(MAPS, MAPS).map(lambda one: f"{{{{ merge (dict) {one[0]} {one[1]} | toJson }}}}"),
+    MAPS.map(lambda one: f"{{{{ if {one} }}}}some{{{{ end }}}}{{{{ deepCopy {one} | toJson }}}}"),
+    st.just("{{ range .Values.l }}{{ .a }}{{ $.Values.s }}{{ end }}"),
+    st.just("{{ .Values.sub | toJson }}{{ with .Subcharts.sub }}{{ .Values.m | toJson }}{{ end }}"),
+    st.just("{{ .x }}{{ .Template.Name }}{{ .Values.made | toJson }}"),
+)
+INCLUDING = st.tuples(PARTIALS, ARGUMENTS).map(lambda one: f'{{{{ include "{one[0]}" {one[1]} }}}}')
+IN_TPL = st.one_of(
+    SCALARS.map(lambda one: f"{{{{ tpl `{{{{ {one} }}}}` . }}}}"),
+    st.just("{{ tpl .Values.templated . }}"),
+    INCLUDING.map(lambda one: f"{{{{ tpl `{one}` $ }}}}"),
+    INCLUDING.map(lambda one: f'{{{{ tpl `{{{{ define "show" }}}}other{{{{ end }}}}{one}` $ }}}}'),
+)
+WRITING = st.one_of(
+    st.tuples(MAPS, KEYS, SCALARS).map(
+        lambda one: f'{{{{ $_ := set {one[0]} "{one[1]}" {one[2]} }}}}'
     ),
-    st.tuples(PATHS, st.sampled_from(KEYS)).map(
-        lambda p: f'{{{{ $_ := set .Values.{p[0]} "{p[1]}" "set" }}}}'
+    st.tuples(MAPS, KEYS).map(lambda one: f'{{{{ $_ := unset {one[0]} "{one[1]}" }}}}'),
+    st.tuples(MAPS, MAPS).map(lambda one: f"{{{{ $_ := mergeOverwrite {one[0]} {one[1]} }}}}"),
+    SCALARS.map(lambda one: f'{{{{ $_ := set .Values "s" (printf "%v+" {one}) }}}}'),
+    TOLD.map(lambda one: f'{{{{ $_ := set $ "x" (toJson {one}) }}}}'),
+    SCALARS.map(lambda one: f'{{{{ $_ := set .Values "made" (dict "a" {one}) }}}}'),
+    MAPS.map(lambda one: f'{{{{ $_ := set .Values "made" {one} }}}}'),
+    SCALARS.map(
+        lambda one: f'{{{{ with .Values.made }}}}{{{{ $_ := set . "b" {one} }}}}{{{{ end }}}}'
     ),
-    st.tuples(PATHS, st.sampled_from(KEYS)).map(
-        lambda p: f'{{{{ $_ := unset .Values.{p[0]} "{p[1]}" }}}}'
-    ),
-    st.tuples(PATHS, PATHS).map(
-        lambda p: f"{{{{ $_ := mergeOverwrite .Values.{p[0]} .Values.{p[1]} }}}}"
-    ),
-    st.sampled_from(KEYS).map(lambda k: f'{{{{ $_ := set .Values "{k}" (dict "a" 1) }}}}'),
-    st.sampled_from(KEYS).map(lambda k: f'{{{{ $_ := set $ "x" .Values.{k} }}}}{{{{ .x }}}}'),
-    st.just("{{ .x }}{{ .Release.Revision }}"),
-    st.just("{{ .Values.sub | toJson }}{{ .Subcharts.sub.Values | toJson }}"),
-    st.just("{{ .Values.l | toJson }}{{ range .Values.l }}{{ .a }}{{ end }}"),
     st.just('{{ range .Values.l }}{{ $_ := set . "a" "set" }}{{ end }}'),
+    st.tuples(PARTIALS, MAPS).map(
+        lambda one: (
+            f'{{{{ $d := dict "value" {one[1]} "context" $ }}}}{{{{ include "{one[0]}" $d }}}}'
+            f'{{{{ $_ := set $d "value" "other" }}}}{{{{ include "{one[0]}" $d }}}}'
+            "{{ keys $d | sortAlpha }}"
+        )
+    ),
 )
-TEMPLATES = st.lists(SNIPPETS, min_size=1, max_size=3).map(
-    lambda parts: "".join(f"# {part}\n" for part in parts)
-)
-LEAVES = st.one_of(st.sampled_from(["x", "y", ""]), st.booleans(), st.just(1.0), st.none())
-TABLES = st.recursive(
-    LEAVES, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner, max_size=3), max_leaves=6
-)
+TEMPLATES = st.lists(
+    st.one_of(READING, INCLUDING, INCLUDING, IN_TPL, WRITING), min_size=1, max_size=4
+).map(lambda parts: "".join(f"# {part}\n" for part in parts))
+LEAVES = st.sampled_from(["x", "y", "", True, 1.0])
+TABLES = st.dictionaries(KEYS, st.one_of(LEAVES, st.none()), max_size=3)
 LISTS = st.lists(st.fixed_dictionaries({"a": LEAVES}), max_size=2)
-VALUES = st.dictionaries(st.sampled_from(KEYS), TABLES, max_size=3).flatmap(
-    lambda values: st.one_of(
-        st.just(values),
-        st.dictionaries(st.sampled_from(KEYS), TABLES, max_size=2).map(
-            lambda sub: {**values, "sub": sub}
-        ),
-        LISTS.map(lambda items: {**values, "l": items}),
-        LISTS.map(lambda items: {**values, "global": {"l": items, "a": {"b": items}}}),
-    )
+OWN = {
+    "s": LEAVES,
+    "t": LEAVES,
+    "m": TABLES,
+    "n": TABLES,
+    "l": LISTS,
+    "templated": st.sampled_from(["{{ .Values.t }}", '{{ include "show" .Values.m }}', "x"]),
+}
+SHARED = st.fixed_dictionaries({}, optional={"s": LEAVES, "m": TABLES})
+VALUES = st.fixed_dictionaries(
+    {},
+    optional={**OWN, "global": SHARED, "sub": st.fixed_dictionaries({}, optional={**OWN})},
+)
+DEFAULTS = st.fixed_dictionaries(
+    {**OWN, "global": st.fixed_dictionaries({"s": LEAVES, "m": TABLES})}
 )
 
 
@@ -333,17 +393,17 @@ VALUES = st.dictionaries(st.sampled_from(KEYS), TABLES, max_size=3).flatmap(
 @given(
     templates=st.lists(TEMPLATES, min_size=1, max_size=4),
     inner=st.lists(TEMPLATES, min_size=1, max_size=2),
-    defaults=VALUES,
-    inner_defaults=VALUES,
-    steps=st.lists(VALUES, min_size=2, max_size=4),
-    revisions=st.lists(st.integers(1, 2), min_size=4, max_size=4),
+    defaults=DEFAULTS,
+    inner_defaults=DEFAULTS,
+    steps=st.lists(VALUES, min_size=2, max_size=5),
+    revisions=st.lists(st.integers(1, 2), min_size=5, max_size=5),
 )
 def test_rendering_again_equals_rendering_anew(
     templates, inner, defaults, inner_defaults, steps, revisions
 ):
     files = {
         "values.yaml": json.dumps(defaults),
-        "templates/_partial.tpl": '{{ define "partial" }}{{ . | toJson }}{{ end }}',
+        "templates/_partial.tpl": PARTIAL_TEXTS,
         "charts/sub/Chart.yaml": CHART_YAML.format(name="sub"),
         "charts/sub/values.yaml": json.dumps(inner_defaults),
     }
