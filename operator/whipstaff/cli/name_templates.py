@@ -6,9 +6,9 @@ from whipstaff.cli import offline
 from whipstaff.cli.given_values import ValuesRefused
 from whipstaff.template.engine import Engine
 from whipstaff.template.errors import FunctionError, TemplateError
+from whipstaff.template.execution import ExecError
 from whipstaff.template.functions.catalogue import REGISTRY
 from whipstaff.template.functions.registry import Function, GoType
-from whipstaff.template.runtime import ExecError
 
 _NAME = "name-template"
 # What a chart's templates have and sprig does not.

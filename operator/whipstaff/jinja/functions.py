@@ -14,7 +14,7 @@ from jinja2.utils import _PassArg
 
 from whipstaff.golang.values import GoSignature, GoType
 from whipstaff.jinja.values import as_parameter, copied, go_value, kind_name, shown
-from whipstaff.template import runtime
+from whipstaff.template import members
 from whipstaff.template.errors import EvalError, FunctionError, LimitExceeded
 from whipstaff.template.functions.catalogue import REGISTRY
 from whipstaff.template.functions.registry import Function
@@ -92,7 +92,7 @@ class Method:
 
 def _checked(name: str, signature: GoSignature, values: list[object]) -> list[object]:
     try:
-        return runtime.checked(name, signature, values, [(0, True, None)] * len(values))
+        return members.checked(name, signature, values, [(0, True, None)] * len(values))
     except EvalError as error:
         raise EvalError(f"{name}: {error}") from error
 

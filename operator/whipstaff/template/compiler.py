@@ -16,6 +16,7 @@ from whipstaff.template.calls import OF_THE_RUN, miscount, parameter
 from whipstaff.template.code import Compiled, Site, Slot, TooDeep, Value, literal
 from whipstaff.template.constants import constant_of, number_value, typed_constant
 from whipstaff.template.inlining import inline
+from whipstaff.template.members import NILLABLE
 from whipstaff.template.nodes import (
     Action,
     Body,
@@ -40,7 +41,6 @@ from whipstaff.template.nodes import (
     Variable,
     With,
 )
-from whipstaff.template.runtime import NILLABLE
 from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 from whipstaff.template.code import TooDeep
 from whipstaff.template.compiler import compile_body
 from whipstaff.template.errors import LimitExceeded
+from whipstaff.template.execution import COMPILED, interpret
 from whipstaff.template.interpreter import Interpreter
 from whipstaff.template.nodes import is_empty
 from whipstaff.template.quick_parser import QuickParser
-from whipstaff.template.runtime import ABI, COMPILED, interpret
+from whipstaff.template.runtime import ABI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from whipstaff.template.code import Compiled
+    from whipstaff.template.execution import Run, State
     from whipstaff.template.functions.registry import Function
     from whipstaff.template.nodes import Body, Node
-    from whipstaff.template.runtime import Run, State
 
 CALLS_BEFORE_COMPILING = 60  # compiling takes as long as so many calls of what is interpreted
 DEPTH_OF_INTERPRETING = 40  # compiled code needs fewer of Python's frames

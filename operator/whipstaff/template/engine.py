@@ -17,16 +17,10 @@ from typing import TYPE_CHECKING, Self, cast
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import ChartValues
 from whipstaff.template.definitions import Language, Source, collector_paused
+from whipstaff.template.error_texts import helm_text
 from whipstaff.template.errors import FunctionError, LimitExceeded, TemplateError
+from whipstaff.template.execution import MAIN, ExecError, Run, of_templates, place_of
 from whipstaff.template.parser import ParseError, allow_frames
-from whipstaff.template.runtime import (
-    MAIN,
-    ExecError,
-    Run,
-    helm_text,
-    of_templates,
-    place_of,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

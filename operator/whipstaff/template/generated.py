@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from whipstaff.golang import printf
 from whipstaff.golang.timefmt import GoTime
 from whipstaff.golang.values import GoObject
+from whipstaff.template.execution import COMPILED
 from whipstaff.template.functions.certificates import Certificate
 from whipstaff.template.laps import Lap
-from whipstaff.template.runtime import COMPILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ from whipstaff.golang.values import GoType
 from whipstaff.template import operations
 from whipstaff.template.calls import OF_THE_RUN, miscount, parameter
 from whipstaff.template.constants import number_value, typed_value
+from whipstaff.template.members import Argument, call_member, expect_member
 from whipstaff.template.nodes import (
     Action,
     Body,
@@ -38,10 +39,7 @@ from whipstaff.template.nodes import (
 )
 from whipstaff.template.runtime import (
     PARTS_BEFORE_COUNTING,
-    Argument,
-    call_member,
     elements,
-    expect_member,
     holds_any,
     invoke,
     pairs,
@@ -52,8 +50,8 @@ from whipstaff.template.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from whipstaff.template.execution import State
     from whipstaff.template.functions.registry import Function
-    from whipstaff.template.runtime import State
 
     Evaluate = Callable[[State], object]
     Walk = Callable[[State], int]

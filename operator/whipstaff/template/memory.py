@@ -15,7 +15,7 @@ from whipstaff.template.tracing import SCALARS, Place, TracedMap, Tracer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from whipstaff.template.runtime import Run
+    from whipstaff.template.execution import Run
 
 _MOST_TEXTS: Final = 4_000
 _MOST_CHARACTERS: Final = 16 << 10  # of one text, or of one string handed over

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from whipstaff.golang.values import GoType, Int32, Int64, Uint32
 from whipstaff.template.errors import EvalError
+from whipstaff.template.members import MISS, NILLABLE, convert, field, named, values_field
 from whipstaff.template.nodes import (
     Field,
     Identifier,
@@ -16,20 +17,12 @@ from whipstaff.template.nodes import (
     Node,
     Pipe,
 )
-from whipstaff.template.runtime import (
-    MISS,
-    NILLABLE,
-    convert,
-    field,
-    named,
-    values_field,
-)
 from whipstaff.template.values_methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from whipstaff.template.runtime import State
+    from whipstaff.template.execution import State
 
     Evaluate = Callable[[State], object]
     Walk = Callable[[State], int]
