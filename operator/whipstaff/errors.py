@@ -10,6 +10,8 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- RepoAuthInvalid                  a Secret that holds no login or no certificates
  |   |- RepoAuthFailed                   the repository does not take the login
  |   |- RepoForbiddenTarget              an address that is not for charts
+ |   |- ChartUnsigned                    no signature where one is asked for; it may come yet
+ |   |- VerificationKeyInvalid           a Secret that holds no key to verify with
  |   |- RepoTimeout                      the answer took too long
  |   |- RepoIndexInvalid                 an index.yaml that is none
  |   `- RepoIndexTooLarge                an index.yaml without an end
@@ -19,6 +21,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- ChartPathIllegal                 a member that would leave the chart's folder
  |   |- SchemaInvalid                    values.schema.json itself is wrong
  |   |- ChartIntegrity                   the digest is not the promised one
+ |   |- ChartSignatureInvalid            signed, but by none of the keys
  |   |- EngineNotAllowed                 templates for Jinja2, where no setting allows them
  |   `- KubeVersionIncompatible          the chart does not want this cluster
  |- ValuesInvalid(where)                 values that are no table, or no YAML
@@ -120,6 +123,14 @@ class RepoForbiddenTarget(ChartUnavailable):
     """A URL leads to an address or scheme that charts may not come from."""
 
 
+class ChartUnsigned(ChartUnavailable):
+    """The chart has no signature, or not yet: who pushes signs afterwards."""
+
+
+class VerificationKeyInvalid(ChartUnavailable):
+    """A Secret that holds no key to verify with."""
+
+
 class RepoTimeout(ChartUnavailable):
     """The repository did not answer, or did not end its answer, in time."""
 
@@ -157,6 +168,10 @@ class SchemaInvalid(ChartInvalid):
 
 class ChartIntegrity(ChartInvalid):
     """The archive's digest differs from the one that was promised."""
+
+
+class ChartSignatureInvalid(ChartInvalid):
+    """The chart is signed by none of the keys that are asked for, or the signature is broken."""
 
 
 class EngineNotAllowed(ChartInvalid):

@@ -28,6 +28,7 @@ from whipstaff.sources.addresses import Endpoint, endpoints
 from whipstaff.sources.charts import Charts
 from whipstaff.sources.oci import OCICharts
 from whipstaff.sources.repository import HTTPRepositories
+from whipstaff.sources.verify import VerifiedCharts
 from whipstaff.workers.pool import WorkerPool
 
 
@@ -149,9 +150,11 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     api_server = await _api_server(connection.server)
     http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
     oci = OCICharts(settings, workers, clock.monotonic, api_server)
+    secrets = ApiServerSecrets(client)
+    indexed = VerifiedCharts(http, secrets, workers)
     charts = Charts(
-        {"http": http, "https": http, "oci": oci},
-        ApiServerSecrets(client),
+        {"http": indexed, "https": indexed, "oci": VerifiedCharts(oci, secrets, workers)},
+        secrets,
         timeout_seconds=settings.http_timeout_seconds,
     )
     world = World(

@@ -20,6 +20,8 @@ from whipstaff.helmrelease.types import (
     RepositoryKey,
     Spec,
     UninstallOptions,
+    Verification,
+    VerificationProvider,
 )
 from whipstaff.release.revision import JsonObject, RevisionNumber
 
@@ -50,6 +52,10 @@ RELEASE_NAME = TextRule(
 NAMESPACE = TextRule(_LABEL, 63, "the name of a namespace")
 SERVICE_ACCOUNT = TextRule(SUBDOMAIN, 253, "the name of a ServiceAccount")
 REPOSITORY_NAME = TextRule(SUBDOMAIN, 253, "the name of a HelmRepository")
+SECRET_NAME = TextRule(SUBDOMAIN, 253, "the name of a Secret")
+DIGEST = TextRule(
+    re.compile(r"sha256:[0-9a-f]{64}"), 71, "sha256: and 64 hexadecimal digits in small letters"
+)
 CHART_NAME = TextRule(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     250,
@@ -178,7 +184,20 @@ def _chart(head: Head, chart: Fields) -> ChartSpec:
         repository=url,
         version=chart.text("version", "*", CHART_VERSION),
         repository_ref=reference,
+        digest=chart.text("digest", "", DIGEST),
+        verify=_verification(chart),
     )
+
+
+def _verification(chart: Fields) -> Verification | None:
+    if chart.content.get("verify") is None:
+        return None
+    verify = chart.table("verify")
+    provider = verify.choice("provider", VerificationProvider.COSIGN)
+    secret = verify.table("secretRef").required_text("name", SECRET_NAME)
+    if verify.content.get("provider") is None:
+        raise verify.refuse("provider", "cosign or pgp")
+    return Verification(provider, secret)
 
 
 def _repository_ref(head: Head, chart: Fields) -> RepositoryKey | None:

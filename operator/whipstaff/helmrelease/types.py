@@ -27,6 +27,21 @@ class DeletionPolicy(StrEnum):
     ORPHAN = "Orphan"  # leave objects and stored revisions alone
 
 
+class VerificationProvider(StrEnum):
+    """What signed a chart."""
+
+    COSIGN = "cosign"  # a key of cosign's, in an OCI registry
+    PGP = "pgp"  # the .prov file of `helm package --sign`
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """By whom a chart must be signed."""
+
+    provider: VerificationProvider
+    secret: str  # with the public keys, in the HelmRelease's namespace
+
+
 class RepositoryKey(NamedTuple):
     """Which HelmRepository."""
 
@@ -42,6 +57,8 @@ class ChartSpec:
     repository: str  # http or https URL, without a slash at its end; empty with a repository_ref
     version: str = "*"  # a version or a range
     repository_ref: RepositoryKey | None = None
+    digest: str = ""  # "sha256:…" that the chart must have; empty: any
+    verify: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,13 @@ async def _resolve(
         return OperatorError("suspended")
     chart = spec.chart
     reference = ChartReference(
-        chart.name, chart.version, chart.repository, chart.repository_ref, release.namespace
+        chart.name,
+        chart.version,
+        chart.repository,
+        chart.repository_ref,
+        release.namespace,
+        chart.digest,
+        chart.verify,
     )
     asked = bool(release.requested_at) and release.requested_at != known.handled_request
     # Who asks for a pass, or for a version that is not known, may have published it just now.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from whipstaff.helmrelease.types import RepositoryKey
+from whipstaff.helmrelease.types import RepositoryKey, Verification
 from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
 from whipstaff.release.packed import PackedText
 from whipstaff.release.revision import (
@@ -159,6 +159,8 @@ class ChartReference:
     repository: str = ""  # a URL without a slash at its end; empty with a repository_ref
     repository_ref: RepositoryKey | None = None  # a HelmRepository
     namespace: str = ""  # of the HelmRelease that asks: not every HelmRepository is for everyone
+    digest: str = ""  # "sha256:…" that the archive, or its manifest in a registry, must have
+    verify: Verification | None = None  # by whom it must be signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class ResolvedChart:
     digest: str  # "sha256:…" of the archive
     path: str  # of the archive in the content-addressed cache
     newer: int = 0  # stable versions in the repository that are newer than this one
+    manifest_digest: str = ""  # "sha256:…" of its manifest, if it comes from an OCI registry
 
 
 class ChartSource(Protocol):

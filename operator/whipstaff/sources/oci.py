@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from whipstaff.errors import ChartUnavailable, ChartVersionNotFound
 from whipstaff.golang.semver import SemverError, Version
+from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
@@ -33,7 +34,7 @@ from whipstaff.sources.oci_repository import (
     is_tag,
     tag_of,
 )
-from whipstaff.sources.place import Place
+from whipstaff.sources.place import Evidence, Place
 from whipstaff.sources.sharing import SharedWork
 
 
@@ -95,12 +96,17 @@ class OCICharts:
         registry does not answer or has no such chart, ChartInvalid and its kin for a wrong one.
         """
         chart = ChartPlace.of(place, reference.name)
+        pinned = await self._pinned(chart, reference) if reference.digest else None
+        if pinned is not None:
+            return pinned
         entry, newer = await self._choose(chart, reference, max_age_seconds)
         manifest = await self._manifest(chart, entry, max_age_seconds)
         path = await self._archive(chart, manifest.archive)
         digest = manifest.archive.digest
         await self._archives.check_identity(digest, path, reference.name, entry.version)
-        return ResolvedChart(reference.name, entry.version, digest, str(path), newer)
+        return ResolvedChart(
+            reference.name, entry.version, digest, str(path), newer, manifest.digest
+        )
 
     async def refresh(self, place: Place) -> Fetched:
         """Ask whether the registry answers to our login, and for the tags of the charts in use.
@@ -144,6 +150,43 @@ class OCICharts:
 
     def _repository(self, chart: ChartPlace) -> OCIRepository:
         return OCIRepository(self._client, chart, tags_a_page=self._tags_a_page)
+
+    async def evidence(
+        self,
+        place: Place,
+        reference: ChartReference,
+        chart: ResolvedChart,
+        provider: VerificationProvider,
+    ) -> Evidence:
+        """Fetch what was pushed beside a chart: its provenance, or the signatures of cosign."""
+        found = ChartPlace.of(place, reference.name)
+        repository = self._repository(found)
+        match provider:
+            case VerificationProvider.COSIGN:
+                return Evidence(signatures=await repository.signatures(chart.manifest_digest))
+            case VerificationProvider.PGP:
+                manifest = await repository.manifest(chart.manifest_digest)
+                layer = manifest.provenance if manifest else None
+                if layer is None:
+                    return Evidence()
+                return Evidence(await repository.blob(layer, MANIFEST_BYTES_LIMIT))
+
+    async def _pinned(self, chart: ChartPlace, reference: ChartReference) -> ResolvedChart | None:
+        """Return the chart of the manifest that is pinned; None if the pin is of no manifest."""
+        pin = reference.digest
+        known = self._tagged.get((chart, pin))
+        if known is None and await self._archives.find(pin, chart.place.scope):
+            return None
+        manifest = known.manifest if known else await self._repository(chart).manifest(pin)
+        if manifest is None:
+            return None
+        self._tagged[chart, pin] = _Tagged(manifest, self._monotonic())
+        path = await self._archive(chart, manifest.archive)
+        digest = manifest.archive.digest
+        _, version = await self._archives.identity(digest, path)
+        await self._archives.check_identity(digest, path, reference.name, version)
+        choose(reference.name, reference.version, [Entry(version, "", ())], f"{chart.shown}@{pin}")
+        return ResolvedChart(reference.name, version, digest, str(path), 0, pin)
 
     async def _choose(
         self, chart: ChartPlace, reference: ChartReference, max_age_seconds: float

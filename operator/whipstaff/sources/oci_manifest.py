@@ -14,6 +14,8 @@ ACCEPTED = f"{IMAGE_MANIFEST}, {IMAGE_INDEX}"
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 ARCHIVE = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 LEGACY_ARCHIVE = "application/tar+gzip"  # what Helm wrote before 3.7, and still reads
+SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
+_SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -60,6 +62,22 @@ def read_manifest(data: bytes, digest: str, place: str) -> ChartManifest | Descr
     if isinstance(document.get("manifests"), list):
         return _only_chart(document["manifests"], place)
     return _chart(document, digest, place)
+
+
+def read_signatures(data: bytes, place: str) -> list[tuple[Descriptor, str]]:
+    """Read a manifest of cosign's: which blobs were signed, each with its signature."""
+    try:
+        layers = json.loads(data)["layers"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ChartInvalid(f"{place}: the signatures are no manifest", place) from error
+    found = []
+    for layer in layers if isinstance(layers, list) else []:
+        if not isinstance(layer, dict) or layer.get("mediaType") != SIGNATURE:
+            continue
+        annotations = layer.get("annotations")
+        known = annotations if isinstance(annotations, dict) else {}
+        found.append((_descriptor(layer, place), str(known.get(_SIGNATURE_ANNOTATION, ""))))
+    return found
 
 
 def _chart(document: Mapping[str, Any], digest: str, place: str) -> ChartManifest:

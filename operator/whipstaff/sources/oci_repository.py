@@ -16,14 +16,18 @@ from whipstaff.sources.oci_manifest import (
     Descriptor,
     is_digest,
     read_manifest,
+    read_signatures,
 )
 from whipstaff.sources.oci_place import ChartPlace
+from whipstaff.sources.place import CosignSignature
 
 MANIFEST_BYTES_LIMIT = 1 << 20
 TAGS_A_PAGE = 1000
 
 _TAGS_BYTES_LIMIT = 4 << 20  # of one page: some registries send all tags at once
 _PAGES_LIMIT = 100
+_SIGNATURES_LIMIT = 32
+_PAYLOAD_BYTES_LIMIT = 64 << 10
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next"?')
 
@@ -105,6 +109,19 @@ class OCIRepository:
         if is_digest(promised) and found != promised:
             raise ChartIntegrity(f"{displayed(url)} has the digest {found}, not {promised}")
         return answer.body, found
+
+    async def signatures(self, digest: str) -> tuple[CosignSignature, ...]:
+        """Fetch the signatures that cosign put beside a manifest, which are named after it."""
+        answered = await self.manifest_bytes(f"{digest.replace(':', '-')}.sig")
+        if answered is None:
+            return ()
+        listed = read_signatures(answered[0], self._place.shown)[:_SIGNATURES_LIMIT]
+        return tuple(
+            [
+                CosignSignature(await self.blob(payload, _PAYLOAD_BYTES_LIMIT), signature)
+                for payload, signature in listed
+            ]
+        )
 
     async def blob(self, wanted: Descriptor, bytes_limit: int) -> bytes:
         """Fetch a blob; ChartIntegrity if it is not what its digest promises."""

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from yarl import URL
 
+from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.sources.credentials import ANONYMOUS, Credentials
@@ -35,6 +36,21 @@ class Place:
         return PlaceKey(self.scope, self.url)
 
 
+class CosignSignature(NamedTuple):
+    """One signature beside a manifest."""
+
+    payload: bytes
+    signature: str  # in base64, as its annotation has it
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was published beside a chart to prove who made it."""
+
+    provenance: bytes | None = None
+    signatures: tuple[CosignSignature, ...] = ()
+
+
 class PlacedCharts(Protocol):
     """Charts from repositories of some schemes; failures are ChartUnavailable, ChartInvalid, …."""
 
@@ -42,6 +58,16 @@ class PlacedCharts(Protocol):
         self, place: Place, reference: ChartReference, *, max_age_seconds: float
     ) -> ResolvedChart:
         """Choose a version and have its archive in the cache; `place` is what `reference` names."""
+        ...
+
+    async def evidence(
+        self,
+        place: Place,
+        reference: ChartReference,
+        chart: ResolvedChart,
+        provider: VerificationProvider,
+    ) -> Evidence:
+        """Fetch what was published beside a chart; empty if there is nothing."""
         ...
 
     async def refresh(self, place: Place) -> Fetched:

@@ -7,6 +7,7 @@ of what is left for each chart that someone asks for. Calls that want the same s
 import asyncio
 import hashlib
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from whipstaff.errors import (
     ChartIntegrity,
     ChartTooLarge,
     ChartUnavailable,
+    ChartUnsigned,
+    InvalidSpec,
     OperatorError,
     RenderLimit,
     RenderTimeout,
@@ -27,6 +30,7 @@ from whipstaff.errors import (
     RepoIndexTooLarge,
     WorkerLost,
 )
+from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
@@ -35,13 +39,21 @@ from whipstaff.sources.archives import Archives, Inspector
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.choice import Choice, Entry, choose
 from whipstaff.sources.entries import Summary, entries_of, summary
-from whipstaff.sources.fetch import Asker, Fetcher, as_written, displayed, refuse_unless_gzip
-from whipstaff.sources.place import Place, PlaceKey
+from whipstaff.sources.fetch import (
+    Asker,
+    Fetcher,
+    as_written,
+    displayed,
+    refuse_unless_gzip,
+    same_origin,
+)
+from whipstaff.sources.place import Evidence, Place, PlaceKey
 from whipstaff.sources.sharing import SharedWork
 
 log = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
+_PROVENANCE_BYTES_LIMIT = 1 << 20
 
 
 class Reader(Inspector, Protocol):
@@ -131,6 +143,42 @@ class HTTPRepositories:
         digest, path = await self._archive(place, entry, promised)
         await self._archives.check_identity(digest, path, reference.name, entry.version)
         return ResolvedChart(reference.name, entry.version, digest, str(path), newer)
+
+    async def evidence(
+        self,
+        place: Place,
+        reference: ChartReference,
+        chart: ResolvedChart,
+        provider: VerificationProvider,
+    ) -> Evidence:
+        """Fetch the .prov file that lies beside an archive; ChartUnsigned if it does not."""
+        if provider is not VerificationProvider.PGP:
+            raise InvalidSpec(
+                "spec.chart.verify.provider: cosign signs charts in OCI registries alone; "
+                f"{displayed(place.url)} is none",
+                "spec.chart.verify.provider",
+            )
+        index = await self._fresh_index(place, math.inf)
+        entries = await asyncio.to_thread(entries_of, index.file, reference.name)
+        named = [url for one in entries if one.version == chart.version for url in _urls(one)]
+        failure: OperatorError = ChartUnsigned(f"{chart.name} {chart.version} has no provenance")
+        for url in named:
+            beside = _joined(place.url, url)
+            beside = beside.with_path(f"{beside.raw_path}.prov", encoded=True, keep_query=True)
+            try:
+                return Evidence(await self._provenance(place, beside))
+            except ChartUnavailable as error:
+                failure = ChartUnsigned(f"no provenance: {error.text}", error.reference)
+        raise failure
+
+    async def _provenance(self, place: Place, url: URL) -> bytes:
+        async with self._fetcher.get(
+            url,
+            _asker(place, url),
+            bytes_limit=_PROVENANCE_BYTES_LIMIT,
+            headers={"Accept-Encoding": "identity"},
+        ) as reply:
+            return b"".join([chunk async for chunk in reply.chunks])
 
     async def _fresh_index(self, place: Place, max_age_seconds: float) -> _Index:
         if self.known(place):
@@ -253,7 +301,7 @@ def _index_url(repository: URL) -> URL:
 def _asker(place: Place, url: URL) -> Asker:
     """Return who asks for `url`: a login is for the repository's own origin, unless passed on."""
     asker = Asker(place.credentials, place.insecure, place.timeout_seconds)
-    if url.origin() == place.url.origin():
+    if same_origin(url, place.url):
         return asker
     downgraded = place.url.scheme == "https" and url.scheme == "http"
     if place.pass_credentials and not downgraded:

@@ -8,7 +8,7 @@ import base64
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
 from whipstaff.release import codec
@@ -66,6 +66,8 @@ class Workshop:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
                 return rendering.inspect(self._charts, **arguments)
+            case JobKind.VERIFY:
+                return verify(**arguments)
             case JobKind.RENDER:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
@@ -82,6 +84,15 @@ def encode(record: JsonObject, manifest: str) -> JsonObject:
     """Return a release as it is stored; `manifest` is that of the record, packed, in base64."""
     record["manifest"] = str(PackedText(base64.b64decode(manifest)))
     return {"payload": codec.encode(record)}
+
+
+def verify(provider: str, **evidence: Any) -> JsonObject:  # noqa: ANN401 - the pool's own JSON
+    """Check a signature; errors say what is wrong with it."""
+    from whipstaff.workers import verifying  # noqa: PLC0415
+
+    if provider == "pgp":
+        return verifying.provenance(**evidence)
+    return verifying.cosign(**evidence)
 
 
 def decode(data: str, name: str) -> JsonObject:

@@ -7,7 +7,7 @@ job of one that died is tried once more.
 import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,24 @@ class WorkerPool:
         found = await self._run(JobKind.INSPECT, {"path": str(path)}, _no_lookup)
         return found["name"], found["version"]
 
+    async def verify_provenance(
+        self, keys: Mapping[str, bytes], text: bytes, file: str, digest: str
+    ) -> None:
+        """Check a .prov of a chart archive; ChartSignatureInvalid and its kin."""
+        evidence = {"keys": _in_base64(keys), "text": _base64(text), "file": file, "digest": digest}
+        await self._run(JobKind.VERIFY, {"provider": "pgp", **evidence}, _no_lookup)
+
+    async def verify_cosign(
+        self, keys: Mapping[str, bytes], signatures: Sequence[tuple[bytes, str]], digest: str
+    ) -> None:
+        """Check cosign's signatures of a manifest: each a payload, and a signature in base64."""
+        listed = [
+            {"payload": _base64(payload), "signature": signature}
+            for payload, signature in signatures
+        ]
+        evidence = {"keys": _in_base64(keys), "signatures": listed, "digest": digest}
+        await self._run(JobKind.VERIFY, {"provider": "cosign", **evidence}, _no_lookup)
+
     async def close(self) -> None:
         """Stop every child; jobs that wait for one are lost."""
         self._closed = True
@@ -143,6 +161,14 @@ async def _no_lookup(*_question: str) -> JsonObject:
 
 def _unreadable(name: str, error: OperatorError) -> StorageCorrupt:
     return StorageCorrupt(f"the stored release {name} cannot be read: {error.text}", name)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _in_base64(named: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: _base64(data) for name, data in named.items()}
 
 
 def _encode(revision: Revision) -> str:

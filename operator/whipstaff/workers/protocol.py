@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     INDEX = "index"  # read a repository's index
     ENCODE = "encode"  # a release whose manifest is long
     INSPECT = "inspect"  # read the metadata of an archive
+    VERIFY = "verify"  # the signature of a chart
 
 
 class FrameKind(StrEnum):

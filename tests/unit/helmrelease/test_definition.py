@@ -8,7 +8,7 @@ import yaml
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import names, parsing
-from whipstaff.helmrelease.types import CRDPolicy, DeletionPolicy
+from whipstaff.helmrelease.types import CRDPolicy, DeletionPolicy, VerificationProvider
 
 ROOT = Path(__file__).parents[3]
 DEFINITION = yaml.safe_load((ROOT / "crds" / "helmreleases.yaml").read_text(encoding="utf-8"))
@@ -88,6 +88,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
     enums = {dotted(path): schema["enum"] for path, schema in SPEC if "enum" in schema}
 
     assert enums == {
+        "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
         "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
         "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
@@ -104,6 +105,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         ("chart.name", parsing.CHART_NAME),
         ("chart.version", parsing.CHART_VERSION),
         ("chart.repository", parsing.REPOSITORY),
+        ("chart.digest", parsing.DIGEST),
     ],
 )
 def test_the_definition_and_the_parser_have_the_same_bounds(field, rule):
