@@ -5,6 +5,7 @@ import yaml
 
 from tests.builders.granted import refused, requests_of, rights_of, used
 from tests.builders.live_releases import LiveReleases, eventually
+from tests.builders.live_repositories import LiveRepositories
 from tests.builders.own_chart import CHART, objects
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.small_charts import app_chart, settings_chart
@@ -170,6 +171,29 @@ def test_in_a_namespace_too_a_release_may_bring_its_own_rights(namespaced):
 def test_a_release_that_names_its_account_needs_no_unrestricted_operator(restricted):
     live_through(restricted.releases(SHOP), serviceAccountName="tenant")
     assert refused([each for each in restricted.requests() if not each.acting_as]) == []
+
+
+def test_a_repository_s_login_is_read_with_the_rights_that_are_given(restricted):
+    repositories = LiveRepositories(restricted.cluster, SHOP)
+    repositories.secret("login", username="jo", password="harbour")
+    repositories.create("charts", restricted.charts.url, secretRef={"name": "login"})
+    repositories.ready("charts")
+    repositories.use("named", "charts", serviceAccountName="tenant", values={"text": "a"})
+    repositories.releases.settled("named", revision=1)
+    repositories.releases.delete("named")
+    repositories.releases.gone("named")
+    repositories.delete("charts")
+    assert refused([each for each in restricted.requests() if not each.acting_as]) == []
+
+
+def test_in_a_namespace_too_repositories_may_have_logins(namespaced):
+    since = namespaced.cluster.audit_log.stat().st_size
+    repositories = LiveRepositories(namespaced.cluster, SHOP)
+    repositories.secret("login", username="jo", password="harbour")
+    repositories.create("charts", namespaced.charts.url, secretRef={"name": "login"})
+    repositories.ready("charts")
+    repositories.delete("charts")
+    assert refused([each for each in namespaced.requests(since) if not each.acting_as]) == []
 
 
 def test_a_release_that_names_none_is_refused(restricted):

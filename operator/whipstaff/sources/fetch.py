@@ -54,6 +54,11 @@ def as_written(text: str) -> URL:
     return URL(text, encoded=bool(_SPELLED_OUT.fullmatch(text)))
 
 
+def same_origin(left: URL, right: URL) -> bool:
+    """Whether scheme, host and port are the same, said or not."""
+    return (left.scheme, left.host, left.port) == (right.scheme, right.host, right.port)
+
+
 def displayed(url: URL) -> str:
     """Return a URL that may be shown: no user, no password, no query."""
     if not url.absolute:
@@ -122,7 +127,7 @@ class Fetcher:
     ) -> aiohttp.ClientResponse:
         current = url
         for _ in range(_REDIRECTS_LIMIT + 1):
-            if current.origin() != url.origin():
+            if not same_origin(current, url):
                 asker = asker.as_stranger()  # for good: whoever leads back here may be anyone
             response = await self._ask(current, asker, headers)
             location = response.headers.get("Location")

@@ -6,6 +6,7 @@ version first as Helm sorts them, so that the main process finds a chart without
 however large it is.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from whipstaff.errors import RepoIndexInvalid
 from whipstaff.golang import yaml
 from whipstaff.golang.semver import SemverError, Version
+from whipstaff.workers import index_lines
 
 # A JSON document is YAML too; this reads it in a twentieth of the time.
 _JSON_START = b"{"
@@ -73,7 +75,12 @@ def _parse(data: bytes, url: str) -> object:
     except (ValueError, RecursionError):
         pass  # flow style YAML, then
     try:
-        return yaml.load_strict(data.decode())
+        text = data.decode()
+        try:
+            # One of 26 MB takes a whole reader longer than a job may last.
+            return index_lines.read(io.BytesIO(data))
+        except (index_lines.Unusual, yaml.YAMLError):
+            return yaml.load_strict(text)
     except UnicodeDecodeError as error:
         raise RepoIndexInvalid(f"{url} is no index of charts: not UTF-8", url) from error
     except yaml.YAMLError as error:
