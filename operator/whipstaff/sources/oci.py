@@ -185,7 +185,8 @@ class OCICharts:
         digest = manifest.archive.digest
         _, version = await self._archives.identity(digest, path)
         await self._archives.check_identity(digest, path, reference.name, version)
-        choose(reference.name, reference.version, [Entry(version, "", ())], f"{chart.shown}@{pin}")
+        if reference.version != ANY_VERSION:  # which leaves pre-releases out, and a pin names one
+            choose(reference.name, reference.version, [Entry(version, "", ())], chart.folder)
         return ResolvedChart(reference.name, version, digest, str(path), 0, pin)
 
     async def _choose(

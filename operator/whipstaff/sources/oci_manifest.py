@@ -15,7 +15,7 @@ CONFIG = "application/vnd.cncf.helm.config.v1+json"
 ARCHIVE = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 LEGACY_ARCHIVE = "application/tar+gzip"  # what Helm wrote before 3.7, and still reads
 SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
-_SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -76,7 +76,7 @@ def read_signatures(data: bytes, place: str) -> list[tuple[Descriptor, str]]:
             continue
         annotations = layer.get("annotations")
         known = annotations if isinstance(annotations, dict) else {}
-        found.append((_descriptor(layer, place), str(known.get(_SIGNATURE_ANNOTATION, ""))))
+        found.append((_descriptor(layer, place), str(known.get(SIGNATURE_ANNOTATION, ""))))
     return found
 
 
