@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
     from whipstaff.template.execution import Run
 
-_MOST_TEXTS: Final = 4_000
+_MOST_BYTES: Final = 16 << 20
+_MOST_READS: Final = 1_000  # of one template before an include, or of an include
+_DEEPEST: Final = 200  # a limit of depth is met where it is met without a memory
 _MOST_CHARACTERS: Final = 16 << 10  # of one text, or of one string handed over
 _MOST_PARTS: Final = 12  # of a list or map handed over
 _MOST_NESTED: Final = 3
 _SOME_FAILURES: Final = 3  # after so many in a row nobody tries to remember a template
-_READ_BYTES: Final = 40  # what a set takes for one read; the reads themselves are kept anyway
+_TEXT_BYTES: Final = 500  # of one text without its characters
+_READ_BYTES: Final = 80  # what a set takes for one read; the reads themselves are kept anyway
 
 
 class _Text(NamedTuple):
     text: str
     reads: frozenset[Place]
     steps: int
+    depth: int  # of templates in the template
+    bytes: int
 
 
 class _Unknown(Exception):
@@ -42,10 +47,12 @@ class Memory:
         self._tracer = tracer
         self._texts: dict[tuple[object, ...], _Text] = {}
         self._failures: dict[str, int] = {}
+        self._bytes = 0
+        self._deepest = 0  # include of all, since the one at work began
 
     def bytes_held(self) -> int:
         """Estimate the memory that is kept."""
-        return sum(len(one.text) + len(one.reads) * _READ_BYTES for one in self._texts.values())
+        return self._bytes
 
     def forget(self, dirty: frozenset[Place]) -> None:
         """Forget the texts of templates that read any of these."""
@@ -53,41 +60,65 @@ class Memory:
             self._texts = {
                 key: one for key, one in self._texts.items() if dirty.isdisjoint(one.reads)
             }
+            self._bytes = sum(one.bytes for one in self._texts.values())
 
     def include(
         self, run: Run, name: str, data: object, execute: Callable[[Run, str, object], str]
     ) -> str:
         """What the template prints, executed only if that is not known."""
+        depth = run.depth
+        self._deepest = max(self._deepest, depth)
+        tracer = self._tracer
         failures = self._failures.get(name, 0)
-        if failures >= _SOME_FAILURES or run.is_inside_tpl:
+        if (
+            failures >= _SOME_FAILURES
+            or run.is_inside_tpl
+            or depth > _DEEPEST
+            or tracer.read_count > _MOST_READS
+        ):
             return execute(run, name, data)
         try:
             key = name, _told(data, 0)
         except _Unknown:
             return execute(run, name, data)
-        tracer = self._tracer
         known = self._texts.get(key)
         if known is not None and known.reads.isdisjoint(tracer.touched):
             run.charge(known.steps)
+            self._deepest = max(self._deepest, depth + known.depth)
             tracer.read_again(known.reads)
             return known.text
-        steps = run.steps
+        steps, deepest = run.steps, self._deepest
+        self._deepest = depth
         aside = tracer.set_aside()
         text = execute(run, name, data)
         reads = tracer.join(aside)
-        if reads is not None and self._is_function_of(reads, text, data, key[1]):
-            if len(self._texts) >= _MOST_TEXTS:
-                self._texts.clear()
-            self._texts[key] = _Text(text, reads, steps - run.steps)
+        inside = self._deepest - depth
+        self._deepest = max(self._deepest, deepest)
+        if (
+            reads is not None
+            and inside <= _DEEPEST
+            and self._is_function_of(reads, text, data, key[1])
+        ):
+            held = len(text) + len(reads) * _READ_BYTES + len(repr(key)) + _TEXT_BYTES
+            self._keep(key, _Text(text, reads, steps - run.steps, inside, held))
             self._failures.pop(name, None)
         else:
             self._failures[name] = failures + 1
         return text
 
+    def _keep(self, key: tuple[object, ...], text: _Text) -> None:
+        if self._bytes + text.bytes > _MOST_BYTES:
+            self._texts.clear()
+            self._bytes = 0
+        self._texts[key] = text
+        self._bytes += text.bytes
+
     def _is_function_of(
         self, reads: frozenset[Place], text: str, data: object, told: object
     ) -> bool:
-        if len(text) > _MOST_CHARACTERS or not reads.isdisjoint(self._tracer.touched):
+        if len(text) > _MOST_CHARACTERS or len(reads) > _MOST_READS:
+            return False
+        if not reads.isdisjoint(self._tracer.touched):
             return False
         try:
             return isinstance(data, TracedMap) or _told(data, 0) == told  # was it changed?

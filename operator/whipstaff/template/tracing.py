@@ -156,6 +156,11 @@ class Tracer:
         pure = not (self.impure or foreign or not reads.isdisjoint(self._foreign))
         return Footprint(reads, writes, pure)
 
+    @property
+    def read_count(self) -> int:
+        """How much was read since `begin`, or since `set_aside`."""
+        return len(self._reads)
+
     def set_aside(self) -> Aside:
         """Look at a part of the template's work alone, until `join`."""
         aside = self._reads.copy(), self._written, self.impure

@@ -86,3 +86,21 @@ def test_what_reads_a_change_is_forgotten():
     assert len(memory._texts) == 2
     memory.forget(reads)
     assert [key[0] for key in memory._texts] == ["given"]
+
+
+def test_the_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr("whipstaff.template.memory._MOST_BYTES", 5_000)
+    loop = '{{ range until 100 }}{{ include "given" (dict "value" .) }}{{ end }}'
+    found, _, memory = rendered(loop)
+    assert found == "".join(map(str, range(100)))
+    assert 0 < memory.bytes_held() <= 5_000
+
+
+def test_templates_that_are_nested_deeply_are_not_remembered():
+    deep = (
+        '{{ define "deep" }}{{ if . }}{{ include "deep" (sub . 1) }}{{ else }}end{{ end }}{{ end }}'
+        '{{ include "deep" 300 }}'
+    )
+    found, _, memory = rendered(deep)
+    assert found == "end"
+    assert all(text.depth <= 200 for text in memory._texts.values())
