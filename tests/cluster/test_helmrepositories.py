@@ -125,6 +125,18 @@ def test_a_suspended_repository_is_not_asked(repositories, repository):
     repositories.releases.settled("blog", revision=1)
 
 
+def test_suspension_leaves_what_runs_and_what_is_known(repositories, repository):
+    repository.add(settings_chart("1.0.0"))
+    repositories.create("charts", repository.url)
+    repositories.use("blog", "charts", values={"text": "a"})
+    repositories.releases.settled("blog", revision=1)
+    repositories.edit("charts", suspend=True)
+    fetched = repository.requests.count("index.yaml")
+    repositories.releases.edit("blog", values={"text": "b"})
+    repositories.releases.settled("blog", revision=2)
+    assert repository.requests.count("index.yaml") == fetched
+
+
 def test_a_release_waits_for_its_repository_and_takes_it_when_it_comes(repositories, repository):
     repository.add(settings_chart("1.0.0"))
     repositories.use("blog", "charts", values={"text": "a"})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from yarl import URL
@@ -15,7 +16,7 @@ from whipstaff.errors import (
 )
 from whipstaff.helmrelease.types import RepositoryKey
 from whipstaff.helmrepository.status import Fetched
-from whipstaff.helmrepository.types import HelmRepository
+from whipstaff.helmrepository.types import HelmRepository, RepositorySpec
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.sources.credentials import (
     ANONYMOUS,
@@ -66,7 +67,7 @@ class Charts:
         same = (
             isinstance(before, HelmRepository)
             and isinstance(repository, HelmRepository)
-            and (before.uid, before.spec) == (repository.uid, repository.spec)
+            and _whereabouts(before) == _whereabouts(repository)
         )
         if not same:
             self._places.pop(key, None)
@@ -128,9 +129,10 @@ class Charts:
         """
         place = self._places.get(repository.key)
         known = place is not None and self._schemes[place.url.scheme].known(place)
-        if place is not None and known and (repository.spec.suspend or max_age_seconds == math.inf):
-            return place, math.inf
-        if repository.spec.suspend:
+        suspended = repository.spec.suspend
+        if place is not None and known and (suspended or max_age_seconds == math.inf):
+            return replace(place, ask=not suspended), math.inf
+        if suspended:
             name = "/".join(repository.key)
             raise RepoSuspended(f"HelmRepository {name} is suspended, and was not asked yet", name)
         return await self._place(repository), max_age_seconds
@@ -161,6 +163,12 @@ class Charts:
         if found is None:
             raise RepoAuthInvalid(f"{place} does not exist", place)
         return SecretData.of(found, place)
+
+
+def _whereabouts(repository: HelmRepository) -> tuple[str, RepositorySpec]:
+    """Return what decides where a repository is and who we are to it."""
+    spec = replace(repository.spec, suspend=False, interval_seconds=0.0, allowed_namespaces=())
+    return repository.uid, spec
 
 
 def _proves_who(login: Credentials) -> bool:

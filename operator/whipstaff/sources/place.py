@@ -31,6 +31,9 @@ class Place:
     # owner alone: others could name a digest and be handed a chart that they may not read.
     scope: str = ""
 
+    # Whether its index may be asked for: else what is known of it must do.
+    ask: bool = field(default=True, compare=False)
+
     @property
     def key(self) -> PlaceKey:
         return PlaceKey(self.scope, self.url)

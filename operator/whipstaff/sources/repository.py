@@ -134,7 +134,7 @@ class HTTPRepositories:
         try:
             entry, newer = await self._choose(index, reference)
         except ChartUnavailable:
-            if index.fetched_at >= began:
+            if not place.ask or index.fetched_at >= began:
                 raise
             # The index may be from before the chart was published.
             index = await self._fresh_index(place, self._monotonic() - began)

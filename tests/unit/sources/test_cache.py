@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +64,64 @@ def test_what_a_dead_process_left_goes_after_a_while(cache, tmp_path):
     use(old, 1000)
     cache.store(b"another")
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_scopes_are_apart_and_share_the_bound(cache):
+    mine, yours = cache.store(b"a" * 400, "mine"), cache.store(b"b" * 400, "yours")
+    assert cache.find(mine) is None
+    assert cache.find(mine, "yours") is None
+    use(cache.find(mine, "mine"), 1000)
+    use(cache.find(yours, "yours"), 2000)
+    cache.store(b"c" * 400)
+    assert cache.find(mine, "mine") is None
+    assert cache.find(yours, "yours")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from whipstaff.sources.cache import ArchiveCache
+
+cache = ArchiveCache(Path(sys.argv[1]), 5_000_000)
+print("ready", flush=True)
+for number in range(1_000_000):
+    cache.store(number.to_bytes(4, "big") * 25_000, sys.argv[2])
+"""
+
+
+def writing(folder, scope=""):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), scope], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def archives(folder):
+    return [path for path in (folder / "archives").rglob("*.tgz") if path.is_file()]
+
+
+@pytest.mark.parametrize("round_number", range(5))
+def test_a_kill_while_writing_leaves_no_half_archive(tmp_path, round_number):
+    with writing(tmp_path) as process:
+        while len(list(tmp_path.rglob("*.tgz"))) <= round_number:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    found = archives(tmp_path)
+    assert found
+    cache = ArchiveCache(tmp_path, 5_000_000)
+    assert [path for path in found if cache.find(f"sha256:{path.stem}") != path] == []
+
+
+def test_two_processes_share_a_folder_and_its_bound(tmp_path):
+    with writing(tmp_path) as one, writing(tmp_path) as two:
+        cache = ArchiveCache(tmp_path, 5_000_000)
+        for number in range(60):
+            digest = cache.store(b"mine" + number.to_bytes(2, "big") * 50_000)
+            found = cache.find(digest)  # another process may have made room since
+            assert found is None or found.stat().st_size == 100_004
+            assert (one.poll(), two.poll()) == (None, None)
+        one.kill()
+        two.kill()
+    cache.store(b"last")
+    assert sum(path.stat().st_size for path in archives(tmp_path)) <= 5_000_000
