@@ -320,6 +320,28 @@ async def test_a_manifest_that_fits_into_no_secret_is_refused_before_it_is_appli
     await guard.pool.close()
 
 
+@pytest.mark.parametrize("size", [700_000, 880_000])
+async def test_files_of_a_chart_cost_the_main_process_little(tmp_path, size):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    files = {f"files/{number}": incompressible(size) for number in range(3)}
+    rendering = await guard.render("", **files)
+    assert guard.main_bytes <= 12 * MEBIBYTE
+    assert len(rendering.chart["files"]) == 3
+    await guard.pool.close()
+
+
+async def test_hooks_that_take_too_much_are_refused(tmp_path):
+    guard = await a_guard(tmp_path)
+    await guard.still_works()
+    hook = LINES.replace("name: a{{ . }}", "name: a{{ . }}, annotations: {helm.sh/hook: test}")
+    template = f"{hook % 900}data: {{a: {{{{ repeat 4000 `x` }}}} }}\n{{{{ end }}}}"
+    with pytest.raises(RenderLimit, match="its hooks would take"):
+        await guard.render(template)
+    assert guard.main_bytes <= 16 * MEBIBYTE
+    await guard.pool.close()
+
+
 async def test_files_that_would_not_be_stored_stay_in_the_worker(tmp_path):
     guard = await a_guard(tmp_path)
     await guard.still_works()

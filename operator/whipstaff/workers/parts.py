@@ -24,6 +24,7 @@ PART_WEIGHT_LIMIT = 4 << 20  # of what is unpacked as it arrives
 RESULT_WEIGHT_LIMIT = 8 << 20  # of all such parts of one result
 _TABLE_BYTES = 200  # that a table or list takes in memory beyond its text
 _BATCH_WEIGHT = 512 << 10
+_PIECE_CHARACTERS = 256 << 10
 _APART_FROM_BYTES = 64 << 10  # what is shorter travels with the rest
 
 _LEVEL = 6
@@ -35,7 +36,7 @@ class _Form(StrEnum):
 
     TEXT = "text"
     OBJECTS = "objects"
-    JSON = "json"  # unpacked
+    JSON = "json"  # unpacked; its count is of what is still to come
 
 
 def frames(result: JsonObject, *, recycle: bool) -> list[bytes]:
@@ -122,7 +123,14 @@ def _unpacked_there(rest: JsonObject) -> Iterator[bytes]:
             raise BrokenFrameError(f"its {key.replace('_', ' ')} would take {weight} bytes")
         if len(text) > _APART_FROM_BYTES:
             del rest[key]
-            yield _part(key, _Form.JSON, zlib.compress(text.encode("ascii"), _LEVEL))
+            yield from _pieces(key, text)
+
+
+def _pieces(key: str, text: str) -> Iterator[bytes]:
+    """Cut a long text, lest the pool hold it in all the forms that it goes through."""
+    for start in range(0, len(text), _PIECE_CHARACTERS):
+        piece = zlib.compress(text[start : start + _PIECE_CHARACTERS].encode("ascii"), _LEVEL)
+        yield _part(key, _Form.JSON, piece, max(len(text) - start - _PIECE_CHARACTERS, 0))
 
 
 def _length(pair: tuple[str, str]) -> int:
@@ -162,6 +170,7 @@ class Parts:
     def __init__(self) -> None:
         self._found: dict[str, Any] = {}
         self._batches: dict[str, list[tuple[int, bytes]]] = {}
+        self._pieces: list[str] = []
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Keep one part; BrokenFrameError if it is none."""
@@ -174,7 +183,11 @@ class Parts:
                 case _Form.OBJECTS:
                     self._batches.setdefault(key, []).append((int(message["count"]), data))
                 case _Form.JSON:
-                    self._found[key] = json.loads(zlib.decompress(data).decode("ascii"))
+                    self._pieces.append(zlib.decompress(data).decode("ascii"))
+                    if not message["count"]:
+                        text = "".join(self._pieces)
+                        self._pieces.clear()
+                        self._found[key] = json.loads(text)
         except (KeyError, TypeError, ValueError, zlib.error, RecursionError) as error:
             raise BrokenFrameError("a part of nothing known") from error
 
