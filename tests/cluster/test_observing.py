@@ -33,9 +33,11 @@ def of(text, namespace):
     }
 
 
-def logged(operator, message):
+def logged(operator, message, **facts):
+    """Return the first line with a message and facts, None if there is none yet."""
     lines = [json.loads(line) for line in operator.log.read_text().splitlines()]
-    return next((line for line in lines if line["message"] == message), None)
+    wanted = {"message": message, **facts}.items()
+    return next((line for line in lines if wanted <= line.items()), None)
 
 
 def test_the_first_line_says_what_runs_and_where(operator):
@@ -45,6 +47,20 @@ def test_the_first_line_says_what_runs_and_where(operator):
         *("version", "identity", "storage_driver", "history_limit", "concurrency"),
         *("probe_port", "namespaces"),
     } <= set(started)
+
+
+def test_each_action_is_a_line_that_names_its_helmrelease(releases, operator):
+    releases.create("blog", values={"text": CANARY})
+    releases.settled("blog", revision=1)
+    mine = f"{releases.namespace}/blog"
+    installed = logged(operator, "action finished", helmrelease=mine, action="install")
+    assert installed["outcome"] == "succeeded"
+    assert CANARY not in operator.log.read_text()
+    releases.delete("blog")
+    eventually(
+        lambda: logged(operator, "action finished", helmrelease=mine, action="uninstall"),
+        "the uninstallation is in no line",
+    )
 
 
 def test_metrics_tell_of_releases_as_long_as_there_are_any(releases, operator):
