@@ -109,7 +109,14 @@ def test_what_makes_sense_is_accepted(api, spec):
     [
         pytest.param({"chart": None}, "spec.chart: Required value", id="no chart"),
         pytest.param(
-            {"chart": {"name": "blog"}}, "spec.chart.repository: Required value", id="no source"
+            {"chart": {"name": "blog"}},
+            "exactly one of repository and repositoryRef",
+            id="no source",
+        ),
+        pytest.param(
+            {"chart": a_chart_field(repositoryRef={"name": "charts"})},
+            "exactly one of repository and repositoryRef",
+            id="two sources",
         ),
         pytest.param(
             {"chart": {"repository": "https://a"}}, "spec.chart.name: Required value", id="no name"
@@ -124,7 +131,7 @@ def test_what_makes_sense_is_accepted(api, spec):
         ),
         pytest.param(
             {"chart": a_chart_field(repository="file:///etc")},
-            "must be the http:// or https:// URL of a chart repository",
+            "must be the http://, https:// or oci:// URL of a chart repository",
             id="a file",
         ),
         pytest.param(
