@@ -1,10 +1,13 @@
 """Charts from an OCI registry, with helm pushing to it."""
 
+import base64
+import hashlib
 
 import pytest
 
 from tests.builders.live_releases import LiveReleases
 from tests.builders.oci_registry import HelmClient, OCIRegistry
+from tests.builders.signatures import Signer
 from tests.builders.small_charts import settings_chart
 
 pytestmark = pytest.mark.registry
@@ -46,3 +49,62 @@ def test_a_chart_that_no_registry_has_is_named(releases, registry):
     releases.create("shop", chart="absent")
     message = releases.refused("shop", "ChartUnavailable")["message"]
     assert "has no chart named 'absent'" in message
+
+
+def test_only_a_chart_that_is_signed_is_applied(releases, helm, url):
+    """Unsigned, signed by another, changed: each has a name, and what runs goes on running."""
+    signer, stranger = Signer(), Signer("al <al@example.com>")
+    keep_keys(releases, "keys", signer.public)
+    verify = {"provider": "pgp", "secretRef": {"name": "keys"}}
+    source = {"name": "settings", "repository": url, "version": "*", "verify": verify}
+
+    push_signed(helm, url, "1.0.0", signer)
+    releases.create("shop", interval="1s")
+    releases.edit("shop", chart=source)
+    releases.settled("shop", 1)
+
+    helm.push(settings_chart("1.1.0"), url)
+    assert "no provenance" in releases.refused("shop", "ChartUnsigned")["message"]
+    push_signed(helm, url, "1.2.0", stranger)
+    assert "none of the keys" in releases.refused("shop", "ChartSignatureInvalid")["message"]
+    push_signed(helm, url, "1.3.0", signer, of=settings_chart("1.3.0", name="wiki"))
+    assert "was signed" in releases.refused("shop", "ChartIntegrity")["message"]
+    assert releases.stored("shop") == {1: "deployed"}
+    assert releases.data("shop")["chart"] == "1.0.0"
+
+    push_signed(helm, url, "1.4.0", signer)
+    releases.answered("shop")
+    assert releases.settled("shop", 2)["status"]["chartVersion"] == "1.4.0"
+
+
+def test_a_pinned_chart_stays_when_a_newer_one_is_pushed(releases, helm, url):
+    pin = helm.push(settings_chart("1.0.0"), url)
+    releases.create("shop", version="^1.0", interval="1s")
+    releases.edit("shop", chart={"digest": pin})
+    releases.settled("shop", 1)
+    helm.push(settings_chart("1.1.0"), url)
+    releases.answered("shop")
+    assert releases.settled("shop")["status"]["chartVersion"] == "1.0.0"
+    releases.edit("shop", chart={"digest": "sha256:" + "0" * 64})
+    assert "spec.chart.digest" in releases.refused("shop", "ChartIntegrity")["message"]
+    assert releases.stored("shop") == {1: "deployed"}
+
+
+def keep_keys(releases, name, key):
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "data": {"ring.gpg": base64.b64encode(key).decode()},
+    }
+    releases.api.request("POST", releases.core("secrets"), body)
+
+
+def push_signed(helm, url, version, signer, of=None):
+    """Push a chart with a provenance, which may be that of another archive."""
+    archive = settings_chart(version)
+    digest = hashlib.sha256(of or archive).hexdigest()
+    file = helm.write(archive, f"settings-{version}")
+    text = f"name: settings\n\n...\nfiles:\n  settings-{version}.tgz: sha256:{digest}\n"
+    file.with_name(f"{file.name}.prov").write_bytes(signer.sign(text))
+    helm.run("push", file, url, "--plain-http")
