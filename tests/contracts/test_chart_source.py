@@ -1,4 +1,4 @@
-"""What every ChartSource does: the fake, and the one that fetches over HTTP."""
+"""What every ChartSource does: the fake, and those that fetch over HTTP and from a registry."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.builders.repositories import Repository
+from tests.builders.oci_registry import HelmClient, OCIRegistry
+from tests.builders.repositories import Repository, an_archive
 from tests.fakes.chart_source import FakeChartSource
 from whipstaff.errors import ChartUnavailable, InvalidSpec
 from whipstaff.reconcile.ports import ChartReference
 from whipstaff.settings import Settings
 from whipstaff.sources.charts import Charts
+from whipstaff.sources.oci import OCICharts
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
@@ -34,16 +36,29 @@ class NoSecrets:
         return None
 
 
-@pytest.fixture(params=["fake", "http"])
+IN_REGISTRY = pytest.param("oci", marks=[pytest.mark.registry, pytest.mark.cluster])
+
+
+@pytest.fixture(params=["fake", "http", IN_REGISTRY])
 async def world(request, tmp_path):
     if request.param == "fake":
         fake = FakeChartSource()
         yield World(fake, "http://r", lambda version: fake.add("http://r", "blog", version))
         return
-    repository = Repository()
-    await repository.start()
     settings = Settings(cache_folder=tmp_path, worker_count=1)
     pool = WorkerPool(settings)
+    if request.param == "oci":
+        helm = HelmClient(tmp_path / "helm")
+        oci = OCICharts(settings, pool, asyncio.get_running_loop().time)
+        source = Charts({"oci": oci}, NoSecrets(), timeout_seconds=30.0)
+        with OCIRegistry(tmp_path / "registry") as registry:
+            url = registry.url()
+            yield World(source, url, lambda version: helm.push(an_archive(version=version), url))
+        await source.close()
+        await pool.close()
+        return
+    repository = Repository()
+    await repository.start()
     http = HTTPRepositories(settings, pool, asyncio.get_running_loop().time)
     source = Charts({"http": http, "https": http}, NoSecrets(), timeout_seconds=5.0)
     yield World(source, repository.url, repository.add)
