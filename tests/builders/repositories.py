@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 from typing import Any
 
 from aiohttp import web
@@ -43,15 +44,15 @@ class Repository:
     def asked(self, path: str) -> int:
         return sum(request.path == path for request in self.requests)
 
-    async def start(self) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
         app = web.Application()
         app.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
     async def stop(self) -> None:
         await self._runner.cleanup()

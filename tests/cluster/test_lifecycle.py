@@ -151,14 +151,14 @@ def test_events_come_with_transitions_only(releases):
     releases.edit("blog", values={"text": "two"})
     releases.settled("blog", revision=2)
     releases.choose("blog", "9.9.9")
-    releases.refused("blog", "ChartUnavailable")
+    releases.refused("blog", "ChartVersionNotFound")
     releases.ask("blog")  # it is refused again, which is no news
     releases.choose("blog", "1.1.0")
     releases.settled("blog", revision=2)
     assert releases.events("blog") == [
         ("Normal", "InstallSucceeded"),
         ("Normal", "UpgradeSucceeded"),
-        ("Warning", "ChartUnavailable"),
+        ("Warning", "ChartVersionNotFound"),
         ("Normal", "UpgradeSucceeded"),
     ]
 

@@ -58,14 +58,21 @@ def refusal(releases, reason, **edit):
 
 
 @pytest.mark.parametrize(
-    ("chart", "said"),
+    ("chart", "reason", "said"),
     [
-        pytest.param({"name": "unheard-of"}, "has no chart named 'unheard-of'", id="no such chart"),
-        pytest.param({"version": ">=7 <8"}, ">=7 <8", id="no version in the range"),
+        pytest.param(
+            {"name": "unheard-of"},
+            "ChartUnavailable",
+            "has no chart named 'unheard-of'",
+            id="no such chart",
+        ),
+        pytest.param(
+            {"version": ">=7 <8"}, "ChartVersionNotFound", ">=7 <8", id="no version in the range"
+        ),
     ],
 )
-def test_what_the_repository_does_not_have_is_named(untouched, chart, said):
-    assert said in refusal(untouched, "ChartUnavailable", chart=chart)
+def test_what_the_repository_does_not_have_is_named(untouched, chart, reason, said):
+    assert said in refusal(untouched, reason, chart=chart)
 
 
 def test_a_range_that_is_none_is_refused(untouched):
@@ -78,7 +85,7 @@ def test_a_range_that_is_none_is_refused(untouched):
     [
         pytest.param("index.yaml", Fault.NOT_FOUND, "ChartUnavailable", "404", id="no index"),
         pytest.param("index.yaml", Fault.SERVER_ERROR, "ChartUnavailable", "500", id="index: 500"),
-        pytest.param("index.yaml", Fault.HTML, "ChartUnavailable", "index.yaml", id="index: HTML"),
+        pytest.param("index.yaml", Fault.HTML, "RepoIndexInvalid", "index.yaml", id="index: HTML"),
         pytest.param("index.yaml", Fault.RESET, "ChartUnavailable", "index.yaml", id="reset"),
         pytest.param("archive", Fault.NOT_FOUND, "ChartUnavailable", "404", id="no archive"),
         pytest.param("archive", Fault.HTML, "ChartInvalid", "settings-2.0.0.tgz", id="HTML as tgz"),

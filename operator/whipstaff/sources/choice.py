@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from whipstaff.errors import ChartUnavailable, InvalidSpec
+from whipstaff.errors import ChartVersionNotFound, InvalidSpec
 from whipstaff.golang.semver import Constraint, SemverError, Version
 
 ANY_VERSION = "*"
@@ -30,7 +30,7 @@ def choose(name: str, wanted: str, entries: Sequence[Entry], repository: str) ->
     """Return the exact version if there is one, else the newest in the range.
 
     `entries` come newest first. Raises InvalidSpec for a range that cannot be read, and
-    ChartUnavailable with the newest versions if none fits.
+    ChartVersionNotFound with the newest versions if none fits.
     """
     constraint = _constraint(wanted or ANY_VERSION)
     for entry in entries:
@@ -40,7 +40,7 @@ def choose(name: str, wanted: str, entries: Sequence[Entry], repository: str) ->
         if constraint.allows(Version.parse(entry.version)):
             return Choice(entry, _newer(entry, entries))
     newest = ", ".join(entry.version for entry in entries[:_NEWEST_SHOWN])
-    raise ChartUnavailable(
+    raise ChartVersionNotFound(
         f"no chart version found for {name} in range {wanted or ANY_VERSION!r}; "
         f"the newest in {repository} are {newest}",
         f"{repository}/{name}",
