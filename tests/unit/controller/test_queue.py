@@ -13,6 +13,7 @@ from whipstaff.controller import patience, queue
 from whipstaff.controller.logs import JsonLines
 from whipstaff.controller.queue import Queue
 from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.helmrelease.types import RepositoryKey
 from whipstaff.reconcile.loop import Ending, Outcome
 from whipstaff.reconcile.world import Interrupted
 
@@ -122,6 +123,37 @@ async def test_an_event_without_a_new_wish_makes_no_pass(passes):
         made.changed(a_release() | {"status": {"revision": 1}})
         await asyncio.sleep(0.05)
         assert len(passes.begun) == 1
+
+
+def a_release_of(repository, name="mine", **reference):
+    return a_release(
+        name, chart={"name": "blog", "repositoryRef": {"name": repository, **reference}}
+    )
+
+
+async def test_who_takes_charts_from_a_repository_is_looked_at_when_it_moves(passes):
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release_of("charts", "mine"))
+        made.changed(a_release_of("charts", "guest", namespace="elsewhere"))
+        made.changed(a_release_of("others", "other"))
+        made.changed(a_release("inline"))
+        await until(lambda: len(passes.begun) == 4 and passes.running == 0)
+        made.repository_moved(RepositoryKey("web", "charts"))
+        await until(lambda: len(passes.begun) == 5)
+        await asyncio.sleep(0.05)
+        assert [name for name, _ in passes.begun[4:]] == ["mine"]
+
+
+async def test_a_repository_that_moves_ends_no_wait(passes):
+    async with a_queue() as made:
+        made.open()
+        passes.waits.add("mine")
+        made.changed(a_release_of("charts"))
+        await until(lambda: made.waiting == 1)
+        made.repository_moved(RepositoryKey("web", "charts"))
+        await asyncio.sleep(0.05)
+        assert (made.waiting, len(passes.begun)) == (1, 1)
 
 
 async def test_many_edits_during_a_pass_make_one_more_which_sees_the_last(passes):

@@ -193,6 +193,15 @@ async def test_a_definition_that_goes_and_comes_is_lived_through():
         await until(lambda: not watch.crd_gone)
 
 
+async def test_a_kind_that_is_not_served_is_absent_until_it_is():
+    async with watching() as (stub, watch, told):
+        stub.on("GET", ALL, *[lambda: refused(404)] * 2, a_list(a_release("a")))
+        stub.watches(ALL, [NEVER])
+        await until(lambda: watch.absent)
+        await until(lambda: told == [("changed", "a", "1")])
+        assert not watch.absent
+
+
 async def test_an_api_server_that_has_not_read_the_definition_yet_deletes_nothing():
     async with watching() as (stub, watch, told):
         again = a_list(a_release("a"))
