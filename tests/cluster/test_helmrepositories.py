@@ -77,11 +77,12 @@ def test_a_new_version_is_rolled_out_within_the_repository_s_interval(repositori
 
 
 def test_a_wrong_login_is_named_and_the_right_one_is_taken_at_the_next_request(
-    repositories, repository
+    repositories, repository, operator
 ):
+    wrong = "canary-wrong-91d"
     repository.authorization = basic("jo", CANARY)
     repository.add(settings_chart("1.0.0"))
-    repositories.secret("login", username="jo", password="wrong")
+    repositories.secret("login", username="jo", password=wrong)
     repositories.create("charts", repository.url, secretRef={"name": "login"})
     repositories.use("blog", "charts", values={"text": "a"})
     ready = repositories.refused("charts", "RepoAuthFailed")
@@ -91,6 +92,11 @@ def test_a_wrong_login_is_named_and_the_right_one_is_taken_at_the_next_request(
     repositories.ask("charts")
     repositories.ready("charts")
     repositories.releases.settled("blog", revision=1)
+    kinds = "helmreleases,helmrepositories,events"
+    told = operator.cluster.kubectl("get", kinds, "-n", repositories.namespace, "-o", "json")
+    shown = told + operator.log.read_text(encoding="utf-8")
+    hidden = [CANARY, wrong, *(basic("jo", word).split()[1] for word in (CANARY, wrong))]
+    assert [word for word in hidden if word in shown] == []
 
 
 def test_a_secret_that_is_not_there_is_named(repositories, repository):
