@@ -336,7 +336,8 @@ def _ref(
 def _pattern(validator: Any, pattern: str, value: object, _: object) -> Iterator[Exception]:  # noqa: ANN401
     if validator.is_type(value, "string") and not compile_pattern(pattern).matches(str(value)):
         yield schema_report.violation(
-            f"value does not match pattern {schema_report.quote(pattern)}"
+            f"{schema_report.named(str(value))} does not match pattern "
+            f"{schema_report.quote(pattern)}"
         )
 
 

@@ -1,6 +1,8 @@
 """Word the errors of a JSON schema as Helm's own validator does, nested as it nests them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
@@ -95,6 +97,24 @@ class _Located:
     error: Any
     schema_path: tuple[object, ...] = field(default=())
     place: tuple[object, ...] = field(default=())
+
+
+_hidden: ContextVar[bool] = ContextVar("_hidden", default=False)
+
+
+@contextmanager
+def values_hidden() -> Iterator[None]:
+    """Repeat no value in reports: Helm does, but what an operator reports is read by others."""
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
+
+
+def named(value: str) -> str:
+    """Return a value as Helm's validator repeats it, or a word for it where values are hidden."""
+    return "value" if _hidden.get() else quote(value)
 
 
 def violation(problem: str, causes: Sequence[object] = ()) -> Exception:

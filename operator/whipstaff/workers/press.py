@@ -17,6 +17,7 @@ from whipstaff.chart.manifests import Document as RenderedDocument
 from whipstaff.chart.manifests import Hook as RenderedHook
 from whipstaff.chart.model import Chart
 from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered
+from whipstaff.chart.schema_report import values_hidden
 from whipstaff.chart.values import copy_table
 from whipstaff.errors import ClusterRefused, RenderLimit
 from whipstaff.golang import yaml
@@ -105,7 +106,8 @@ class Press:
         """Render for one release and print."""
         options = Options(skip_schema_validation=order["skip_schema_validation"])
         question = Question(chart, info, _capabilities(order), options)
-        rendered = self._memory.render(question, _with_floats(order["values"]), scope)
+        with values_hidden():
+            rendered = self._memory.render(question, _with_floats(order["values"]), scope)
         namespace = order["namespace"] if order["namespace_in_manifest"] else ""
         if namespace != self._namespace:
             self._namespace = namespace
