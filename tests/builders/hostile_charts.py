@@ -74,7 +74,7 @@ class Guard:
     async def measure(self, job):
         """Await a job; keep the most memory that children and the process at hand came to."""
         before = _status(os.getpid(), "VmRSS")
-        Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, "ascii")
+        _forget_peak()
         watch = asyncio.create_task(self._watch())
         try:
             return await job
@@ -94,6 +94,10 @@ class Guard:
         """Render a harmless chart."""
         request = a_request(self._folder, echo_archive(), values={"objects": [a_config_map()]})
         return len((await self.pool.render(request, nothing)).objects) == 1
+
+
+def _forget_peak():
+    Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, "ascii")
 
 
 def _status(pid, field):
