@@ -15,6 +15,7 @@ from whipstaff.errors import (
     RenderFailed,
     RenderLimit,
     RenderTimeout,
+    RepoIndexInvalid,
     StorageCorrupt,
     StorageTooLarge,
 )
@@ -247,7 +248,7 @@ async def test_an_index_may_be_hostile_too(guard, refused, tmp_path, text):
     source = tmp_path / "index.yaml"
     source.write_text(text)
     job = guard.measure(guard.pool.compact_index(source, tmp_path / "compact", URL))
-    error = await refused(job, ChartUnavailable, ".")
+    error = await refused(job, RepoIndexInvalid, ".")
     assert error.reference == URL
 
 

@@ -31,7 +31,7 @@ class ChartTemplates:
         try:
             compiled = environment.template(path, self._sources[path])
             return environment.concat(compiled.root_render_func(compiled.new_context()))
-        except MemoryError:
+        except (MemoryError, SystemError):
             raise  # only who set the limit can say how much it was
         except RecursionError as error:
             text = "templates or values are nested too deeply"

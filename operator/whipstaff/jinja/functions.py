@@ -106,7 +106,7 @@ def _called(name: str, call: Callable[..., object], arguments: list[object]) -> 
             said = text.removeprefix(_WARNING[0]).removesuffix(_WARNING[1])
             raise EvalError(said) from error
         raise EvalError(f"error calling {name}: {text}") from error
-    except (EvalError, LimitExceeded, MemoryError, RecursionError):
+    except (EvalError, LimitExceeded, MemoryError, SystemError, RecursionError):
         raise
     except Exception as error:
         # As in a Go template: what no function foresaw is named by its kind.

@@ -110,7 +110,7 @@ class Run:
         self.deepen()
         try:
             (definition.strict_call if self.strict else definition.call)(self, data, out)
-        except (LimitExceeded, MemoryError):
+        except (LimitExceeded, MemoryError, SystemError):
             raise  # only who set the limit of memory can say how much it was
         except RecursionError as error:
             raise LimitExceeded("templates or values are nested too deeply") from error

@@ -78,7 +78,7 @@ class Child:
             failure = self._told(kind, workshop.template, error)
             # Whoever failed for want of time, depth or memory may have left something half done.
             exhausted = RenderLimit | RenderTimeout | MemoryError | RecursionError | _CPUSpent
-            spent = isinstance(error, exhausted)
+            spent = isinstance(error, exhausted | SystemError)
         # The error held the frames of the job and all their data; now there is room for words.
         frame = protocol.pack({FrameKind.ERROR: to_record(failure), "recycle": spent})
         _keep_reserve()
@@ -94,7 +94,8 @@ class Child:
                 seconds = self._limits.cpu_seconds
                 text = f"{job} takes more than {seconds:g} s of CPU time"
                 return RenderTimeout(text, template=template)
-            case MemoryError():
+            # Python says SystemError where its own C code forgets to say that memory is spent.
+            case MemoryError() | SystemError():
                 mib = self._limits.memory_bytes >> 20
                 return _excess(kind, f"{job} needs more than {mib} MiB of memory")
             case RecursionError():
