@@ -169,14 +169,16 @@ class Case:
         ]
 
 
+_SOURCE = Random(7)
+_EFFECTS = SimpleNamespace(
+    now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+    random=SimpleNamespace(randbytes=_SOURCE.randbytes, randbelow=_SOURCE.randrange),
+    lookup=lambda *_: {},
+)
+
+
 def _render(memory: Memory, question: Question, values: dict[str, Any]) -> rendering.Rendered:
-    source = Random(7)
-    effects = SimpleNamespace(
-        now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
-        random=SimpleNamespace(randbytes=source.randbytes, randbelow=source.randrange),
-        lookup=lambda *_: {},
-    )
-    rendered = memory.render(question, values, RenderScope(effects))
+    rendered = memory.render(question, values, RenderScope(_EFFECTS))
     rendered.manifest  # noqa: B018 - Helm's side writes it as well
     return rendered
 
