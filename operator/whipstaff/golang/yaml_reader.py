@@ -66,7 +66,7 @@ _ESCAPED_SLASH: Final = "\\/"  # an escape that Go's library does not know, if i
 _NO_COLON: Final = "could not find expected ':'"
 _QUICK_KEYS: Final = frozenset("\"'&*![{")  # the scanner stops at once behind these
 _NO_TOKEN: Final = frozenset("\t@`%")
-_EMPTY_COLLECTION: Final = re.compile(r"\[\s*\]|\{\s*\}")
+_EMPTY_COLLECTION: Final = re.compile(r"[\[{]\s*[\]}]")  # scanned in pairs, whatever they are
 
 # What libyaml has learnt to refuse since Go's library was derived from it.
 _NEWER_REFUSALS: Final = frozenset(["found unexpected ':'", "found unknown escape character"])
