@@ -1,12 +1,8 @@
 """Rendering on one's own machine: no cluster to ask, a deep stack, this process's own clock."""
 
-import os
-import secrets
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic, NoReturn, TypeVar
 
 from whipstaff.chart.capabilities import (
@@ -17,6 +13,7 @@ from whipstaff.chart.capabilities import (
     KubeVersionInvalid,
 )
 from whipstaff.template.scope import RenderScope
+from whipstaff.template.system import SystemEffects
 from whipstaff.workers import collector
 
 # Helm allows a thousand nested includes, each of which takes a few Python frames of ours.
@@ -27,22 +24,6 @@ Found = TypeVar("Found")
 Lookup = Callable[[str, str, str, str], dict[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Random:
-    def randbytes(self, n: int, /) -> bytes:
-        return os.urandom(n)
-
-    def randbelow(self, n: int, /) -> int:
-        return secrets.randbelow(n)
-
-
-@dataclass(frozen=True, slots=True)
-class _Effects:
-    now: Callable[[], datetime]
-    random: _Random
-    lookup: Lookup
-
-
 def nothing(*_question: str) -> dict[str, object]:
     """Answer `lookup` as where there is no cluster."""
     return {}
@@ -50,7 +31,7 @@ def nothing(*_question: str) -> dict[str, object]:
 
 def scope(*, jinja2_charts: bool = False, lookup: Lookup = nothing) -> RenderScope:
     """Return what a template is given here; `lookup` finds nothing, as with `helm template`."""
-    return RenderScope(_Effects(_now, _Random(), lookup), jinja2_charts=jinja2_charts)
+    return RenderScope(SystemEffects(lookup), jinja2_charts=jinja2_charts)
 
 
 def capabilities(kube_version: str, api_versions: tuple[str, ...] = ()) -> Capabilities:
@@ -105,7 +86,3 @@ def _raising(error: BaseException) -> Callable[[], NoReturn]:
         raise error
 
     return outcome
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - this is the clock that templates are given

@@ -1,12 +1,9 @@
 """The render job: a chart archive and values in, what the loop applies and stores out."""
 
 import hashlib
-import os
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from whipstaff.chart import archive, rendering, unused
@@ -28,6 +25,7 @@ from whipstaff.template.errors import FunctionError, LimitExceeded
 from whipstaff.template.generated import Generated
 from whipstaff.template.scope import Limits as ScopeLimits
 from whipstaff.template.scope import RenderScope
+from whipstaff.template.system import SystemEffects
 from whipstaff.workers import documents
 from whipstaff.workers.compiled import CompiledCharts
 from whipstaff.workers.press import Press
@@ -103,24 +101,6 @@ class Charts:
             raise ChartUnavailable(f"the archive {file.name} left the cache", file.name) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _SystemRandom:
-    """Randomness for passwords and keys that templates make."""
-
-    def randbytes(self, n: int, /) -> bytes:
-        return os.urandom(n)
-
-    def randbelow(self, n: int, /) -> int:
-        return secrets.randbelow(n)
-
-
-@dataclass(frozen=True, slots=True)
-class _Effects:
-    now: Callable[[], datetime]
-    random: _SystemRandom
-    lookup: Callable[[str, str, str, str], dict[str, object]]
-
-
 def inspect(charts: Charts, path: str) -> JsonObject:
     """Return name and version of a chart that loads."""
     chart = charts.load(path)
@@ -130,7 +110,7 @@ def inspect(charts: Charts, path: str) -> JsonObject:
 def scope(limits: Limits, lookup: Lookup, begin: Callable[[str], None]) -> RenderScope:
     """Give templates the time, randomness and the cluster; `begin` hears of each of them."""
     return RenderScope(
-        _Effects(_now, _SystemRandom(), _in_template(lookup)),
+        SystemEffects(_in_template(lookup)),
         jinja2_charts=limits.jinja2_charts,
         limits=ScopeLimits(output_bytes=limits.output_bytes),
         begin=begin,
@@ -221,10 +201,6 @@ def _keeping(order: JsonObject, scope: RenderScope) -> tuple[Generated | None, R
         return None, scope
     keeping = Generated(generated.read(order["generated"]))
     return keeping, replace(scope, generated=keeping)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - this is the clock that templates are given
 
 
 def _in_template(lookup: Lookup) -> Callable[[str, str, str, str], dict[str, object]]:
