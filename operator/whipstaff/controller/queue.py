@@ -302,18 +302,7 @@ def _suspended(entry: Entry) -> bool:
 def _without_spec(head: Head) -> HelmRelease:
     """Return a HelmRelease whose spec says nothing, to report on one that cannot be read."""
     spec = Spec(ChartSpec("", ""), head.name, head.namespace, head.namespace)
-    return HelmRelease(
-        namespace=head.namespace,
-        name=head.name,
-        uid=head.uid,
-        generation=head.generation,
-        created_at=head.created_at,
-        deletion_requested=head.deletion_requested,
-        finalizers=head.finalizers,
-        annotations=head.annotations,
-        status=head.status,
-        spec=spec,
-    )
+    return HelmRelease(**head.facts, spec=spec)
 
 
 def _orphaning(release: HelmRelease) -> HelmRelease:

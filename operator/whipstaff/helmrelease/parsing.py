@@ -81,7 +81,7 @@ def parse(body: JsonObject, *, history_limit: int = DEFAULT_MAX_HISTORY) -> Helm
     """
     head = parse_head(body)
     spec = Fields("", body).table("spec")
-    return _with_spec(head, _spec(head, spec, history_limit))
+    return HelmRelease(**head.facts, spec=_spec(head, spec, history_limit))
 
 
 def parse_for_uninstall(body: JsonObject) -> HelmRelease:
@@ -92,9 +92,9 @@ def parse_for_uninstall(body: JsonObject) -> HelmRelease:
     head = parse_head(body)
     spec = Fields("", body).table("spec")
     placement = _placement(head, spec)
-    return _with_spec(
-        head,
-        Spec(
+    return HelmRelease(
+        **head.facts,
+        spec=Spec(
             chart=ChartSpec(name="", repository=""),
             release_name=placement.release_name,
             target_namespace=placement.target_namespace,
@@ -129,21 +129,6 @@ def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
         return _repository_ref(parse_head(body), chart.table("spec").table("chart"))
     except InvalidSpec:
         return None
-
-
-def _with_spec(head: Head, spec: Spec) -> HelmRelease:
-    return HelmRelease(
-        namespace=head.namespace,
-        name=head.name,
-        uid=head.uid,
-        generation=head.generation,
-        created_at=head.created_at,
-        deletion_requested=head.deletion_requested,
-        finalizers=head.finalizers,
-        annotations=head.annotations,
-        status=head.status,
-        spec=spec,
-    )
 
 
 def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:

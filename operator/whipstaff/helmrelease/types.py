@@ -1,9 +1,9 @@
 """A HelmRelease as the rest of the package sees it: checked, every default resolved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from whipstaff.helmrelease.names import REQUESTED_AT
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
@@ -136,6 +136,11 @@ class Head:
     finalizers: tuple[str, ...]
     annotations: Mapping[str, str]
     status: JsonObject
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The fields by name, of which a kind with a spec is made."""
+        return {each.name: getattr(self, each.name) for each in fields(Head)}
 
     @property
     def requested_at(self) -> str:

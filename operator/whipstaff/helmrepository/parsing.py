@@ -29,18 +29,7 @@ def parse(body: JsonObject) -> HelmRepository:
     """Read a whole HelmRepository; InvalidSpec names the first field that is wrong."""
     head = parse_head(body)
     spec = Fields("", body).table("spec")
-    return HelmRepository(
-        namespace=head.namespace,
-        name=head.name,
-        uid=head.uid,
-        generation=head.generation,
-        created_at=head.created_at,
-        deletion_requested=head.deletion_requested,
-        finalizers=head.finalizers,
-        annotations=head.annotations,
-        status=head.status,
-        spec=_spec(spec),
-    )
+    return HelmRepository(**head.facts, spec=_spec(spec))
 
 
 def _spec(spec: Fields) -> RepositorySpec:
