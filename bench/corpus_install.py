@@ -40,7 +40,7 @@ RELEASES = f"/apis/whipstaff.dev/v1/namespaces/{NAMESPACE}/helmreleases"
 LIMIT_SECONDS = 90.0  # for one change of one HelmRelease
 HELM_SECONDS = 208.0  # what helm needed for all charts of the corpus
 TOLD_LIMIT = 2000  # characters: the operator cuts longer messages
-FRESH, READY, REFUSED = "new", "ready", "refused"
+READY, REFUSED = "ready", "refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from whipstaff.reconcile.ports import Cluster, ObjectReference
 from whipstaff.reconcile.world import Work
 from whipstaff.release.revision import JsonObject
 
-Live = Mapping[ObjectReference, JsonObject | None]
-
 NAMED_LIMIT = 5  # objects that a failure message names
 SERVED_POLL_SECONDS = (0.1, 0.5)  # the first pause and the longest: each asks for all kinds
 _NOT_FOUND = 404

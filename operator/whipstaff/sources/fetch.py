@@ -22,7 +22,6 @@ from whipstaff.errors import (
     ChartInvalid,
     ChartTooLarge,
     ChartUnavailable,
-    InvalidSpec,
     RepoAuthFailed,
     RepoForbiddenTarget,
     RepoTimeout,
@@ -36,17 +35,6 @@ _REDIRECTS_LIMIT = 5
 _CONNECT_SECONDS = 10.0
 _GZIP_WINDOW = 31
 _SPELLED_OUT = re.compile(r"[\w:/?#\[\]@!$&'()*+,;=.~%-]+", re.ASCII)
-
-
-def parse_url(text: str, field: str) -> URL:
-    """Read an http or https URL; InvalidSpec names the field."""
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise InvalidSpec(f"{field} is no URL", field) from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise InvalidSpec(f"{field} must be an http or https URL, not {displayed(url)}", field)
-    return url
 
 
 def as_written(text: str) -> URL:
