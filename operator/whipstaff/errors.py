@@ -22,6 +22,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- SchemaInvalid                    values.schema.json itself is wrong
  |   |- ChartIntegrity                   the digest is not the promised one
  |   |- ChartSignatureInvalid            signed, but by none of the keys
+ |   |- LockOutOfSync                    Chart.lock is of other dependencies than Chart.yaml's
  |   |- EngineNotAllowed                 templates for Jinja2, where no setting allows them
  |   `- KubeVersionIncompatible          the chart does not want this cluster
  |- ValuesInvalid(where)                 values that are no table, or no YAML
@@ -172,6 +173,10 @@ class ChartIntegrity(ChartInvalid):
 
 class ChartSignatureInvalid(ChartInvalid):
     """The chart is signed by none of the keys that are asked for, or the signature is broken."""
+
+
+class LockOutOfSync(ChartInvalid):
+    """The chart's lock was written for other dependencies than the chart declares."""
 
 
 class EngineNotAllowed(ChartInvalid):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from whipstaff.chart.lock import missing
 from whipstaff.chart.model import Chart, Dependency, JsonObject
 from whipstaff.chart.values import (
     Warn,
@@ -17,13 +18,11 @@ from whipstaff.golang.semver import Constraint, SemverError, Version
 
 def check(chart: Chart) -> None:
     """Raise ChartInvalid when a declared dependency is not in charts/."""
-    present = {subchart.name for subchart in chart.subcharts}
-    missing = [one.name for one in chart.metadata.dependencies or () if one.name not in present]
-    if missing:
+    if absent := missing(chart):
         raise ChartInvalid(
             "an error occurred while checking for chart dependencies. You may need to run "
             "'helm dependency build' to fetch missing dependencies: found in Chart.yaml, "
-            f"but missing in charts/ directory: {', '.join(missing)}",
+            f"but missing in charts/ directory: {', '.join(one.name for one in absent)}",
             where="Chart.yaml: dependencies",
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from whipstaff.chart import lock
 from whipstaff.chart import metadata as chartfile
 from whipstaff.chart.model import Chart, File, JsonObject, Lock, Metadata
 from whipstaff.chart.values import merge_documents
@@ -23,7 +24,7 @@ def assemble(files: Sequence[File], load_archive: LoadArchive, depth: int = 0) -
     """Build a chart from its files; `load_archive` reads the .tgz files of its charts/ folder."""
     if depth > MAX_FOLDER_NESTING:
         raise ChartTooDeep(f"charts are nested deeper than {MAX_FOLDER_NESTING} folders")
-    metadata, lock = _read_metadata(files)
+    metadata, held = _read_metadata(files)
     parts = _Parts(metadata.api_version == _V1)
     for file in files:
         parts.take(file)
@@ -32,7 +33,7 @@ def assemble(files: Sequence[File], load_archive: LoadArchive, depth: int = 0) -
     metadata = chartfile.validate(metadata)
     chart = Chart(
         metadata=metadata,
-        lock=lock,
+        lock=held,
         templates=tuple(parts.templates),
         values=parts.values,
         schema=parts.schema.data if parts.schema else None,
@@ -124,7 +125,6 @@ class _Parts:
 
 def _read_metadata(files: Sequence[File]) -> tuple[Metadata, Lock | None]:
     metadata = Metadata()
-    lock = None
     by_name = {file.name: file for file in files}
     if chart_yaml := by_name.get("Chart.yaml"):
         metadata = chartfile.parse(go_text(chart_yaml.data), "Chart.yaml")
@@ -132,10 +132,7 @@ def _read_metadata(files: Sequence[File]) -> tuple[Metadata, Lock | None]:
         metadata = replace(metadata, api_version=metadata.api_version or _V1)
     if requirements := by_name.get("requirements.yaml"):
         metadata = chartfile.parse(go_text(requirements.data), "requirements.yaml", onto=metadata)
-    for name in ("Chart.lock", "requirements.lock"):
-        if found := by_name.get(name):
-            lock = chartfile.parse_lock(go_text(found.data), name)
-    return metadata, lock
+    return metadata, lock.read(files)
 
 
 def _load_subchart(

@@ -13,7 +13,7 @@ def to_record(chart: Chart) -> JsonObject:
     """Return the JSON object; the charts inside are left out, as Helm leaves them out."""
     record: JsonObject = {
         "metadata": _metadata(chart.metadata),
-        "lock": _lock(chart.lock) if chart.lock else None,
+        "lock": lock(chart.lock) if chart.lock else None,
         "templates": _files(chart.templates),
         "values": plain(chart.values),
         "schema": _base64(chart.schema) if chart.schema is not None else None,
@@ -61,13 +61,14 @@ def _metadata(metadata: Metadata) -> JsonObject:
             "deprecated": metadata.deprecated,
             "annotations": dict(metadata.annotations or {}),
             "kubeVersion": metadata.kube_version,
-            "dependencies": [_dependency(one) for one in metadata.dependencies or ()],
+            "dependencies": [dependency(one) for one in metadata.dependencies or ()],
             "type": metadata.type,
         }
     )
 
 
-def _dependency(one: Dependency) -> JsonObject:
+def dependency(one: Dependency) -> JsonObject:
+    """Return a declared or locked chart; its keys are in the order of Helm's struct."""
     optional = _without_empty(
         {
             "condition": one.condition,
@@ -81,12 +82,13 @@ def _dependency(one: Dependency) -> JsonObject:
     return {"name": one.name, **version, "repository": one.repository, **optional}
 
 
-def _lock(lock: Lock) -> JsonObject:
-    locked = lock.dependencies
+def lock(held: Lock) -> JsonObject:
+    """Return a lock, as it is stored and as Chart.lock has it."""
+    locked = held.dependencies
     return {
-        "generated": lock.generated or _NO_TIME,
-        "digest": lock.digest,
-        "dependencies": None if locked is None else [_dependency(one) for one in locked],
+        "generated": held.generated or _NO_TIME,
+        "digest": held.digest,
+        "dependencies": None if locked is None else [dependency(one) for one in locked],
     }
 
 
