@@ -40,6 +40,8 @@ def a_chart_field(**changes: Any) -> JsonObject:
 def with_field(body: JsonObject, path: Sequence[str], value: Any) -> JsonObject:
     """Copy a body with one field set, however deep; nothing else changes."""
     first, *rest = path
+    if first == 0:  # of a list
+        return [with_field({}, rest, value) if rest else value]
     child = with_field(body.get(first) or {}, rest, value) if rest else value
     return body | {first: child}
 

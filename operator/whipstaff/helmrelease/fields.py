@@ -50,6 +50,21 @@ class Fields:
             case _:
                 raise self.refuse(name, "an object")
 
+    def tables(self, name: str, most: int) -> "tuple[Fields, ...]":
+        """Read a list of at most so many objects; one that is left out is empty."""
+        match self.content.get(name):
+            case None:
+                return ()
+            case list() as items if len(items) <= most:
+                return tuple(self._item(f"{name}[{at}]", one) for at, one in enumerate(items))
+            case _:
+                raise self.refuse(name, f"a list of at most {most} objects")
+
+    def _item(self, name: str, content: object) -> "Fields":
+        if not isinstance(content, dict):
+            raise self.refuse(name, "an object")
+        return Fields(self.at(name), content)
+
     def text(self, name: str, default: str, rule: TextRule) -> str:
         match self.content.get(name):
             case None:
@@ -66,9 +81,13 @@ class Fields:
 
     def flag(self, name: str) -> bool:
         """Read a switch, which is off when it is left out."""
+        return self.switch(name, on=False)
+
+    def switch(self, name: str, *, on: bool) -> bool:
+        """Read a switch; `on` says what it is when it is left out."""
         match self.content.get(name):
             case None:
-                return False
+                return on
             case bool() as value:
                 return value
             case _:

@@ -11,5 +11,8 @@ CRD_NAME = f"{PLURAL}.{GROUP}"
 FINALIZER = f"{GROUP}/finalizer"
 
 REQUESTED_AT = f"{GROUP}/requestedAt"  # annotation; a new value asks for a pass now
+# With the same value as REQUESTED_AT, as Flux has it:
+FORCE_AT = f"{GROUP}/forceAt"  # asks for a revision, even if nothing changed or all retries failed
+RESET_AT = f"{GROUP}/resetAt"  # asks to forget how often the inputs failed
 
 FIELD_MANAGER = "whipstaff"  # of our own status, finalizers and Secrets

@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from whipstaff.errors import InvalidSpec
+from whipstaff.helmrelease.actions import (
+    install_options,
+    rollback_options,
+    test_options,
+    timeout_of,
+    uninstall_options,
+    upgrade_options,
+)
 from whipstaff.helmrelease.fields import Fields, TextRule
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
     DEFAULT_SECONDS,
-    ActionOptions,
+    LONGEST_DURATION_SECONDS,
     ChartSpec,
-    CRDPolicy,
-    DeletionPolicy,
     Head,
     HelmRelease,
     Placement,
     RepositoryKey,
     Spec,
-    UninstallOptions,
     Verification,
     VerificationProvider,
 )
@@ -35,7 +40,6 @@ class ValuesTooDeep(InvalidSpec):
 
 
 VALUES_DEPTH_LIMIT = 64  # tables and lists inside each other, the outermost table counted
-LONGEST_DURATION_SECONDS = 24 * 3600.0
 HIGHEST_REVISION = (1 << 31) - 1
 HIGHEST_MAX_HISTORY = 100
 
@@ -100,7 +104,7 @@ def parse_for_uninstall(body: JsonObject) -> HelmRelease:
             target_namespace=placement.target_namespace,
             storage_namespace=placement.storage_namespace,
             service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
-            uninstall=_uninstall(spec.table("uninstall"), _timeout(spec, DEFAULT_SECONDS)),
+            uninstall=uninstall_options(spec.table("uninstall"), timeout_of(spec, DEFAULT_SECONDS)),
         ),
     )
 
@@ -133,7 +137,8 @@ def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
 
 def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
     placement = _placement(head, spec)
-    timeout = _timeout(spec, DEFAULT_SECONDS)
+    timeout = timeout_of(spec, DEFAULT_SECONDS)
+    install, test = spec.table("install"), test_options(spec.table("test"), timeout)
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
     revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
     return Spec(
@@ -143,7 +148,7 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
         release_name=placement.release_name,
         target_namespace=placement.target_namespace,
         storage_namespace=placement.storage_namespace,
-        create_namespace=spec.flag("createNamespace"),
+        create_namespace=spec.switch("createNamespace", on=install.flag("createNamespace")),
         interval_seconds=spec.duration_seconds(
             "interval", DEFAULT_SECONDS, LONGEST_DURATION_SECONDS
         ),
@@ -152,9 +157,11 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
         max_history=history_limit if max_history is None else max_history,
         service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
         stable_generated=spec.table("render").flag("stableGenerated"),
-        install=_action(spec.table("install"), timeout, CRDPolicy.CREATE),
-        upgrade=_action(spec.table("upgrade"), timeout, CRDPolicy.SKIP),
-        uninstall=_uninstall(spec.table("uninstall"), timeout),
+        install=install_options(install, timeout, test),
+        upgrade=upgrade_options(spec.table("upgrade"), timeout, test),
+        rollback=rollback_options(spec.table("rollback"), timeout),
+        test=test,
+        uninstall=uninstall_options(spec.table("uninstall"), timeout),
     )
 
 
@@ -211,30 +218,6 @@ def _default_name(name: str, target_namespace: str) -> str:
     if len(full) <= RELEASE_NAME.longest:
         return full
     return f"{full[:40]}-{hashlib.sha256(full.encode()).hexdigest()[:12]}"
-
-
-def _timeout(fields: Fields, default: float) -> float:
-    return fields.duration_seconds("timeout", default, LONGEST_DURATION_SECONDS)
-
-
-def _action(options: Fields, timeout_seconds: float, crds: CRDPolicy) -> ActionOptions:
-    return ActionOptions(
-        timeout_seconds=_timeout(options, timeout_seconds),
-        disable_hooks=options.flag("disableHooks"),
-        disable_wait=options.flag("disableWait"),
-        disable_schema_validation=options.flag("disableSchemaValidation"),
-        crds=options.choice("crds", crds),
-    )
-
-
-def _uninstall(options: Fields, timeout_seconds: float) -> UninstallOptions:
-    return UninstallOptions(
-        timeout_seconds=_timeout(options, timeout_seconds),
-        disable_hooks=options.flag("disableHooks"),
-        disable_wait=options.flag("disableWait"),
-        keep_history=options.flag("keepHistory"),
-        deletion_policy=options.choice("deletionPolicy", DeletionPolicy.DELETE),
-    )
 
 
 def _values(spec: Fields) -> JsonObject:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
-from whipstaff.helmrelease.names import REQUESTED_AT
+from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
 
 DEFAULT_SECONDS = 300.0  # of interval and timeout, as Helm's --timeout
+LONGEST_DURATION_SECONDS = 24 * 3600.0
+DEFAULT_RETRY_SECONDS = 300.0  # between attempts of RetryOnFailure
 DEFAULT_MAX_HISTORY = 10
 
 
@@ -25,6 +27,28 @@ class DeletionPolicy(StrEnum):
 
     DELETE = "Delete"  # uninstall
     ORPHAN = "Orphan"  # leave objects and stored revisions alone
+
+
+class DeletionPropagation(StrEnum):
+    """What becomes of the dependents of an object that an uninstall deletes."""
+
+    BACKGROUND = "background"  # they follow it
+    FOREGROUND = "foreground"  # they go before it
+    ORPHAN = "orphan"  # they stay
+
+
+class RemediationStrategy(StrEnum):
+    """What is done about a release that failed."""
+
+    ROLLBACK = "rollback"  # to what ran before
+    UNINSTALL = "uninstall"
+
+
+class RetryStrategy(StrEnum):
+    """What follows a failure at all."""
+
+    REMEDIATE_ON_FAILURE = "RemediateOnFailure"
+    RETRY_ON_FAILURE = "RetryOnFailure"  # for ever, never remediated
 
 
 class VerificationProvider(StrEnum):
@@ -62,8 +86,18 @@ class ChartSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Remediation:
+    """What follows when an install, an upgrade or its tests failed, as Flux has it."""
+
+    retries: int = 0  # after the first attempt; negative: without an end
+    strategy: RemediationStrategy = RemediationStrategy.ROLLBACK
+    remediate_last_failure: bool = False  # also when no retry is left
+    ignore_test_failures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ActionOptions:
-    """How an install or an upgrade (a rollback too) is done."""
+    """How an install, an upgrade or a rollback is done."""
 
     timeout_seconds: float = DEFAULT_SECONDS
     disable_hooks: bool = False
@@ -71,6 +105,15 @@ class ActionOptions:
     disable_schema_validation: bool = False
     # Helm's: `install` creates what is missing, `upgrade` does not look at crds/.
     crds: CRDPolicy = CRDPolicy.SKIP
+    disable_wait_for_jobs: bool = False
+    lenient: bool = False  # send objects with fields that the API server does not know
+    take_ownership: bool = False  # of objects that are there and nobody's, or another release's
+    replace: bool = True  # a name whose history was kept
+    preserve_values: bool = False  # of the revision that runs
+    force: bool = False  # put each object in place of the live one
+    cleanup_on_fail: bool = False
+    remediation: Remediation | None = None  # None: tried again, never remediated
+    retry_seconds: float | None = None  # for ever, this far apart, and never remediated
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +125,36 @@ class UninstallOptions:
     disable_wait: bool = False
     keep_history: bool = False
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    propagation: DeletionPropagation = DeletionPropagation.BACKGROUND
+
+
+@dataclass(frozen=True, slots=True)
+class TestFilter:
+    """Which test is run, or is not."""
+
+    __test__ = False  # pytest takes it for tests
+
+    name: str
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestOptions:
+    """Whether and how the chart's tests run after an install or upgrade."""
+
+    __test__ = False  # pytest takes it for tests
+
+    enable: bool = False
+    timeout_seconds: float = DEFAULT_SECONDS
+    ignore_failures: bool = False
+    filters: tuple[TestFilter, ...] = ()
+
+    def chooses(self, name: str) -> bool:
+        """Whether a test of this name runs: what is excluded never, then the included ones."""
+        if any(one.exclude and one.name == name for one in self.filters):
+            return False
+        included = [one.name for one in self.filters if not one.exclude]
+        return not included or name in included
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +189,8 @@ class Spec:
     stable_generated: bool = False  # templates' passwords, keys and times are kept
     install: ActionOptions = field(default_factory=lambda: ActionOptions(crds=CRDPolicy.CREATE))
     upgrade: ActionOptions = field(default_factory=ActionOptions)
+    rollback: ActionOptions = field(default_factory=ActionOptions)
+    test: TestOptions = field(default_factory=TestOptions)
     uninstall: UninstallOptions = field(default_factory=UninstallOptions)
 
     @property
@@ -146,6 +221,20 @@ class Head:
     def requested_at(self) -> str:
         """The token of the last wish for a pass now; empty if there was none."""
         return self.annotations.get(REQUESTED_AT, "")
+
+    @property
+    def force_at(self) -> str:
+        """The token of the last wish for a revision now; as in Flux only beside `requested_at`."""
+        return self._beside_request(FORCE_AT)
+
+    @property
+    def reset_at(self) -> str:
+        """The token of the last wish to forget failures; as in Flux only beside `requested_at`."""
+        return self._beside_request(RESET_AT)
+
+    def _beside_request(self, annotation: str) -> str:
+        token = self.annotations.get(annotation, "")
+        return token if token == self.requested_at else ""
 
     def with_status(self, status: JsonObject) -> Self:
         """Return the same with another status."""

@@ -3,8 +3,8 @@
 import re
 
 from whipstaff.helmrelease.fields import Fields, TextRule
-from whipstaff.helmrelease.parsing import LONGEST_DURATION_SECONDS, NAMESPACE, SUBDOMAIN, parse_head
-from whipstaff.helmrelease.types import DEFAULT_SECONDS
+from whipstaff.helmrelease.parsing import NAMESPACE, SUBDOMAIN, parse_head
+from whipstaff.helmrelease.types import DEFAULT_SECONDS, LONGEST_DURATION_SECONDS
 from whipstaff.helmrepository.types import (
     DEFAULT_TIMEOUT_SECONDS,
     EVERY_NAMESPACE,

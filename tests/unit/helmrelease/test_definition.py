@@ -8,7 +8,14 @@ import yaml
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import names, parsing
-from whipstaff.helmrelease.types import CRDPolicy, DeletionPolicy, VerificationProvider
+from whipstaff.helmrelease.types import (
+    CRDPolicy,
+    DeletionPolicy,
+    DeletionPropagation,
+    RemediationStrategy,
+    RetryStrategy,
+    VerificationProvider,
+)
 
 ROOT = Path(__file__).parents[3]
 DEFINITION = yaml.safe_load((ROOT / "crds" / "helmreleases.yaml").read_text(encoding="utf-8"))
@@ -26,16 +33,17 @@ def fields_of(schema, path=()):
         yield (*path, name), child
         yield from fields_of(child, (*path, name))
     if "items" in schema:
-        yield from fields_of(schema["items"], path)
+        yield from fields_of(schema["items"], (*path, FIRST))
 
 
+FIRST = 0  # in a path: the first item of a list
 SPEC = list(fields_of(SCHEMA["properties"]["spec"], ("spec",)))
 STATUS = list(fields_of(SCHEMA["properties"]["status"], ("status",)))
 ALL = [*SPEC, *STATUS]
 
 
 def dotted(path):
-    return ".".join(path)
+    return ".".join(part for part in path if part is not FIRST)
 
 
 @pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
@@ -46,7 +54,7 @@ def test_every_field_has_a_parser(path, schema):
     with pytest.raises(InvalidSpec) as caught:
         parsing.parse(body)
 
-    assert caught.value.field == dotted(path)
+    assert caught.value.field == ".".join(map(str, path)).replace(".0", "[0]")
 
 
 @pytest.mark.parametrize("path", [path for path, _ in ALL], ids=dotted)
@@ -90,8 +98,12 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
     assert enums == {
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
+        "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
         "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
+        "spec.upgrade.strategy.name": [strategy.value for strategy in RetryStrategy],
+        "spec.upgrade.remediation.strategy": [strategy.value for strategy in RemediationStrategy],
         "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
+        "spec.uninstall.deletionPropagation": [kind.value for kind in DeletionPropagation],
     }
 
 

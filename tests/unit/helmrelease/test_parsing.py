@@ -15,6 +15,7 @@ from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPolicy,
     Spec,
+    TestOptions,
     UninstallOptions,
 )
 from whipstaff.release.revision import ReleaseKey
@@ -107,6 +108,8 @@ def test_every_field_is_read():
         service_account_name="deployer",
         install=ActionOptions(600, True, False, False, CRDPolicy.CREATE_REPLACE),
         upgrade=ActionOptions(90, False, True, True, CRDPolicy.CREATE),
+        rollback=ActionOptions(90),
+        test=TestOptions(timeout_seconds=90),
         uninstall=UninstallOptions(90, True, False, True, DeletionPolicy.ORPHAN),
     )
 
