@@ -50,6 +50,7 @@ class FakeReleaseStore:
         self.writes: list[tuple[str, ReleaseKey, int, str]] = []
         self.identities: set[Identity] = set()
         self.now = 1_700_000_000
+        self.record_bytes = 1_000  # that each takes
         self._refusals: dict[str, deque] = {}
 
     # What tests do to it.
@@ -94,6 +95,10 @@ class FakeReleaseStore:
             raise StorageCorrupt(f"{name} cannot be read", name)
         return stored.revision
 
+    async def measure(self, key, revision):
+        self._enter("measure", None)
+        return self.record_bytes
+
     async def create(self, key, revision, identity):
         self._enter("create", identity)
         kept = _kept(revision)
@@ -130,7 +135,7 @@ class FakeReleaseStore:
         self.writes.append(("mark-failed", key, number, "failed"))
 
     def _enter(self, verb, identity):
-        self.identities.add(identity)
+        self.identities |= {identity} if identity else set()
         refusals = self._refusals.get(verb)
         if refusals:
             raise refusals.popleft()

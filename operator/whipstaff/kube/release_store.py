@@ -46,6 +46,7 @@ _HELMS_LABELS = frozenset({"name", "owner", "status", "version", _CREATED, _MODI
 _NOT_FOUND, _CONFLICT = 404, 409
 _ALREADY_EXISTS = "AlreadyExists"
 _REMEMBERED_LIMIT = 4096
+_READY_LIMIT = 4  # payloads, a MiB each at most
 _WRITER = {"fieldManager": FIELD_MANAGER}
 
 
@@ -68,6 +69,8 @@ class ObjectReleaseStore:
         self._secret = driver == SECRET
         # When revisions were created: an update has to write it again.
         self._created: dict[tuple[ReleaseKey, RevisionNumber], str] = {}
+        # What was measured and is to be created: encoding it again would cost as much.
+        self._ready: dict[tuple[ReleaseKey, RevisionNumber], tuple[Revision, str]] = {}
 
     async def history(self, key: ReleaseKey, identity: Identity) -> tuple[RevisionHeader, ...]:
         page = await self._client.list_all(
@@ -90,6 +93,13 @@ class ObjectReleaseStore:
     async def read(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> Revision:
         stored = await self._read(key, number, identity)
         return await self._decode(key, number, stored)
+
+    async def measure(self, key: ReleaseKey, revision: Revision) -> int:
+        payload = await self._payload(key, revision)
+        self._ready[(key, revision.number)] = (revision, payload)
+        if len(self._ready) > _READY_LIMIT:
+            del self._ready[next(iter(self._ready))]
+        return len(payload)
 
     async def create(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
         created = unix_seconds(self._clock.now())
@@ -265,13 +275,7 @@ class ObjectReleaseStore:
     async def _body(
         self, key: ReleaseKey, revision: Revision, times: Mapping[str, str]
     ) -> JsonObject:
-        payload = await self._codec.encode(revision)
-        if len(payload) > PAYLOAD_BYTES_LIMIT:
-            raise StorageTooLarge(
-                f"revision {revision.number} of {key} takes {len(payload)} bytes, "
-                f"a {self._kind} holds {PAYLOAD_BYTES_LIMIT}",
-                len(payload),
-            )
+        payload = await self._payload(key, revision)
         if revision.status.pending:  # the newest
             self._meter.record(key, len(payload))
         metadata = {
@@ -291,6 +295,19 @@ class ObjectReleaseStore:
             data = base64.b64encode(payload.encode("ascii")).decode("ascii")
             return {**body, "type": "helm.sh/release.v1", "data": {"release": data}}
         return {**body, "data": {"release": payload}}
+
+    async def _payload(self, key: ReleaseKey, revision: Revision) -> str:
+        measured, payload = self._ready.pop((key, revision.number), (None, ""))
+        if measured is revision:
+            return payload
+        payload = await self._codec.encode(revision)
+        if len(payload) > PAYLOAD_BYTES_LIMIT:
+            raise StorageTooLarge(
+                f"revision {revision.number} of {key} takes {len(payload)} bytes, "
+                f"a {self._kind} holds {PAYLOAD_BYTES_LIMIT}",
+                len(payload),
+            )
+        return payload
 
     def _remember(self, key: ReleaseKey, number: RevisionNumber, created: str) -> None:
         self._created[(key, number)] = created

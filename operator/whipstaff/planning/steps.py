@@ -172,6 +172,7 @@ class Change:
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()
+    record_bytes: int = 0  # what the revision takes as it is stored
 
 
 def events_of(kind: str) -> tuple[HookEvent, HookEvent]:

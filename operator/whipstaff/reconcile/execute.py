@@ -40,6 +40,7 @@ from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, Revi
 
 CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
 _NOT_FOUND = 404
+_DESCRIPTION_CHARACTERS_LIMIT = 2048  # of a record, which is nearly full perhaps
 
 
 async def execute(world: World, work: Work, plan: Plan) -> None:
@@ -245,4 +246,7 @@ async def _begin_uninstall(world: World, work: Work) -> None:
 def gave_up(kind: str, name: str, error: OperatorError) -> str:
     """Return what the record says of a failed revision, in Helm's words."""
     what = {"install": "Release", "upgrade": "Upgrade", "rollback": "Rollback"}[kind]
-    return f'{what} "{name}" failed: {error.text}'
+    text = error.text
+    if len(text) > _DESCRIPTION_CHARACTERS_LIMIT:
+        text = text[: _DESCRIPTION_CHARACTERS_LIMIT - 1] + "…"
+    return f'{what} "{name}" failed: {text}'

@@ -37,6 +37,7 @@ from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
 from whipstaff.reconcile.uninstall import Uninstallation
 from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
+from whipstaff.release.codec import PAYLOAD_BYTES_LIMIT
 from whipstaff.release.marks import ATTEMPT, MANIFEST, Marks, is_ours
 from whipstaff.release.revision import (
     JsonObject,
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
 UNUSED_VALUES = "ValuesUnused"  # reason of an event
+RECORD_LARGE = "RecordLarge"  # reason of an event
+RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
 _RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
 
 
@@ -224,6 +227,8 @@ class Pass:
         """Bring a revision into the cluster; return "failed" where that is recorded in it."""
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
         await self._ensure_finalizer()
+        if change.record_bytes > RECORD_BYTES_WARNED_OF:
+            await self._warn_of_size(change)
         self._narrator.begin(self._progress)
         work = self._work(change.revision, change.kind)
         work.stored = change.stored
@@ -244,6 +249,12 @@ class Pass:
         finally:
             self._revisions.update(work.known)
         return "succeeded"
+
+    async def _warn_of_size(self, change: Change) -> None:
+        number, size = change.revision.number, change.record_bytes
+        text = f"revision {number} takes {size} bytes as it is stored; {PAYLOAD_BYTES_LIMIT} fit"
+        facts = (self._release.namespace, self._release.name, self._release.uid)
+        await self._world.reporter.emit(*facts, [Event("Warning", RECORD_LARGE, text)])
 
     async def _ensure_finalizer(self) -> None:
         """Make deletion wait for us before there is anything that it would leave behind."""

@@ -74,11 +74,23 @@ class Cluster(Protocol):
         identity: Identity,
         *,
         dry_run: bool = False,
+        strict: bool = True,
     ) -> JsonObject:
         """Server-side apply as manager `helm`, forced; return the object as the server has it.
 
+        `strict`: refuse fields that the server does not know, which are dropped otherwise.
+
         Objects that the helm CLI made have their other entries of managedFields folded into ours
         first, so that fields which the chart no longer sets go away.
+        """
+        ...
+
+    async def replace(
+        self, reference: ObjectReference, body: JsonObject, identity: Identity
+    ) -> None:
+        """Put the object in place of a live one, with nothing of that left; no live one, no call.
+
+        It is applied afterwards.
         """
         ...
 
@@ -129,6 +141,13 @@ class ReleaseStore(Protocol):
 
     async def read(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> Revision:
         """Decode one; RevisionNotFound if it is not stored, StorageCorrupt if it cannot be read."""
+        ...
+
+    async def measure(self, key: ReleaseKey, revision: Revision) -> int:
+        """Return how many bytes a pending revision will take; StorageTooLarge if too many.
+
+        Room for what is recorded of it later is counted in. Nothing is asked of the cluster.
+        """
         ...
 
     async def create(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:

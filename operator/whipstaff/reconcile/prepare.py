@@ -207,7 +207,8 @@ class Preparation:
         first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
         if first:
             change = replace(change, revision=replace(change.revision, first_deployed=first))
-        return change
+        key = self._release.release_key
+        return replace(change, record_bytes=await self._world.store.measure(key, change.revision))
 
     async def _change(
         self, action: Action, revision: Revision, crds: Sequence[JsonObject], *, stored: bool

@@ -29,6 +29,9 @@ from whipstaff.release.revision import (
 )
 
 PAYLOAD_BYTES_LIMIT = 1 << 20  # of a Secret's data, as the API server counts it
+# What is added to a record after its revision was stored pending: how it ended, when hooks ran.
+_ROOM_BYTES = 8 << 10
+_ROOM_BYTES_OF_A_HOOK = 64
 INFLATED_BYTES_LIMIT = 64 << 20
 DEPTH_LIMIT = 200  # of values; Python's own JSON reader gives up not far above
 
@@ -119,18 +122,30 @@ def encode(record: JsonObject) -> str:
     """Return the value of the key `release` of a Secret.
 
     A release that does not fit is stored without the chart's templates and files, which nothing
-    reads back; StorageTooLarge if it does not fit even so.
+    reads back, then without its schema; StorageTooLarge if it does not fit even so. A pending one
+    leaves room for what is recorded of it later.
     """
-    payload = _pack(record)
-    if len(payload) > PAYLOAD_BYTES_LIMIT:
-        payload = _pack(slimmed(record))
-    if len(payload) > PAYLOAD_BYTES_LIMIT:
-        raise StorageTooLarge(
-            f"the release takes {len(payload)} bytes as it is stored, more than the "
-            f"{PAYLOAD_BYTES_LIMIT} that fit into a Secret, even without the chart's files",
-            len(payload),
-        )
-    return payload.decode("ascii")
+    limit = PAYLOAD_BYTES_LIMIT - _room(record)
+    payload = b""
+    for leaner in (_whole, slimmed, _without_schema):
+        payload = _pack(leaner(record))
+        if len(payload) <= limit:
+            return payload.decode("ascii")
+    raise StorageTooLarge(
+        f"the release takes {len(payload)} bytes as it is stored, more than the {limit} that fit "
+        "into a Secret with what is recorded later, even without the chart's templates and files",
+        len(payload),
+    )
+
+
+def _room(record: JsonObject) -> int:
+    if not ReleaseStatus(record["info"]["status"]).pending:
+        return 0
+    return _ROOM_BYTES + _ROOM_BYTES_OF_A_HOOK * len(record.get("hooks", ()))
+
+
+def _whole(record: JsonObject) -> JsonObject:
+    return record
 
 
 def slimmed(record: JsonObject) -> JsonObject:
@@ -144,6 +159,11 @@ def slimmed(record: JsonObject) -> JsonObject:
     files = chart.get("files")
     kept = [file for file in files if is_generated(file)] if isinstance(files, list) else []
     return {**record, "chart": {**chart, "templates": [], "files": kept}}
+
+
+def _without_schema(record: JsonObject) -> JsonObject:
+    slim = slimmed(record)
+    return {**slim, "chart": {**slim["chart"], "schema": None, "lock": None}}
 
 
 def _pack(record: JsonObject) -> bytes:

@@ -26,9 +26,11 @@ class NotedCodec:
 
     def __init__(self):
         self.payload = "payload"
+        self.encoded = 0
         self.revision = a_revision()
 
     async def encode(self, revision):
+        self.encoded += 1
         return self.payload
 
     async def decode(self, data, name):
@@ -83,6 +85,23 @@ async def test_a_release_that_is_too_large_is_refused_before_any_request():
             await store.create(KEY, a_revision(), TENANT)
         assert ended.value.size_bytes == PAYLOAD_BYTES_LIMIT + 1
         assert stub.requests == []
+
+
+async def test_what_was_measured_is_not_encoded_again():
+    async with a_store() as (stub, codec, store):
+        stub.on("POST", SECRETS, {})
+        revision = a_revision()
+        assert await store.measure(KEY, revision) == len(codec.payload)
+        await store.create(KEY, revision, TENANT)
+        assert codec.encoded == 1
+
+
+async def test_what_became_another_revision_since_it_was_measured_is_encoded():
+    async with a_store() as (stub, codec, store):
+        stub.on("POST", SECRETS, {})
+        await store.measure(KEY, a_revision())
+        await store.create(KEY, a_revision(notes="other"), TENANT)
+        assert codec.encoded == 2
 
 
 async def test_a_creation_whose_reply_was_lost_is_ours():

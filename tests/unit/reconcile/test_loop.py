@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders.observations import a_release
 from tests.builders.worlds import KEY, NAMESPACE, FakeIntent, a_world, an_object
-from whipstaff.errors import ClusterRefused, ReleaseConflict
+from whipstaff.errors import ClusterRefused, ReleaseConflict, StorageTooLarge
 from whipstaff.reconcile.loop import Ending, Pass
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.release.marks import ATTEMPT
@@ -170,3 +170,21 @@ async def test_each_action_is_logged_once_however_it_ends(failed, release, caplo
     going = replace(release, deletion_requested=True)
     await pass_over(failed, going)
     assert actions_logged(caplog) == [("uninstall", "succeeded")]
+
+
+async def test_a_record_that_nears_the_limit_is_told_by_an_event(calm, release):
+    calm.reporter.put(release.namespace, release.name, release.uid)
+    calm.store.record_bytes = 800_000
+    await pass_over(calm, release)
+    (shown,) = calm.reporter.shown.values()
+    (text,) = [event.message for event in shown.events if event.reason == "RecordLarge"]
+    assert text == "revision 1 takes 800000 bytes as it is stored; 1048576 fit"
+
+
+async def test_a_release_too_large_to_be_stored_is_refused_before_anything_is_done(calm, release):
+    calm.reporter.put(release.namespace, release.name, release.uid)
+    calm.store.refuse("measure", StorageTooLarge("too large", 2_000_000))
+    outcome, status = await pass_over(calm, release)
+    assert outcome.ending is Ending.REFUSED
+    assert condition(status, "Ready")["reason"] == "StorageTooLarge"
+    assert (calm.store.writes, calm.cluster.writes) == ([], [])

@@ -2,6 +2,7 @@ import base64
 import gzip
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -99,6 +100,27 @@ def test_a_release_that_does_not_fit_loses_templates_and_files():
     assert len(payload) <= codec.PAYLOAD_BYTES_LIMIT
     slim = codec.decode(payload, SECRET)["chart"]
     assert (slim["templates"], slim["files"], slim["values"]) == ([], [], {"replicas": 1})
+
+
+def test_a_release_that_does_not_fit_even_so_loses_its_schema():
+    schema = incompressible(1 << 20)
+    payload = codec.encode(codec.to_record(a_revision(chart=a_chart(schema=schema))))
+    slim = codec.decode(payload, SECRET)["chart"]
+    assert (slim["schema"], slim["values"]) == (None, {"replicas": 1})
+
+
+def test_a_pending_release_leaves_room_for_what_is_recorded_later():
+    pending = a_revision(status=ReleaseStatus.PENDING_INSTALL, manifest=incompressible(775_000))
+    payload = codec.encode(codec.to_record(pending))
+    ended = replace(
+        pending,
+        status=ReleaseStatus.FAILED,
+        description=incompressible(2500),
+        manifest=incompressible(775_000),
+    )
+    assert len(payload) < len(codec.encode(codec.to_record(ended)))
+    with pytest.raises(StorageTooLarge, match="with what is recorded later"):
+        codec.encode(codec.to_record(replace(pending, manifest=incompressible(783_000))))
 
 
 def test_a_release_that_does_not_fit_at_all_is_refused_with_its_size():
