@@ -187,4 +187,5 @@ async def test_a_release_too_large_to_be_stored_is_refused_before_anything_is_do
     outcome, status = await pass_over(calm, release)
     assert outcome.ending is Ending.REFUSED
     assert condition(status, "Ready")["reason"] == "StorageTooLarge"
-    assert (calm.store.writes, calm.cluster.writes) == ([], [])
+    assert calm.store.writes == []
+    assert SETTINGS not in calm.cluster.objects

@@ -110,17 +110,17 @@ def test_a_release_that_does_not_fit_even_so_loses_its_schema():
 
 
 def test_a_pending_release_leaves_room_for_what_is_recorded_later():
-    pending = a_revision(status=ReleaseStatus.PENDING_INSTALL, manifest=incompressible(775_000))
+    pending = a_revision(status=ReleaseStatus.PENDING_INSTALL, manifest=incompressible(770_000))
     payload = codec.encode(codec.to_record(pending))
     ended = replace(
         pending,
         status=ReleaseStatus.FAILED,
         description=incompressible(2500),
-        manifest=incompressible(775_000),
+        manifest=incompressible(770_000),
     )
     assert len(payload) < len(codec.encode(codec.to_record(ended)))
     with pytest.raises(StorageTooLarge, match="with what is recorded later"):
-        codec.encode(codec.to_record(replace(pending, manifest=incompressible(783_000))))
+        codec.encode(codec.to_record(replace(pending, manifest=incompressible(774_000))))
 
 
 def test_a_release_that_does_not_fit_at_all_is_refused_with_its_size():
