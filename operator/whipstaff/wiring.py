@@ -17,6 +17,7 @@ from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.kube.lease import Lease
+from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.reporter import HELM_RELEASE, HELM_REPOSITORY, ApiServerReporter
 from whipstaff.kube.secrets import ApiServerSecrets
@@ -79,6 +80,7 @@ class Parts:
     workers: WorkerPool
     charts: Charts
     repository_reporter: Reporter
+    references: References
     random: Callable[[], float]
 
     def helmreleases(self, listener: Listener) -> Watching:
@@ -130,6 +132,7 @@ class Parts:
 
     async def close(self) -> None:
         """End workers and connections."""
+        await self.references.close()
         await self.cluster.close()
         await self.charts.close()
         await self.workers.close()
@@ -178,6 +181,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         workers=workers,
         charts=charts,
         repository_reporter=ApiServerReporter(client, clock, HELM_REPOSITORY),
+        references=References(client, everywhere=not settings.watch_namespaces),
         random=random.SystemRandom().random,
     )
 

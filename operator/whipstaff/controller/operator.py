@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NoReturn
 
 # kopf imports the kubernetes package only to recognise its types: 19 MiB that nothing here uses.
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 EXIT_LEASE_LOST = 3
 EXIT_BLIND = 4
 SYNC_POLL_SECONDS = 0.02
+SETTLE_SECONDS = 5.0  # for the watches of what HelmReleases refer to
 
 
 class Operator:
@@ -46,6 +48,7 @@ class Operator:
             parts.settings.concurrency,
             parts.random,
             history_limit=parts.settings.history_limit,
+            references=parts.references,
         )
         self._watch = parts.helmreleases(self._queue)
         self._repositories = Repositories(
@@ -105,6 +108,9 @@ class Operator:
             self._keep(self._repository_watch.run(), "watch of repositories")
             while not self._synced:  # noqa: ASYNC110 - the watch has no event to await
                 await asyncio.sleep(SYNC_POLL_SECONDS)
+            # Else each HelmRelease that refers to something would be looked at twice.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._parts.references.settled(), SETTLE_SECONDS)
             log.info("operator started", extra=await self._parts.facts())
             self._repositories.open()
             self._queue.open()

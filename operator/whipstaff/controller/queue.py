@@ -7,8 +7,9 @@ cluster holds no worker.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 from whipstaff.controller.entry import Entry, Key, Passing, wish_of
 from whipstaff.controller.logs import bound
@@ -21,6 +22,7 @@ from whipstaff.helmrelease.parsing import (
     parse_head,
     repository_ref_of,
 )
+from whipstaff.helmrelease.references import referenced_by
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
     ChartSpec,
@@ -32,6 +34,7 @@ from whipstaff.helmrelease.types import (
 )
 from whipstaff.planning.decision import backoff_seconds
 from whipstaff.reconcile.loop import Ending, Outcome, Pass
+from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.reconcile.world import World
 from whipstaff.release.revision import JsonObject, ReleaseKey
 
@@ -40,6 +43,26 @@ log = logging.getLogger(__name__)
 JITTER = 0.05  # of every pause, so that releases made together do not come back together
 CRASH_SECONDS = 60.0  # after a fault of ours
 STOP_SECONDS = 8.0  # for running steps when the operator ends
+
+
+class References(Protocol):
+    """Who knows when an object changes that a HelmRelease refers to."""
+
+    def tell(self, wake: Callable[[Key], None]) -> None:
+        """Have `wake` called with whoever refers to what changed."""
+        ...
+
+    def refer(self, user: Key, references: Collection[ObjectReference]) -> None:
+        """Take note of all that a HelmRelease refers to now."""
+        ...
+
+
+class NoReferences:
+    """Nothing that is referred to ever changes."""
+
+    def tell(self, wake: Callable[[Key], None]) -> None: ...
+
+    def refer(self, user: Key, references: Collection[ObjectReference]) -> None: ...
 
 
 class Queue:
@@ -52,9 +75,12 @@ class Queue:
         random: Callable[[], float],
         *,
         history_limit: int = DEFAULT_MAX_HISTORY,
+        references: References | None = None,
     ) -> None:
         """`random` returns numbers from 0 to 1; `history_limit` stands in for maxHistory."""
         self._world = world
+        self._references = references or NoReferences()
+        self._references.tell(self._referent_moved)
         self._history_limit = history_limit
         self._room = asyncio.Semaphore(concurrency)
         self._random = random
@@ -110,13 +136,9 @@ class Queue:
         if fresh:
             entry.written = None  # what was written is another object's status
         entry.body, entry.head, entry.present = body, head, True
-        entry.refusals = 0
         self._claim(entry)
-        if entry.passing is not None and not fresh and not _urgent(entry):
-            entry.dirty = True
-            entry.patience.edited(entry.moved.set)
-        else:
-            self._wake(entry)
+        self._references.refer(key, referenced_by(body))
+        self._inputs_moved(entry, at_once=fresh or _urgent(entry))
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
         """Forget a HelmRelease that is no more."""
@@ -127,6 +149,7 @@ class Queue:
             entry.timer.cancel()
         entry.present = False
         entry.moved.set()
+        self._references.refer(entry.key, ())
         self._give_up_claims(entry)
         self._bury(entry)
 
@@ -148,6 +171,21 @@ class Queue:
                 entry.dirty = True
             else:
                 self._wake(entry)
+
+    def _referent_moved(self, user: Key) -> None:
+        """Look again at a HelmRelease that refers to what changed, as if it were edited."""
+        entry = self._entries.get(user)
+        if entry is not None and entry.present:
+            self._inputs_moved(entry, at_once=False)
+
+    def _inputs_moved(self, entry: Entry, *, at_once: bool) -> None:
+        """Have a pass made; one that is under way may first come to the end of a row of edits."""
+        entry.refusals = 0
+        if entry.passing is not None and not at_once:
+            entry.dirty = True
+            entry.patience.edited(entry.moved.set)
+        else:
+            self._wake(entry)
 
     async def close(self) -> None:
         """End every pass at its next step border; cut off what takes too long."""

@@ -347,3 +347,59 @@ async def test_a_release_without_a_limit_of_its_own_keeps_what_the_operator_says
     await until(lambda: len(passes.limits) == 2)
     assert passes.limits == {"silent": 3, "outspoken": 7}
     await made.close()
+
+
+class FakeReferences:
+    """Notes who refers to what."""
+
+    def __init__(self):
+        self.known = {}
+
+    def tell(self, wake):
+        self.wake = wake
+
+    def refer(self, user, references):
+        self.known[user] = {str(reference.name) for reference in references}
+
+
+def a_release_with(secret, **changes):
+    return a_release(valuesFrom=[{"kind": "Secret", "name": secret}], **changes)
+
+
+@asynccontextmanager
+async def a_queue_with_references():
+    references = FakeReferences()
+    made = Queue(None, 2, lambda: 0.5, references=references)
+    yield made, references
+    await made.close()
+
+
+async def test_what_a_release_refers_to_is_known_until_it_is_gone(passes):
+    async with a_queue_with_references() as (made, references):
+        key = ("web", "mine")
+        made.changed(a_release_with("login"))
+        assert references.known[key] == {"login"}
+        made.changed(a_release_with("other", generation=2))
+        assert references.known[key] == {"other"}
+        made.gone("web", "mine", "uid-mine")
+        assert references.known[key] == set()
+
+
+async def test_a_release_is_looked_at_when_what_it_refers_to_changes(passes):
+    async with a_queue_with_references() as (made, references):
+        made.open()
+        made.changed(a_release_with("login"))
+        await until(lambda: len(passes.begun) == 1)
+        references.wake(("web", "mine"))
+        references.wake(("web", "nobody"))
+        await until(lambda: len(passes.begun) == 2)
+
+
+async def test_changed_values_interrupt_an_upgrade_as_an_edit_does(passes):
+    passes.waits.add("mine")
+    async with a_queue_with_references() as (made, references):
+        made.open()
+        made.changed(a_release_with("login"))
+        await until(lambda: made.waiting == 1)
+        references.wake(("web", "mine"))
+        await until(lambda: len(passes.begun) == 2)
