@@ -30,6 +30,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |- RenderFailed(chart, template, line)  a template failed; the text is Helm's
  |   |- RenderLimit                      too much output, too many steps, too deep
  |   `- RenderTimeout                    the worker ran out of time
+ |- PostRenderFailed(where)              a patch or image that cannot be applied
  |- ManifestInvalid(where)               rendered text that is no Kubernetes object
  |- ReleaseConflict(holder)              someone else owns the release or an object of it
  |   `- ReleaseNameTaken                 another HelmRelease has the release
@@ -213,6 +214,13 @@ class RenderLimit(RenderFailed):
 
 class RenderTimeout(RenderFailed):
     """A render took longer than it may."""
+
+
+@dataclass(eq=False)
+class PostRenderFailed(OperatorError):
+    """An instruction of spec.postRenderers that cannot be followed: `where` is its field."""
+
+    where: str = ""
 
 
 @dataclass(eq=False)

@@ -32,6 +32,7 @@ __all__ = [
     "load_strict",
     "load_typed",
     "load_with_numbers",
+    "load_yaml_1_2",
     "string_of",
 ]
 
@@ -52,9 +53,18 @@ def _json_number(number: int | float) -> JSONNumber:
     return JSONNumber(number if isinstance(number, int) else format_json(number))
 
 
+class _Resolver12(Resolver):
+    """Leaves the words alone that YAML 1.2 no longer takes for true and false."""
+
+    def __call__(self, text: str) -> object:
+        return text if text.lower() in _BOOLEANS_OF_1_1 else super().__call__(text)
+
+
+_BOOLEANS_OF_1_1: Final = frozenset({"y", "n", "yes", "no", "on", "off"})
 _FLOATS = Resolver(float)
 _JSON_NUMBERS = Resolver(_json_number)
 _INTEGERS = Resolver(_kubernetes_number)
+_INTEGERS_1_2 = _Resolver12(_kubernetes_number)
 _TYPED = Resolver(lambda number: number)
 
 
@@ -71,6 +81,11 @@ def load_with_numbers(text: str) -> object:
 def load_integers(text: str) -> object:
     """Read the first document; whole numbers are int, as Kubernetes' own decoder makes them."""
     return _first(text, _INTEGERS)
+
+
+def load_yaml_1_2(text: str) -> object:
+    """Read the first document as `load_integers` does, but `yes`, `no`, `on` and such are texts."""
+    return _first(text, _INTEGERS_1_2)
 
 
 def load_typed(text: str) -> object:

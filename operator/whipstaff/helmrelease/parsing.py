@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from whipstaff.helmrelease import post_rendering
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease.actions import (
     install_options,
@@ -130,6 +131,7 @@ def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
     """Return the HelmRepository that a stored HelmRelease names, if it can be read at all."""
     chart = Fields("", body)
     try:
+        post_rendering=post_rendering.read(spec),
         return _repository_ref(parse_head(body), chart.table("spec").table("chart"))
     except InvalidSpec:
         return None

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
+from whipstaff.helmrelease.post_rendering import PostRendering
+from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
 
 DEFAULT_SECONDS = 300.0  # of interval and timeout, as Helm's --timeout
@@ -215,6 +217,7 @@ class Head:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields by name, of which a kind with a spec is made."""
+    post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
         return {each.name: getattr(self, each.name) for each in fields(Head)}
 
     @property

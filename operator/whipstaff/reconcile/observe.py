@@ -79,6 +79,8 @@ def _inputs(release: HelmRelease, chart: ResolvedChart) -> Inputs:
             release_name=spec.release_name,
             namespace=spec.target_namespace,
             namespace_in_manifest=True if split else None,
+            preserve_values=spec.upgrade.preserve_values or None,
+            post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
         ),
     )
 

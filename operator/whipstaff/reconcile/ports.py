@@ -230,6 +230,7 @@ class RenderRequest:
     stable_generated: bool = False
     generated: str = field(default="", repr=False)
     skip_schema_validation: bool = False
+    post_rendering: JsonObject | None = None  # see `helmrelease.types.PostRendering.order`
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ class Preparation:
             return await self._world.renderer.render(request, lookup)
 
     async def _generated(self) -> str:
+            post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
         """Return what the templates of the newest revision generated.
 
         One made outside keeps nothing, unless it is a copy that `helm rollback` made; then ours

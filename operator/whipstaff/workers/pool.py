@@ -206,6 +206,7 @@ def _rendering(found: JsonObject) -> Rendering:
         manifest=found["manifest"],
         objects=_sequence(found["objects"]),
         hooks=tuple(map(_hook, found["hooks"])),
+        "post_rendering": request.post_rendering,
         notes=found["notes"],
         crds=_sequence(found["crds"]),
         chart=found["chart"],

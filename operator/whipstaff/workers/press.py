@@ -21,43 +21,15 @@ from whipstaff.chart.schema_report import values_hidden
 from whipstaff.chart.values import copy_table
 from whipstaff.errors import ClusterRefused, RenderLimit
 from whipstaff.golang import yaml
+from whipstaff.postrender.scopes import CLUSTER_SCOPED
 from whipstaff.release import manifests
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject
 from whipstaff.template.scope import RenderScope
 from whipstaff.workers import documents
 from whipstaff.workers.documents import Document
+from whipstaff.workers.dressing import Dressing
 
 _OBJECTS_LIMIT = 10_000
-# What Kubernetes itself keeps outside of namespaces. Other kinds are taken for namespaced ones;
-# where that is wrong, the API server drops the namespace again.
-_CLUSTER_SCOPED = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "CSINode",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "DeviceClass",
-        "FlowSchema",
-        "IngressClass",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "PriorityLevelConfiguration",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +62,7 @@ class Press:
     _memory: Memory = field(default_factory=Memory)
     _namespace: str = ""
     _sheets: dict[int, _Sheet] = field(default_factory=dict)
+    _dressing: Dressing = field(default_factory=Dressing)
 
     @property
     def bytes_held(self) -> int:
@@ -112,7 +85,8 @@ class Press:
         if namespace != self._namespace:
             self._namespace = namespace
             self._sheets.clear()
-        return self._printed(rendered, scope.limits.output_bytes)
+        dressed = self._dressing.apply(rendered, order["post_rendering"], order["namespace"])
+        return self._printed(dressed, scope.limits.output_bytes)
 
     def _printed(self, rendered: Rendered, limit: int) -> Printed:
         sheets: dict[int, _Sheet] = {}
@@ -153,7 +127,7 @@ class Press:
 
     def _is_placeless(self, one: JsonObject) -> bool:
         """Whether an object has to be given its namespace."""
-        if not self._namespace or one["kind"] in _CLUSTER_SCOPED:
+        if not self._namespace or one["kind"] in CLUSTER_SCOPED:
             return False
         return not one["metadata"].get("namespace")
 

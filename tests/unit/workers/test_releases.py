@@ -33,6 +33,7 @@ def an_order(folder, name="web", **changes):
         "namespace_in_manifest": False,
         "kube_version": "v1.36.0",
         "api_versions": ["v1"],
+        "post_rendering": None,
         "skip_schema_validation": False,
         "generated": None,
         "charts_with_values": [],
