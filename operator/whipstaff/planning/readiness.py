@@ -4,13 +4,22 @@ Where an answer differs from kstatus, a comment says so. Live objects of custom 
 shape: what is not where it should be counts as absent.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from whipstaff.planning.containers import containers
+from whipstaff.planning.live import (
+    condition,
+    conditions,
+    cut,
+    group_and_kind,
+    items,
+    number,
+    said,
+    table,
+)
 from whipstaff.release.revision import JsonObject
-
-CAUSE_LIMIT = 300  # characters of someone else's message that a cause repeats
 
 
 class Verdict(StrEnum):
@@ -56,7 +65,7 @@ def readiness(live: JsonObject | None, *, complete_jobs: bool = False) -> Readin
     """
     if live is None:
         return _progressing("it is not there yet")
-    metadata = _table(live, "metadata")
+    metadata = table(live, "metadata")
     if metadata.get("deletionTimestamp"):
         return _progressing(_terminating(metadata))
     return (
@@ -73,7 +82,7 @@ def hook_outcome(live: JsonObject | None) -> HookEnding:
     """
     if live is None:
         return HookEnding(HookOutcome.RUNNING, "it is not there")
-    match _group_and_kind(live):
+    match group_and_kind(live):
         case "batch", "Job":
             return _as_ending(_job_to_its_end(live))
         case "", "Pod":
@@ -94,7 +103,7 @@ def _as_ending(found: Readiness) -> HookEnding:
 def _pod_ending(pod: JsonObject) -> HookEnding:
     # A Pod that runs and is ready has not finished; one in a crash loop may still succeed.
     found = _pod(pod)
-    match _table(pod, "status").get("phase"):
+    match table(pod, "status").get("phase"):
         case "Succeeded":
             return HookEnding(HookOutcome.SUCCEEDED, found.cause)
         case "Failed":
@@ -106,7 +115,7 @@ def _pod_ending(pod: JsonObject) -> HookEnding:
 
 
 def _rule_for(live: JsonObject, *, complete_jobs: bool) -> Rule:
-    key = _group_and_kind(live)
+    key = group_and_kind(live)
     if complete_jobs and key == ("batch", "Job"):
         return _job_to_its_end
     return _RULES.get(key, _custom)
@@ -116,20 +125,20 @@ def _rule_for(live: JsonObject, *, complete_jobs: bool) -> Rule:
 
 
 def _terminating(metadata: JsonObject) -> str:
-    finalizers = [str(name) for name in _items(metadata, "finalizers")]
+    finalizers = [str(name) for name in items(metadata, "finalizers")]
     if not finalizers:
         return "it is being deleted"
-    return _cut(f"it is being deleted, which waits for {', '.join(finalizers)}")
+    return cut(f"it is being deleted, which waits for {', '.join(finalizers)}")
 
 
 def _unobserved(live: JsonObject) -> Readiness | None:
     """Say so if the object's controller has not seen its newest generation."""
-    generation = _table(live, "metadata").get("generation")
-    observed = _table(live, "status").get("observedGeneration")
+    generation = table(live, "metadata").get("generation")
+    observed = table(live, "status").get("observedGeneration")
     if observed is None:
         # kstatus asks this of DaemonSets only. Without it a StatefulSet without replicas, or any
         # that the controller has not met, would pass for ready.
-        if _group_and_kind(live) in _ALWAYS_OBSERVED:
+        if group_and_kind(live) in _ALWAYS_OBSERVED:
             return _progressing("its controller has not seen it yet")
         return None
     if generation is not None and observed != generation:
@@ -144,14 +153,14 @@ _ALWAYS_OBSERVED = frozenset(
 
 def _by_standard_conditions(live: JsonObject) -> Readiness | None:
     """Follow Reconciling and Stalled, whose meaning is the same for every kind."""
-    for condition in _conditions(live):
-        if condition.get("status") != "True":
+    for each in conditions(live):
+        if each.get("status") != "True":
             continue
-        match condition.get("type"):
+        match each.get("type"):
             case "Reconciling":
-                return _progressing(_said(condition, "it is being reconciled"))
+                return _progressing(said(each, "it is being reconciled"))
             case "Stalled":
-                return _failed(_said(condition, "its controller has given up"))
+                return _failed(said(each, "its controller has given up"))
             case _:
                 pass
     return None
@@ -162,12 +171,12 @@ def _always(live: JsonObject) -> Readiness:
 
 
 def _custom(live: JsonObject) -> Readiness:
-    condition = _condition(live, "Ready")
-    match condition.get("status"):
+    found = condition(live, "Ready")
+    match found.get("status"):
         case "True" | None:
-            return _ready("it is ready" if condition else "it exists")
+            return _ready("it is ready" if found else "it exists")
         case "False" | "Unknown":
-            return _progressing(_said(condition, "its condition Ready is not True"))
+            return _progressing(said(found, "its condition Ready is not True"))
         case _:
             return _ready("it exists")
 
@@ -187,7 +196,7 @@ def _first_shortfall(
     live: JsonObject, wanted: int, noun: str, counts: tuple[_Count, ...]
 ) -> Readiness | None:
     for count in counts:
-        have = _number(live, "status", count.field)
+        have = number(live, "status", count.field)
         if have < wanted:
             verb = "is" if wanted == 1 else "are"
             things = noun.removesuffix("s") if wanted == 1 else noun
@@ -196,7 +205,7 @@ def _first_shortfall(
 
 
 def _surplus(live: JsonObject, wanted: int) -> Readiness | None:
-    extra = _number(live, "status", "replicas") - wanted
+    extra = number(live, "status", "replicas") - wanted
     if extra <= 0:
         return None
     things, verb = ("replica", "is") if extra == 1 else ("replicas", "are")
@@ -205,19 +214,19 @@ def _surplus(live: JsonObject, wanted: int) -> Readiness | None:
 
 def _held_up(live: JsonObject) -> Readiness | None:
     """Say why Pods cannot be created: a quota, a missing ServiceAccount, a webhook."""
-    condition = _condition(live, "ReplicaFailure")
-    if condition.get("status") != "True":
+    found = condition(live, "ReplicaFailure")
+    if found.get("status") != "True":
         return None
-    return _progressing(_said(condition, "Pods cannot be created"))
+    return _progressing(said(found, "Pods cannot be created"))
 
 
 def _deployment(live: JsonObject) -> Readiness:
-    if _table(live, "spec").get("paused") is True:
+    if table(live, "spec").get("paused") is True:
         return _ready("its rollout is paused")  # Helm's: nobody knows for how long
-    progress = _condition(live, "Progressing")
+    progress = condition(live, "Progressing")
     if progress.get("reason") == "ProgressDeadlineExceeded":
         return _failed(_deadline_passed(live))
-    wanted = _number(live, "spec", "replicas", default=1)
+    wanted = number(live, "spec", "replicas", default=1)
     counts = (_Count("replicas", "created"), _Count("updatedReplicas", "updated"))
     shortfall = _first_shortfall(live, wanted, "replicas", counts)
     if shortfall is not None:
@@ -232,9 +241,9 @@ def _deployment(live: JsonObject) -> Readiness:
 
 
 def _deadline_passed(live: JsonObject) -> str:
-    seconds = _number(live, "spec", "progressDeadlineSeconds", default=600)
-    wanted = _number(live, "spec", "replicas", default=1)
-    have = _number(live, "status", "availableReplicas")
+    seconds = number(live, "spec", "progressDeadlineSeconds", default=600)
+    wanted = number(live, "spec", "replicas", default=1)
+    have = number(live, "status", "availableReplicas")
     text = f"no progress in {seconds}s: {have} of {wanted} replicas are available"
     held_up = _held_up(live)
     return f"{text}; {held_up.cause}" if held_up else text
@@ -244,26 +253,26 @@ _NO_DEADLINE = (1 << 31) - 1  # what the controller takes for "no deadline"
 
 
 def _rollout_not_over(live: JsonObject, progress: JsonObject) -> Readiness | None:
-    deadline = _number(live, "spec", "progressDeadlineSeconds", default=_NO_DEADLINE)
+    deadline = number(live, "spec", "progressDeadlineSeconds", default=_NO_DEADLINE)
     over = progress.get("status") == "True" and progress.get("reason") == "NewReplicaSetAvailable"
     # Without a deadline the controller does not maintain the condition.
     if not over and deadline != _NO_DEADLINE:
         return _progressing("its rollout is not over")
-    if _condition(live, "Available").get("status") != "True":
+    if condition(live, "Available").get("status") != "True":
         return _progressing("it has not been available for long enough")
     return None
 
 
 def _stateful_set(live: JsonObject) -> Readiness:
-    strategy = _table(_table(live, "spec"), "updateStrategy")
+    strategy = table(table(live, "spec"), "updateStrategy")
     if strategy.get("type") == "OnDelete":
         return _ready("its Pods are updated when someone deletes them")
-    wanted = _number(live, "spec", "replicas", default=1)
+    wanted = number(live, "spec", "replicas", default=1)
     counts = (_Count("replicas", "created"), _Count("readyReplicas", "ready"))
     return (
         _first_shortfall(live, wanted, "replicas", counts)
         or _surplus(live, wanted)
-        or _not_rolled_out(live, wanted, _table(strategy, "rollingUpdate").get("partition"))
+        or _not_rolled_out(live, wanted, table(strategy, "rollingUpdate").get("partition"))
         or _ready(_all_of(wanted, "replicas", "ready"))
     )
 
@@ -272,17 +281,17 @@ def _not_rolled_out(live: JsonObject, wanted: int, partition: object) -> Readine
     if isinstance(partition, int):  # replicas numbered below it keep their old revision
         updated = (_Count("updatedReplicas", "updated"),)
         return _first_shortfall(live, max(wanted - partition, 0), "replicas", updated)
-    status = _table(live, "status")
+    status = table(live, "status")
     if status.get("currentRevision", "") != status.get("updateRevision", ""):
         return _progressing("its replicas are being updated")
     return _first_shortfall(live, wanted, "replicas", (_Count("currentReplicas", "current"),))
 
 
 def _daemon_set(live: JsonObject) -> Readiness:
-    status = _table(live, "status")
+    status = table(live, "status")
     if not isinstance(status.get("desiredNumberScheduled"), int):
         return _progressing("its controller has not counted its nodes yet")
-    wanted = _number(live, "status", "desiredNumberScheduled")
+    wanted = number(live, "status", "desiredNumberScheduled")
     counts = [
         _Count("currentNumberScheduled", "scheduled"),
         _Count("updatedNumberScheduled", "updated"),
@@ -290,14 +299,14 @@ def _daemon_set(live: JsonObject) -> Readiness:
         _Count("numberReady", "ready"),
     ]
     # kstatus waits here for ever for Pods that are updated only when someone deletes them.
-    if _table(_table(live, "spec"), "updateStrategy").get("type") == "OnDelete":
+    if table(table(live, "spec"), "updateStrategy").get("type") == "OnDelete":
         del counts[1]
     shortfall = _first_shortfall(live, wanted, "Pods", tuple(counts))
     return shortfall or _ready(_all_of(wanted, "Pods", "ready"))
 
 
 def _replica_set(live: JsonObject) -> Readiness:
-    wanted = _number(live, "spec", "replicas", default=1)
+    wanted = number(live, "spec", "replicas", default=1)
     counts = (
         _Count("fullyLabeledReplicas", "created"),
         _Count("availableReplicas", "available"),
@@ -322,31 +331,31 @@ def _all_of(wanted: int, noun: str, word: str) -> str:
 
 def _job(live: JsonObject) -> Readiness:
     found = _job_to_its_end(live)
-    if found.verdict is Verdict.PROGRESSING and _table(live, "status").get("startTime"):
+    if found.verdict is Verdict.PROGRESSING and table(live, "status").get("startTime"):
         return _ready("the Job has started")
     return found
 
 
 def _job_to_its_end(live: JsonObject) -> Readiness:
-    if _condition(live, "Complete").get("status") == "True":
+    if condition(live, "Complete").get("status") == "True":
         return _ready("the Job is complete")
-    failure = _condition(live, "Failed")
+    failure = condition(live, "Failed")
     if failure.get("status") == "True":
-        return _failed(_said(failure, "the Job failed"))
-    if _table(live, "spec").get("suspend") is True:
+        return _failed(said(failure, "the Job failed"))
+    if table(live, "spec").get("suspend") is True:
         return _progressing("the Job is suspended")
-    if not _table(live, "status").get("startTime"):
+    if not table(live, "status").get("startTime"):
         return _progressing("the Job has not started")
-    completions = _number(
-        live, "spec", "completions", default=_number(live, "spec", "parallelism", default=1)
+    completions = number(
+        live, "spec", "completions", default=number(live, "spec", "parallelism", default=1)
     )
-    succeeded, failed = _number(live, "status", "succeeded"), _number(live, "status", "failed")
+    succeeded, failed = number(live, "status", "succeeded"), number(live, "status", "failed")
     text = f"the Job is running: {succeeded} of {completions} Pods succeeded"
     return _progressing(f"{text}, {failed} failed" if failed else text)
 
 
 def _pod(live: JsonObject) -> Readiness:
-    match _table(live, "status").get("phase"):
+    match table(live, "status").get("phase"):
         case "Succeeded":
             return _ready("the Pod has succeeded")
         case "Failed":
@@ -363,89 +372,44 @@ def _pod(live: JsonObject) -> Readiness:
 
 
 def _running_pod(pod: JsonObject) -> Readiness:
-    if _condition(pod, "Ready").get("status") == "True":
+    if condition(pod, "Ready").get("status") == "True":
         return _ready("the Pod is ready")
-    waiting = [container for container in _containers(pod) if container.waiting]
+    waiting = [container for container in containers(pod) if container.waiting]
     looping = [container for container in waiting if container.waiting == "CrashLoopBackOff"]
     if looping:
         return _failed(looping[0].sentence)
     if waiting:
         return _progressing(waiting[0].sentence)
-    return _progressing(_said(_condition(pod, "Ready"), "the Pod is running, but not ready"))
+    return _progressing(said(condition(pod, "Ready"), "the Pod is running, but not ready"))
 
 
 def _why_it_is_pending(pod: JsonObject) -> str:
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         # kstatus calls it failed after 15 seconds; a new node or a bound claim helps, though.
-        return _said(scheduled, "no node has been found for the Pod")
-    for container in _containers(pod):
+        return said(scheduled, "no node has been found for the Pod")
+    for container in containers(pod):
         if container.waiting and container.waiting not in _ON_ITS_WAY:
             return container.sentence
     return "the Pod is being started"
 
 
 def _why_it_failed(pod: JsonObject) -> str:
-    status = _table(pod, "status")
-    for container in _containers(pod):
+    status = table(pod, "status")
+    for container in containers(pod):
         if container.exit_code:
             return container.sentence
-    return _said(status, "the Pod failed")
+    return said(status, "the Pod failed")
 
 
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Container:
-    """What the status of one container tells."""
-
-    name: str
-    waiting: str  # the reason; empty unless it waits
-    message: str
-    exit_code: int  # of the run that ended last; 0 if there was none
-    end: str  # the reason of that end, such as Error or OOMKilled
-
-    @property
-    def sentence(self) -> str:
-        if not self.waiting:
-            return f"container {self.name} exited with code {self.exit_code}{self._reason_of_end}"
-        text = f"container {self.name}: {self.waiting}"
-        if self.exit_code:
-            return f"{text}, last exit code {self.exit_code}{self._reason_of_end}"
-        return _cut(f"{text}: {self.message}") if self.message else text
-
-    @property
-    def _reason_of_end(self) -> str:
-        return f" ({self.end})" if self.end not in ("", "Error") else ""
-
-
-def _containers(pod: JsonObject) -> Iterator[_Container]:
-    status = _table(pod, "status")
-    for field in ("initContainerStatuses", "containerStatuses"):
-        for item in _items(status, field):
-            if isinstance(item, dict):
-                yield _container(item)
-
-
-def _container(item: JsonObject) -> _Container:
-    state, last = _table(item, "state"), _table(item, "lastState")
-    waiting = _table(state, "waiting")
-    ended = _table(state, "terminated") or _table(last, "terminated")
-    return _Container(
-        name=str(item.get("name", "")),
-        waiting=str(waiting.get("reason", "")),
-        message=str(waiting.get("message", "")),
-        exit_code=_number(ended, "exitCode"),
-        end=str(ended.get("reason", "")),
-    )
 
 
 # Other kinds with rules of their own.
 
 
 def _claim(live: JsonObject) -> Readiness:
-    match _table(live, "status").get("phase"):
+    match table(live, "status").get("phase"):
         case "Bound":
             return _ready("the claim is bound")
         case "Lost":
@@ -459,28 +423,28 @@ def _claim(live: JsonObject) -> Readiness:
 
 def _service(live: JsonObject) -> Readiness:
     # As kstatus: an address from the load balancer is not waited for.
-    spec = _table(live, "spec")
+    spec = table(live, "spec")
     if spec.get("type") == "LoadBalancer" and not spec.get("clusterIP"):
         return _progressing("the Service has no cluster IP yet")
     return _ready("the Service has its addresses")
 
 
 def _definition(live: JsonObject) -> Readiness:
-    names = _condition(live, "NamesAccepted")
+    names = condition(live, "NamesAccepted")
     if names.get("status") == "False":
-        return _failed(_said(names, "its names are taken"))
-    established = _condition(live, "Established")
+        return _failed(said(names, "its names are taken"))
+    established = condition(live, "Established")
     match established.get("status"):
         case "True":
             return _ready("the kind is served")
         case "False" if established.get("reason") != "Installing":
-            return _failed(_said(established, "the kind cannot be served"))
+            return _failed(said(established, "the kind cannot be served"))
         case _:
             return _progressing("the kind is not served yet")
 
 
 def _namespace(live: JsonObject) -> Readiness:
-    if _table(live, "status").get("phase") == "Terminating":
+    if table(live, "status").get("phase") == "Terminating":
         return _progressing("the namespace is being deleted")
     return _ready("the namespace is active")
 
@@ -517,48 +481,3 @@ def _progressing(cause: str) -> Readiness:
 
 def _failed(cause: str) -> Readiness:
     return Readiness(Verdict.FAILED, cause)
-
-
-def _group_and_kind(live: JsonObject) -> tuple[str, str]:
-    group, slash, _ = str(live.get("apiVersion", "")).rpartition("/")
-    return group if slash else "", str(live.get("kind", ""))
-
-
-def _table(content: JsonObject, name: str) -> JsonObject:
-    value = content.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _items(content: JsonObject, name: str) -> list[object]:
-    value = content.get(name)
-    return value if isinstance(value, list) else []
-
-
-def _number(content: JsonObject, *path: str, default: int = 0) -> int:
-    *tables, name = path
-    for table in tables:
-        content = _table(content, table)
-    value = content.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
-
-
-def _conditions(live: JsonObject) -> list[JsonObject]:
-    return [item for item in _items(_table(live, "status"), "conditions") if isinstance(item, dict)]
-
-
-def _condition(live: JsonObject, kind: str) -> JsonObject:
-    """Return the condition of that type, empty if there is none."""
-    return next((item for item in _conditions(live) if item.get("type") == kind), {})
-
-
-def _said(source: JsonObject, otherwise: str) -> str:
-    """Repeat what a controller says, on one line."""
-    for field in ("message", "reason"):
-        text = source.get(field)
-        if isinstance(text, str) and text.strip():
-            return _cut(" ".join(text.split()))
-    return otherwise
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= CAUSE_LIMIT else text[: CAUSE_LIMIT - 1] + "…"
