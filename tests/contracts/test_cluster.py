@@ -346,3 +346,21 @@ async def test_a_service_account_without_rights_is_refused(world):
 
 def _a_widget():
     return {"apiVersion": "example.dev/v1", "kind": "Widget", "metadata": {"name": "w"}}
+
+
+async def test_an_object_that_is_put_in_place_of_another_leaves_nothing_of_it(world):
+    reference = world.reference()
+    await world.apply(a_config_map(a="1"))
+    world.patch(reference, {"data": {"b": "theirs"}})
+    await world.cluster.replace(reference, a_config_map(a="2"), OPERATOR)
+    await world.apply(a_config_map(a="2"))
+    live = await world.cluster.read(reference, OPERATOR)
+    assert live["data"] == {"a": "2"}
+    await world.apply(a_config_map(c="3"))
+    assert (await world.cluster.read(reference, OPERATOR))["data"] == {"c": "3"}
+
+
+async def test_nothing_is_put_where_nothing_is(world):
+    reference = world.reference()
+    await world.cluster.replace(reference, a_config_map(a="1"), OPERATOR)
+    assert await world.cluster.read(reference, OPERATOR) is None

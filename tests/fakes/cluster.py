@@ -109,7 +109,7 @@ class FakeCluster:
         await self._enter("read", reference, identity)
         return copy.deepcopy(self.objects.get(reference))
 
-    async def apply(self, reference, body, identity, *, dry_run=False):
+    async def apply(self, reference, body, identity, *, dry_run=False, strict=True):
         await self._enter("dry-run" if dry_run else "apply", reference, identity)
         self._name(body, reference.namespace)
         place = ObjectReference("v1", "Namespace", "", reference.namespace)
@@ -132,6 +132,14 @@ class FakeCluster:
         self._store(reference, merged)
         self._learn_kind(merged)
         return copy.deepcopy(self.objects[reference])
+
+    async def replace(self, reference, body, identity):
+        await self._enter("replace", reference, identity)
+        live = self.objects.get(reference)
+        if live is None:
+            return
+        server = {key: live["metadata"][key] for key in SET_BY_SERVER if key in live["metadata"]}
+        self._store(reference, {**copy.deepcopy(body), "metadata": {**body["metadata"], **server}})
 
     async def delete(self, reference, identity, *, propagation="Background"):
         await self._enter("delete", reference, identity)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from whipstaff.errors import ClusterRefused
@@ -9,6 +10,7 @@ from whipstaff.kube import ownership
 from whipstaff.kube.client import APPLY_PATCH, JSON_PATCH, METADATA_ONLY, Client, Request
 from whipstaff.kube.discovery import Discovery, Resource
 from whipstaff.kube.follow import Followers
+from whipstaff.kube.undeclared import without_undeclared
 from whipstaff.reconcile.ports import (
     OPERATOR,
     ClusterCapabilities,
@@ -70,20 +72,62 @@ class ApiServerCluster:
         identity: Identity,
         *,
         dry_run: bool = False,
+        strict: bool = True,
     ) -> JsonObject:
         resource = await self._resource(reference)
         noted = (reference, identity)
         if not dry_run and noted in self._to_be_folded:
             del self._to_be_folded[noted]
             await self._fold(reference, resource, identity)
-        applied = await self._apply(reference, resource, body, identity, dry_run=dry_run)
+        query = {
+            "fieldManager": ownership.MANAGER,
+            "force": "true",
+            "fieldValidation": "Strict" if strict else "Ignore",
+        }
+        if dry_run:
+            query["dryRun"] = "All"
+        request = Request(
+            "PATCH",
+            resource.path(reference.namespace, reference.name),
+            identity,
+            query=query,
+            content_type=APPLY_PATCH,
+            subject=str(reference),
+        )
+        applied = await self._send_apply(request, body, strict=strict)
         if ownership.needs_folding(applied):
             if dry_run:
                 self._note(noted)
             else:
                 await self._fold(reference, resource, identity)
-                applied = await self._apply(reference, resource, body, identity, dry_run=False)
+                applied = await self._send_apply(request, body, strict=strict)
         return without_managed_fields(applied)
+
+    async def replace(
+        self, reference: ObjectReference, body: JsonObject, identity: Identity
+    ) -> None:
+        resource = await self._resource(reference)
+        for attempt in range(_RACE_ATTEMPTS):
+            live = await self._read_whole(reference, identity)
+            if live is None:
+                return
+            version = live["metadata"]["resourceVersion"]
+            request = Request(
+                "PUT",
+                resource.path(reference.namespace, reference.name),
+                identity,
+                query={"fieldManager": ownership.MANAGER, "fieldValidation": "Ignore"},
+                body={**body, "metadata": {**body["metadata"], "resourceVersion": version}},
+                accept=METADATA_ONLY,
+                subject=str(reference),
+            )
+            try:
+                await self._client.send(request)
+            except ClusterRefused as error:
+                if error.code != _CONFLICT or attempt == _RACE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     async def delete(
         self,
@@ -215,25 +259,20 @@ class ApiServerCluster:
                 return None
             raise
 
-    async def _apply(
-        self,
-        reference: ObjectReference,
-        resource: Resource,
-        body: JsonObject,
-        identity: Identity,
-        *,
-        dry_run: bool,
-    ) -> JsonObject:
-        query = {"fieldManager": ownership.MANAGER, "force": "true", "fieldValidation": "Strict"}
-        request = Request(
-            "PATCH",
-            resource.path(reference.namespace, reference.name),
-            identity,
-            query={**query, "dryRun": "All"} if dry_run else query,
-            body=body,
-            content_type=APPLY_PATCH,
-            subject=str(reference),
-        )
+    async def _send_apply(self, request: Request, body: JsonObject, *, strict: bool) -> JsonObject:
+        """Send an apply; not `strict`, again without the fields that are not known."""
+        for _ in range(_RACE_ATTEMPTS):  # a refusal names what it met first
+            try:
+                return await self._send_in_the_end(replace(request, body=body))
+            except ClusterRefused as error:
+                less = None if strict else without_undeclared(body, error.text)
+                if less is None:
+                    raise
+                body = less
+        return await self._send_in_the_end(replace(request, body=body))
+
+    async def _send_in_the_end(self, request: Request) -> JsonObject:
+        """Send an apply, again where it raced with another object of the release."""
         for attempt in range(_RACE_ATTEMPTS):
             try:
                 return await self._client.send(request)

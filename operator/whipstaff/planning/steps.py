@@ -7,8 +7,14 @@ Pruning comes before "deployed", or a kill in between would lose what was to be 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from whipstaff.helmrelease.types import ActionOptions, CRDPolicy, UninstallOptions
+from whipstaff.helmrelease.types import (
+    ActionOptions,
+    CRDPolicy,
+    DeletionPropagation,
+    UninstallOptions,
+)
 from whipstaff.release.manifests import in_uninstall_order, keeps
+from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import (
     HookEvent,
     JsonObject,
@@ -46,6 +52,7 @@ class AskAgain:
     """Dry-run what had to wait for its namespace or its kind: a refusal still makes no revision."""
 
     bodies: tuple[JsonObject, ...]
+    strict: bool = True  # fields that the server does not know are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,16 @@ class RunHooks:
 class Apply:
     """Apply the revision's manifest, kind by kind in install order."""
 
+    strict: bool = True  # fields that the server does not know are refused
+    force: bool = False  # each object is put in place of the live one first
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitReady:
     """Wait until all objects of the manifest are ready."""
 
     timeout_seconds: float
+    complete_jobs: bool = True  # wait for their end, not only for their start
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,14 @@ class MarkFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CleanUp:
+    """Delete what the failed revision brought, in reverse order, as far as the release owns it."""
+
+    before: tuple[JsonObject, ...]  # what ran before, which stays
+    found: frozenset[ObjectReference]  # what was there already, which stays too
+
+
+@dataclass(frozen=True, slots=True)
 class MarkUninstalling:
     """Record that deletion began, so that a restart goes on with it."""
 
@@ -116,6 +135,7 @@ class Remove:
     objects: tuple[JsonObject, ...]
     timeout_seconds: float
     wait: bool
+    propagation: DeletionPropagation = DeletionPropagation.BACKGROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +163,7 @@ Step = (
     | Supersede
     | PruneHistory
     | MarkFailed
+    | CleanUp
     | MarkUninstalling
     | Remove
     | Purge
@@ -169,6 +190,7 @@ class Change:
     namespaces: tuple[str, ...] = ()  # to be created
     crds: Sequence[JsonObject] = ()
     unasked: tuple[JsonObject, ...] = ()  # until the namespaces and crds above are there
+    found: frozenset[ObjectReference] = frozenset()  # there already, and of no earlier revision
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()
@@ -191,13 +213,14 @@ def steps_for(change: Change) -> Plan:
     if change.crds and options.crds is not CRDPolicy.SKIP:
         plan.append(InstallCRDs(change.crds, options.crds is CRDPolicy.CREATE_REPLACE))
     if change.unasked:
-        plan.append(AskAgain(change.unasked))
+        plan.append(AskAgain(change.unasked, strict=not options.lenient))
     if not change.stored:
         plan.append(Store())
     plan += _hooks(revision, before, options)
-    plan.append(Apply())
+    plan.append(Apply(strict=not options.lenient, force=options.force))
     if not options.disable_wait:
-        plan.append(AwaitReady(options.timeout_seconds))
+        jobs = not options.disable_wait_for_jobs
+        plan.append(AwaitReady(options.timeout_seconds, complete_jobs=jobs))
     plan += _hooks(revision, after, options)
     candidates = tuple(body for old in change.earlier for body in old.objects if not keeps(body))
     if candidates:
@@ -205,6 +228,16 @@ def steps_for(change: Change) -> Plan:
     plan.append(MarkDeployed(description or revision.description))
     plan += ending(change.to_supersede, change.to_forget)
     return tuple(plan)
+
+
+def cleanup(change: Change) -> Plan:
+    """Lay out what comes before a revision of this change is marked failed."""
+    # After a kill nobody knows any more what was there before it was taken over.
+    unknown = change.stored and change.options.take_ownership
+    if not change.options.cleanup_on_fail or unknown:
+        return ()
+    ran = [old for old in change.earlier if old.status.ran]
+    return (CleanUp(tuple(body for old in ran for body in old.objects), change.found),)
 
 
 def ending(
@@ -240,7 +273,7 @@ def steps_to_uninstall(
     objects = in_uninstall_order(_each_once(revisions))
     removable = tuple(body for body in objects if not keeps(body))
     wait = hooks_can_run and not options.disable_wait
-    plan.append(Remove(removable, options.timeout_seconds, wait=wait))
+    plan.append(Remove(removable, options.timeout_seconds, wait, options.propagation))
     if hooks_can_run:
         plan += _hooks(newest, HookEvent.POST_DELETE, options)
     if options.keep_history and hooks_can_run:

@@ -56,6 +56,7 @@ class Check:
         self._first = _Coming()  # before the revision is stored
         self._owned: frozenset[tuple[str, str, str, str]] = frozenset()
         self._unasked: list[JsonObject] = []
+        self._found: set[ObjectReference] = set()  # there before, and of no earlier revision
 
     async def ask(self) -> Change:
         """Return the change with what could not be asked about yet; raises what is refused."""
@@ -67,7 +68,7 @@ class Check:
         await _ask_all(objects, self._ask_about)
         if not change.options.disable_hooks:
             await _ask_all(_hooks_of(change), self._ask_about_hook)
-        return replace(change, unasked=tuple(self._unasked))
+        return replace(change, unasked=tuple(self._unasked), found=frozenset(self._found))
 
     async def _missing_namespaces(self, objects: Sequence[JsonObject]) -> frozenset[str]:
         names = sorted(namespaces_created_by(objects))
@@ -139,13 +140,17 @@ class Check:
         live = await self._cluster.read(reference, self._identity)
         if live is None:
             return
+        self._found.add(reference)
+        if self._change.options.take_ownership:
+            return
         name, namespace = self._revision.name, self._revision.namespace
         refusal = ownership_refusal(live, reference.namespace, name, namespace)
         if refusal:
             raise ReleaseConflict(refusal, str(reference))
 
     async def _dry_run(self, reference: ObjectReference, sent: JsonObject) -> None:
-        await _dry_run(self._cluster, self._identity, reference, sent, self._brought)
+        strict = not self._change.options.lenient
+        await _dry_run(self._cluster, self._identity, reference, sent, self._brought, strict=strict)
 
     async def _refer(self, body: JsonObject) -> ObjectReference | None:
         """Name an object, None while its kind is on its way."""
@@ -162,7 +167,12 @@ class Check:
 
 
 async def ask_again(
-    cluster: Cluster, identity: Identity, revision: Revision, bodies: Sequence[JsonObject]
+    cluster: Cluster,
+    identity: Identity,
+    revision: Revision,
+    bodies: Sequence[JsonObject],
+    *,
+    strict: bool,
 ) -> None:
     """Ask about what could not be asked about before its kind or namespace was there.
 
@@ -173,7 +183,8 @@ async def ask_again(
 
     async def ask(body: JsonObject) -> None:
         reference = await cluster.refer(body, revision.namespace, identity)
-        await _dry_run(cluster, identity, reference, placed(body, reference), brought)
+        sent = placed(body, reference)
+        await _dry_run(cluster, identity, reference, sent, brought, strict=strict)
 
     await _ask_all(bodies, ask)
 
@@ -214,9 +225,11 @@ async def _dry_run(
     reference: ObjectReference,
     sent: JsonObject,
     brought: frozenset[str],
+    *,
+    strict: bool,
 ) -> None:
     try:
-        await cluster.apply(reference, sent, identity, dry_run=True)
+        await cluster.apply(reference, sent, identity, dry_run=True, strict=strict)
     except ClusterRefused as refused:
         fixed = _OF_ONE_OBJECT & set(sent["metadata"])
         if refused.code == _CONFLICT and fixed:

@@ -9,10 +9,12 @@ from itertools import groupby
 from typing import assert_never
 
 from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.helmrelease.types import DeletionPropagation
 from whipstaff.planning.steps import (
     Apply,
     AskAgain,
     AwaitReady,
+    CleanUp,
     CreateNamespaces,
     InstallCRDs,
     MarkDeployed,
@@ -61,10 +63,11 @@ _PHASES: Mapping[type[Step], str] = {
     AwaitReady: "wait",
     Prune: "prune",
     Remove: "delete",
+    CleanUp: "delete",
 }
 
 
-async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step
+async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912, PLR0915 - one case a step
     match step:
         case CreateNamespaces():
             for name in step.names:
@@ -76,15 +79,17 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
         case InstallCRDs():
             await _install_crds(world, work, step)
         case AskAgain():
-            await ask_again(world.cluster, work.identity, work.revision, step.bodies)
+            asked = (world.cluster, work.identity, work.revision, step.bodies)
+            await ask_again(*asked, strict=step.strict)
         case RunHooks():
             await run_hooks(world, work, step.event, step.timeout_seconds)
         case Apply():
-            await _apply(world, work)
+            await _apply(world, work, step)
         case AwaitReady():
             work.story.sentence = f"waiting for the objects of revision {work.revision.number}"
             references = [await _refer(world, work, body) for body in work.revision.objects]
-            await until_ready(world.cluster, work, references, step.timeout_seconds)
+            waited = (world.cluster, work, references, step.timeout_seconds)
+            await until_ready(*waited, complete_jobs=step.complete_jobs)
         case Prune():
             await _prune(world, work, step.candidates)
         case MarkDeployed():
@@ -100,6 +105,8 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
                 await world.store.delete(work.key, number, work.identity)
         case MarkFailed():
             await _restate(world, work, step.number, ReleaseStatus.FAILED, step.description)
+        case CleanUp():
+            await _clean_up(world, work, step)
         case MarkUninstalling():
             await _begin_uninstall(world, work)
         case Remove():
@@ -135,7 +142,7 @@ async def _install_crds(world: World, work: Work, step: InstallCRDs) -> None:
     await until_served(world.cluster, work, step.crds, CRD_SECONDS)
 
 
-async def _apply(world: World, work: Work) -> None:
+async def _apply(world: World, work: Work, step: Apply) -> None:
     """Apply kind by kind; objects of one kind together, as Helm creates them."""
     revision = work.revision
     work.story.sentence = f"applying revision {revision.number}"
@@ -143,7 +150,9 @@ async def _apply(world: World, work: Work) -> None:
     async def apply_one(body: JsonObject) -> None:
         reference = await _refer(world, work, body)
         sent = prepared_for_apply(revision, body, reference)
-        await world.cluster.apply(reference, sent, work.identity)
+        if step.force:
+            await world.cluster.replace(reference, sent, work.identity)
+        await world.cluster.apply(reference, sent, work.identity, strict=step.strict)
 
     for kind, bodies in groupby(revision.objects, key=lambda body: body.get("kind", "")):
         await for_each(bodies, apply_one)
@@ -164,13 +173,24 @@ async def _prune(world: World, work: Work, candidates: Sequence[JsonObject]) -> 
             await _delete_owned(world, work, reference)
 
 
+async def _clean_up(world: World, work: Work, step: CleanUp) -> None:
+    spared = {ref.same_in_any_version for ref in step.found}
+    for body in step.before:
+        if reference := await _known(world, work, body):
+            spared.add(reference.same_in_any_version)
+    for body in reversed(work.revision.objects):
+        reference = await _known(world, work, body)
+        if reference and reference.same_in_any_version not in spared:
+            await _delete_owned(world, work, reference)
+
+
 async def _remove(world: World, work: Work, step: Remove) -> None:
     work.story.sentence = "deleting the objects of the release"
     deleted: list[ObjectReference] = []
 
     async def remove_one(body: JsonObject) -> None:
         reference = await _known(world, work, body)
-        if reference and await _delete_owned(world, work, reference):
+        if reference and await _delete_owned(world, work, reference, step.propagation):
             deleted.append(reference)
 
     for _, bodies in groupby(step.objects, key=lambda body: body.get("kind", "")):
@@ -179,14 +199,19 @@ async def _remove(world: World, work: Work, step: Remove) -> None:
         await until_gone(world.cluster, work, deleted, step.timeout_seconds)
 
 
-async def _delete_owned(world: World, work: Work, reference: ObjectReference) -> bool:
+async def _delete_owned(
+    world: World,
+    work: Work,
+    reference: ObjectReference,
+    propagation: DeletionPropagation = DeletionPropagation.BACKGROUND,
+) -> bool:
     """Delete unless the live object says keep or is someone else's by now."""
     live = await world.cluster.read(reference, work.identity)
     if live is None or keeps(live):
         return False
     if owner_of(live) != (work.revision.name, work.revision.namespace):
         return False
-    await world.cluster.delete(reference, work.identity)
+    await world.cluster.delete(reference, work.identity, propagation=propagation.value.capitalize())
     return True
 
 

@@ -27,6 +27,7 @@ from whipstaff.planning.steps import (
     MarkFailed,
     PruneHistory,
     Supersede,
+    cleanup,
     history_to_forget,
     steps_for,
 )
@@ -243,6 +244,7 @@ class Pass:
             if not work.stored:
                 raise
             if work.revision.status.pending:
+                await self._clean_up(change, work)
                 description = gave_up(change.kind, change.revision.name, error)
                 await self._mark_failed_in(work, description)
             return "failed"
@@ -265,6 +267,13 @@ class Pass:
         if not await self._world.reporter.add_finalizer(*facts):
             raise Interrupted
         self._release = replace(release, finalizers=(*release.finalizers, FINALIZER))
+
+    async def _clean_up(self, change: Change, work: Work) -> None:
+        try:
+            await execute(self._world, work, cleanup(change))
+        except OperatorError as error:
+            # What is to be told is why the revision failed.
+            log.warning("failed revision not cleaned up", extra={"why": error.reason})
 
     async def _mark_failed_in(self, work: Work, description: str) -> None:
         step = MarkFailed(work.revision.number, description)

@@ -57,9 +57,9 @@ class Preparation:
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
-        spec = self._release.spec
         namespaces = await self._missing_namespaces()
-        rendering = await self._render(chart)
+        values = await self._values()
+        rendering = await self._render(chart, values)
         self.unused = rendering.unused
         if rendering.same_as_current:
             return Unchanged()
@@ -73,7 +73,7 @@ class Preparation:
         revision = replace(
             revision,
             chart=rendering.chart,
-            config=spec.values,
+            config=values,
             manifest=rendering.manifest,
             objects=rendering.objects,
             hooks=rendering.hooks,
@@ -150,7 +150,16 @@ class Preparation:
             raise inputs
         return inputs.digest
 
-    async def _render(self, chart: ResolvedChart) -> Rendering:
+    async def _values(self) -> JsonObject:
+        """Return the final values: those of the spec, over those that run where they are kept."""
+        spec, deployed = self._release.spec, self._seen.deployed
+        if self._decision.action is not Action.UPGRADE or not spec.upgrade.preserve_values:
+            return spec.values
+        if deployed is None:
+            return spec.values
+        return _laid_over((await self._read(deployed.number)).config, spec.values)
+
+    async def _render(self, chart: ResolvedChart, values: JsonObject) -> Rendering:
         spec, identity = self._release.spec, self._identity
         cluster = self._world.cluster
         newest, is_upgrade = self._seen.newest, self._decision.action is Action.UPGRADE
@@ -160,7 +169,7 @@ class Preparation:
         noted = Marks.of(current) if current else Marks()
         request = RenderRequest(
             chart=chart,
-            values=spec.values,
+            values=values,
             release_name=spec.release_name,
             namespace=spec.target_namespace,
             capabilities=await cluster.capabilities(identity),
@@ -173,6 +182,7 @@ class Preparation:
             stable_generated=spec.stable_generated,
             generated=await self._generated() if spec.stable_generated else "",
             skip_schema_validation=self._options(self._decision.action).disable_schema_validation,
+            post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
         )
 
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
@@ -182,7 +192,6 @@ class Preparation:
             return await self._world.renderer.render(request, lookup)
 
     async def _generated(self) -> str:
-            post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
         """Return what the templates of the newest revision generated.
 
         One made outside keeps nothing, unless it is a copy that `helm rollback` made; then ours
@@ -232,7 +241,13 @@ class Preparation:
 
     def _options(self, action: Action | None) -> ActionOptions:
         spec = self._release.spec
-        return spec.install if action is Action.INSTALL else spec.upgrade
+        match action:
+            case Action.INSTALL:
+                return spec.install
+            case Action.ROLLBACK:
+                return spec.rollback
+            case _:
+                return spec.upgrade
 
     async def _earlier(self, others: Sequence[RevisionHeader]) -> tuple[Revision, ...]:
         """Read every revision whose objects may still live: since the last deployed one."""
@@ -258,6 +273,18 @@ class Preparation:
                 )
             missing.append(name)
         return tuple(missing)
+
+
+def _laid_over(below: JsonObject, above: JsonObject) -> JsonObject:
+    """Lay tables over each other, key by key; neither is changed."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            merged[key] = _laid_over(old, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _named(revision: RevisionNumber | None) -> tuple[RevisionNumber, ...]:

@@ -47,21 +47,37 @@ async def within(
 
 
 async def until_ready(
-    cluster: Cluster, work: Work, references: Collection[ObjectReference], timeout_seconds: float
+    cluster: Cluster,
+    work: Work,
+    references: Collection[ObjectReference],
+    timeout_seconds: float,
+    *,
+    complete_jobs: bool = True,
 ) -> None:
-    """Wait until each object is ready; NotReady when one failed and no other is on its way."""
+    """Wait until each object is ready; NotReady when one failed and no other is on its way.
+
+    `complete_jobs`: a Job is ready at its end only, not once it has started.
+    """
     if not references:
         return
     found: dict[ObjectReference, Readiness] = {}
 
     async def watch() -> None:
         async for live in cluster.follow(references, work.identity):
-            found.update({ref: readiness(body) for ref, body in live.items()})
+            for reference, body in live.items():
+                if body is None and _over(reference, found.get(reference)):
+                    continue
+                found[reference] = readiness(body, complete_jobs=complete_jobs)
             _tell(work, found)
             if _settled(found, len(set(references))):
                 return
 
     await within(work, timeout_seconds, watch(), lambda: _causes(found))
+
+
+def _over(reference: ObjectReference, last: Readiness | None) -> bool:
+    """Whether what is gone now has done its work: a Job may have no time to live."""
+    return reference.kind == "Job" and last is not None and last.verdict is Verdict.READY
 
 
 async def until_served(
