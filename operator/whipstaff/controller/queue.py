@@ -41,6 +41,7 @@ from whipstaff.release.revision import JsonObject, ReleaseKey
 log = logging.getLogger(__name__)
 
 JITTER = 0.05  # of every pause, so that releases made together do not come back together
+_STORED = "stored"  # begins the claim to where revisions are
 CRASH_SECONDS = 60.0  # after a fault of ours
 STOP_SECONDS = 8.0  # for running steps when the operator ends
 
@@ -108,7 +109,7 @@ class Queue:
         for entry in self._entries.values():
             if not entry.present:
                 continue
-            stored = next((claim for claim in entry.claims if claim[0] == "stored"), None)
+            stored = next((claim for claim in entry.claims if claim[0].startswith(_STORED)), None)
             yield Known(
                 *entry.key,
                 suspended=_suspended(entry),
@@ -300,9 +301,12 @@ class Queue:
         except InvalidSpec:
             claims: tuple[tuple[str, str, str], ...] = ()
         else:
+            # Whether two Secrets lead to one cluster is not known: there, its owners decide.
+            remote = spec.kube_config
+            where = f" in {entry.key[0]}/{remote.secret}/{remote.key}" if remote else ""
             claims = (
-                ("stored", spec.storage_namespace, spec.release_name),
-                ("runs", spec.target_namespace, spec.release_name),
+                (_STORED + where, spec.storage_namespace, spec.release_name),
+                ("runs" + where, spec.target_namespace, spec.release_name),
             )
         if claims == entry.claims:
             return

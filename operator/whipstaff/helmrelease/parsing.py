@@ -16,6 +16,7 @@ from whipstaff.helmrelease.actions import (
     upgrade_options,
 )
 from whipstaff.helmrelease.fields import Fields, TextRule
+from whipstaff.helmrelease.texts import DATA_KEY, NAMESPACE, SECRET_NAME, SUBDOMAIN
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
     DEFAULT_SECONDS,
@@ -23,6 +24,7 @@ from whipstaff.helmrelease.types import (
     ChartSpec,
     Head,
     HelmRelease,
+    KubeConfigRef,
     Placement,
     RepositoryKey,
     Spec,
@@ -78,6 +80,7 @@ REPOSITORY = TextRule(
     "the http, https or oci URL of a chart repository, without user name or password",
 )
 
+            kube_config=_kube_config(spec),
 
 def parse(body: JsonObject, *, history_limit: int = DEFAULT_MAX_HISTORY) -> HelmRelease:
     """Read a whole HelmRelease; InvalidSpec names the first field that is wrong.
@@ -130,6 +133,8 @@ def parse_head(body: JsonObject) -> Head:
 def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
     """Return the HelmRepository that a stored HelmRelease names, if it can be read at all."""
     chart = Fields("", body)
+        kube_config=_kube_config(spec),
+        post_rendering=post_rendering.read(spec),
     try:
         post_rendering=post_rendering.read(spec),
         return _repository_ref(parse_head(body), chart.table("spec").table("chart"))
@@ -151,6 +156,22 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
         target_namespace=placement.target_namespace,
         storage_namespace=placement.storage_namespace,
         create_namespace=spec.switch("createNamespace", on=install.flag("createNamespace")),
+def _kube_config(spec: Fields) -> KubeConfigRef | None:
+    if spec.content.get("kubeConfig") is None:
+        return None
+    given = spec.table("kubeConfig")
+    if given.content.get("configMapRef") is not None:
+        given.table("configMapRef").text("name", "", SECRET_NAME)
+        raise given.refuse(
+            "configMapRef",
+            "left out: tokens of cloud providers are not supported; write a kubeconfig with a token"
+            " or a client certificate into a Secret and name it in secretRef",
+        )
+    reference = given.table("secretRef")
+    key = reference.text("key", "", DATA_KEY)
+    return KubeConfigRef(reference.required_text("name", SECRET_NAME), key)
+
+
         interval_seconds=spec.duration_seconds(
             "interval", DEFAULT_SECONDS, LONGEST_DURATION_SECONDS
         ),

@@ -188,6 +188,14 @@ class Spec:
     suspend: bool = False
     max_history: int = DEFAULT_MAX_HISTORY  # 0 keeps all
     service_account_name: str = ""  # empty: the operator's own identity
+@dataclass(frozen=True, slots=True)
+class KubeConfigRef:
+    """The Secret that holds the way to another cluster, in the HelmRelease's namespace."""
+
+    secret: str
+    key: str = ""  # empty: `value`, and `value.yaml` if there is none
+
+
     stable_generated: bool = False  # templates' passwords, keys and times are kept
     install: ActionOptions = field(default_factory=lambda: ActionOptions(crds=CRDPolicy.CREATE))
     upgrade: ActionOptions = field(default_factory=ActionOptions)
@@ -217,6 +225,8 @@ class Head:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields by name, of which a kind with a spec is made."""
+    kube_config: KubeConfigRef | None = None  # None: the HelmRelease's own cluster
+    post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
     post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
         return {each.name: getattr(self, each.name) for each in fields(Head)}
 

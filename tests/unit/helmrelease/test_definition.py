@@ -7,7 +7,15 @@ import yaml
 
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
-from whipstaff.helmrelease import names, parsing
+from whipstaff.helmrelease import charts, names, parsing, texts
+from whipstaff.helmrelease.post_rendering import (
+    IMAGES_LIMIT,
+    MARKS_LIMIT,
+    PATCH_CHARACTERS_LIMIT,
+    PATCHES_LIMIT,
+    RENDERERS_LIMIT,
+    PostRenderStrategy,
+)
 from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPolicy,
@@ -44,6 +52,9 @@ ALL = [*SPEC, *STATUS]
 
 def dotted(path):
     return ".".join(part for part in path if part is not FIRST)
+TEXTS = [(path, schema) for path, schema in SPEC if schema["type"] == "string"]
+
+
 
 
 @pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
@@ -78,12 +89,12 @@ def test_every_field_is_explained_in_a_sentence(path, schema):
 
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [item for item in SPEC if item[1]["type"] == "string"],
-    ids=[dotted(path) for path, schema in SPEC if schema["type"] == "string"],
+    TEXTS,
+    ids=[dotted(path) for path, _ in TEXTS],
 )
 def test_every_text_of_spec_has_bounds(path, schema):
     """The API server counts the cost of a rule from the longest text that it may meet."""
-    assert schema["maxLength"] <= 2048
+    assert schema["maxLength"] <= (PATCH_CHARACTERS_LIMIT if path[-1] == "patch" else 2048)
 
 
 @pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
@@ -101,6 +112,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
         "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
         "spec.upgrade.strategy.name": [strategy.value for strategy in RetryStrategy],
+        "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.upgrade.remediation.strategy": [strategy.value for strategy in RemediationStrategy],
         "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
         "spec.uninstall.deletionPropagation": [kind.value for kind in DeletionPropagation],
@@ -139,6 +151,16 @@ def test_the_definition_has_our_names():
     assert DEFINITION["metadata"]["name"] == names.CRD_NAME
     assert (spec["group"], VERSION["name"]) == (names.GROUP, names.VERSION)
     assert (spec["names"]["kind"], spec["names"]["plural"]) == (names.KIND, names.PLURAL)
+
+
+def test_the_definition_and_the_parser_take_as_many_changes_of_what_is_rendered():
+    schemas = {dotted(path): schema for path, schema in SPEC}
+
+    assert schemas["spec.postRenderers"]["maxItems"] == RENDERERS_LIMIT
+    assert schemas["spec.postRenderers.kustomize.patches"]["maxItems"] == PATCHES_LIMIT
+    assert schemas["spec.postRenderers.kustomize.images"]["maxItems"] == IMAGES_LIMIT
+    assert schemas["spec.commonMetadata.labels"]["maxProperties"] == MARKS_LIMIT
+    assert schemas["spec.commonMetadata.annotations"]["maxProperties"] == MARKS_LIMIT
 
 
 def test_helm_never_deletes_the_definition():
