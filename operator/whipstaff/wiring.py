@@ -16,6 +16,7 @@ from whipstaff.errors import OperatorError
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
+from whipstaff.kube.evidence import ApiServerEvidence
 from whipstaff.kube.lease import Lease
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
@@ -169,6 +170,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         renderer=workers,
         reporter=ApiServerReporter(client, clock),
         clock=clock,
+        evidence=ApiServerEvidence(client),
         meter=meter,
     )
     return Parts(

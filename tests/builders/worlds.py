@@ -7,6 +7,7 @@ from tests.builders.observations import a_release
 from tests.builders.releases import a_revision
 from tests.fakes.chart_source import FakeChartSource
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.evidence import FakeEvidence
 from tests.fakes.release_store import FakeReleaseStore
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.reporter import FakeReporter
@@ -73,6 +74,7 @@ def a_world(*, settle=None, namespaces=(NAMESPACE,)):
         renderer=FakeRenderer(),
         reporter=FakeReporter(),
         clock=StillClock(),
+        evidence=FakeEvidence(),
     )
 
 

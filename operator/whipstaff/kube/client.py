@@ -165,6 +165,10 @@ class Client:
             ) from error
         return answer if isinstance(answer, dict) else {}
 
+    async def text(self, request: Request) -> str:
+        """Return an answer that is no JSON; ClusterRefused for every other ending."""
+        return await self._text(request)
+
     async def list_all(self, request: Request) -> ListPage:
         """Return all pages of a GET on a collection; an item that cannot be decoded is poison."""
         items: list[JsonObject] = []

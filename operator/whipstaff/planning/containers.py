@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from whipstaff.planning.live import cut, items, number, table
 from whipstaff.release.revision import JsonObject
 
+ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})  # reasons to wait
+
 
 @dataclass(frozen=True, slots=True)
 class Container:

@@ -1,9 +1,11 @@
 """What one lap has read: everything that a decision may depend on, and nothing else."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.release.marks import Marks
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader, RevisionNumber
 
 
@@ -27,6 +29,8 @@ class Remembered:
     same_revision: int = 0
     pinned_revision: int = 0  # the pin that was reached
     handled_request: str = ""  # the last `whipstaff.dev/requestedAt` that was acted on
+    handled_force: str = ""  # the last `whipstaff.dev/forceAt`
+    handled_reset: str = ""  # the last `whipstaff.dev/resetAt`
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +64,23 @@ class Observation:
         """Someone asked for a pass with the annotation, and none has answered yet."""
         wanted = self.release.requested_at
         return bool(wanted) and wanted != self.remembered.handled_request
+
+    @property
+    def forced(self) -> bool:
+        """Someone asked for a revision whatever runs or failed, and none was made for that yet."""
+        wanted = self.release.force_at
+        if not wanted or wanted == self.remembered.handled_force:
+            return False
+        # Status may be lost, and a second revision for one wish is one too many.
+        return all(Marks.of(header).forced != self.force_digest for header in self.headers)
+
+    @property
+    def force_digest(self) -> str:
+        """What a revision that is made by force is marked with."""
+        return hashlib.sha256(self.release.force_at.encode()).hexdigest()[:16]
+
+    @property
+    def reset(self) -> bool:
+        """Someone asked to forget failures, and that was not done yet."""
+        wanted = self.release.reset_at
+        return bool(wanted) and wanted != self.remembered.handled_reset

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from whipstaff.planning.containers import containers
+from whipstaff.planning.containers import ON_ITS_WAY, containers
 from whipstaff.planning.live import (
     condition,
     conditions,
@@ -389,7 +389,7 @@ def _why_it_is_pending(pod: JsonObject) -> str:
         # kstatus calls it failed after 15 seconds; a new node or a bound claim helps, though.
         return said(scheduled, "no node has been found for the Pod")
     for container in containers(pod):
-        if container.waiting and container.waiting not in _ON_ITS_WAY:
+        if container.waiting and container.waiting not in ON_ITS_WAY:
             return container.sentence
     return "the Pod is being started"
 
@@ -400,9 +400,6 @@ def _why_it_failed(pod: JsonObject) -> str:
         if container.exit_code:
             return container.sentence
     return said(status, "the Pod failed")
-
-
-_ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 # Other kinds with rules of their own.

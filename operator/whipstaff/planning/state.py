@@ -7,6 +7,7 @@ from enum import StrEnum
 from whipstaff.errors import OperatorError
 from whipstaff.planning.observation import Observation
 from whipstaff.release import marks
+from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.manifests import comparable
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader
 
@@ -19,10 +20,15 @@ class Sync(StrEnum):
     SUPERSEDED = "superseded"  # our own pending revision, but something else is wanted now
     LOCKED = "locked"  # someone else's pending revision
     PIN_UNREACHED = "pin-unreached"  # spec.revision names another revision than runs
-    FAILED = "failed"  # the last attempt at these very inputs failed
+    FAILED = "failed"  # the last attempt at these very inputs failed, or its tests did
+    FORCED = "forced"  # someone asked for a revision, whatever runs
+    REMEDIATING = "remediating"  # we died over the uninstallation of what failed
+    REMEDIATED = "remediated"  # what failed was undone: its inputs are rejected
+    REMEDIATION_FAILED = "remediation-failed"
     CHANGED_OUTSIDE = "changed-outside"  # the helm CLI made the revision that runs
     OUT_OF_SYNC = "out-of-sync"  # chart, version or values are others
     UNTIDY = "untidy"  # in sync, but an interrupted end left work
+    UNTESTED = "untested"  # in sync, but the chart's tests have not run
     IN_SYNC = "in-sync"
 
 
@@ -57,7 +63,36 @@ def held_back(seen: Observation) -> bool:
 
 def attempts(header: RevisionHeader) -> int:
     """Return how often the inputs of a revision were tried, this revision included."""
-    return marks.Marks.of(header).attempt
+    return Marks.of(header).attempt
+
+
+def rejection(seen: Observation) -> Rejected | None:
+    """Return what was tried and undone, if it is what is wanted now."""
+    newest = seen.newest
+    if newest is None or newest.status.pending or seen.release.spec.revision is not None:
+        return None
+    rejected = Marks.of(newest).rejected
+    if rejected is None or isinstance(seen.inputs, OperatorError):
+        return None
+    return rejected if rejected.inputs == seen.inputs.digest else None
+
+
+def tests_failed(seen: Observation) -> bool:
+    """Whether what is wanted runs, but its tests failed, and that counts."""
+    spec, newest = seen.release.spec, seen.newest
+    if newest is None or newest.status is not ReleaseStatus.DEPLOYED or spec.revision is not None:
+        return False
+    noted = Marks.of(newest)
+    if not spec.test.enable or noted.tests != marks.TESTS_FAILED or _inputs_differ(seen, newest):
+        return False
+    return not tests_ignored(seen, noted.action)
+
+
+def tests_ignored(seen: Observation, action: str) -> bool:
+    """Whether failed tests after an install or an upgrade count as no failure."""
+    spec = seen.release.spec
+    remediation = (spec.install if action == "install" else spec.upgrade).remediation
+    return remediation.ignore_test_failures if remediation else spec.test.ignore_failures
 
 
 def _never_installed(seen: Observation) -> SyncState | None:
@@ -65,6 +100,9 @@ def _never_installed(seen: Observation) -> SyncState | None:
     if newest is None:
         return SyncState(Sync.ABSENT, "no revision is stored")
     if newest.status is ReleaseStatus.UNINSTALLED:
+        if rejection(seen) is not None:
+            why = f"revision {newest.number} failed and was uninstalled"
+            return SyncState(Sync.REMEDIATED, why, newest)
         return SyncState(Sync.ABSENT, f"revision {newest.number} is {newest.status}", newest)
     return None
 
@@ -74,6 +112,9 @@ def _interrupted(seen: Observation) -> SyncState | None:
     if newest is None:
         return None
     if newest.status is ReleaseStatus.UNINSTALLING:
+        if Marks.of(newest).rejected is not None:
+            why = f"revision {newest.number} failed and is being uninstalled"
+            return SyncState(Sync.REMEDIATING, why, newest)
         # Not ours: we uninstall only what is being deleted. `helm uninstall` may be at work.
         return SyncState(Sync.LOCKED, f"revision {newest.number} is {newest.status}", newest)
     if not newest.status.pending:
@@ -101,11 +142,31 @@ def _pin_unreached(seen: Observation) -> SyncState | None:
     return SyncState(Sync.PIN_UNREACHED, f"spec.revision asks for revision {pin}", deployed)
 
 
+def _forced(seen: Observation) -> SyncState | None:
+    if seen.newest is None or not seen.forced:
+        return None
+    return SyncState(Sync.FORCED, "asked for by whipstaff.dev/forceAt", seen.newest)
+
+
 def _failed(seen: Observation) -> SyncState | None:
     newest = _failed_attempt(seen)
-    if newest is None:
+    if newest is not None:
+        return SyncState(Sync.FAILED, f"revision {newest.number} failed", newest)
+    newest = seen.newest
+    if newest is not None and tests_failed(seen):
+        return SyncState(Sync.FAILED, f"the tests of revision {newest.number} failed", newest)
+    return None
+
+
+def _remediated(seen: Observation) -> SyncState | None:
+    newest, rejected = seen.newest, rejection(seen)
+    if newest is None or rejected is None:
         return None
-    return SyncState(Sync.FAILED, f"revision {newest.number} failed", newest)
+    if newest.status is ReleaseStatus.FAILED:
+        why = f"revision {newest.number}, which undoes revision {rejected.revision}, failed"
+        return SyncState(Sync.REMEDIATION_FAILED, why, newest)
+    why = f"revision {rejected.revision} failed and was rolled back"
+    return SyncState(Sync.REMEDIATED, why, newest)
 
 
 def _changed_outside(seen: Observation) -> SyncState | None:
@@ -135,15 +196,28 @@ def _untidy(seen: Observation) -> SyncState | None:
     return None
 
 
+def _untested(seen: Observation) -> SyncState | None:
+    newest = seen.newest
+    if newest is None or not seen.release.spec.test.enable or seen.release.spec.revision:
+        return None
+    noted = Marks.of(newest)
+    if noted.action not in ("install", "upgrade") or noted.tests:
+        return None
+    return SyncState(Sync.UNTESTED, f"revision {newest.number} is not tested", newest)
+
+
 # The order is the document.
 CHECKS: Sequence[Check] = (
-    _never_installed,
     _interrupted,  # a stale lock is judged before anything that trusts the record
+    _forced,
+    _never_installed,
     _pin_unreached,
     _failed,
+    _remediated,  # before the inputs, which are others than those that run
     _changed_outside,
     _inputs_changed,
     _untidy,
+    _untested,
 )
 
 
@@ -153,10 +227,12 @@ def _runs(deployed: RevisionHeader, pin: int) -> bool:
 
 
 def _still_wanted(seen: Observation, pending: RevisionHeader) -> bool:
-    pin = seen.release.spec.revision
+    pin, rejected = seen.release.spec.revision, Marks.of(pending).rejected
     made_from = pending.labels.get(marks.MADE_FROM)
     if pin is not None:
-        return made_from == str(pin)
+        return made_from == str(pin) and rejected is None
+    if rejected is not None:
+        return isinstance(seen.inputs, OperatorError) or rejected.inputs == seen.inputs.digest
     if made_from is not None:
         return False
     if isinstance(seen.inputs, OperatorError):
@@ -170,6 +246,8 @@ def _failed_attempt(seen: Observation) -> RevisionHeader | None:
     if newest is None or newest.status is not ReleaseStatus.FAILED or not marks.is_ours(newest):
         return None
     made_from = newest.labels.get(marks.MADE_FROM)
+    if Marks.of(newest).rejected is not None:
+        return None  # what failed is a remediation
     if pin is not None:
         return newest if made_from == str(pin) else None
     if made_from is not None or isinstance(seen.inputs, OperatorError):

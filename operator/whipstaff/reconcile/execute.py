@@ -88,7 +88,7 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
         case AwaitReady():
             work.story.sentence = f"waiting for the objects of revision {work.revision.number}"
             references = [await _refer(world, work, body) for body in work.revision.objects]
-            waited = (world.cluster, work, references, step.timeout_seconds)
+            waited = (world, work, references, step.timeout_seconds)
             await until_ready(*waited, complete_jobs=step.complete_jobs)
         case Prune():
             await _prune(world, work, step.candidates)
@@ -138,7 +138,7 @@ async def _install_crds(world: World, work: Work, step: InstallCRDs) -> None:
             references.append(reference)
 
     await for_each(step.crds, install_one)
-    await until_ready(world.cluster, work, references, CRD_SECONDS)
+    await until_ready(world, work, references, CRD_SECONDS)
     await until_served(world.cluster, work, step.crds, CRD_SECONDS)
 
 
@@ -159,7 +159,7 @@ async def _apply(world: World, work: Work, step: Apply) -> None:
         if kind == "CustomResourceDefinition":
             crds = [body for body in revision.objects if body.get("kind") == kind]
             references = [await _refer(world, work, body) for body in crds]
-            await until_ready(world.cluster, work, references, CRD_SECONDS)
+            await until_ready(world, work, references, CRD_SECONDS)
             await until_served(world.cluster, work, crds, CRD_SECONDS)
 
 

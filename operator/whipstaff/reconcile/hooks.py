@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.readiness import HookOutcome, hook_outcome
+from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.reconcile.waiting import until_gone, within
 from whipstaff.reconcile.world import Work, World
@@ -99,10 +100,11 @@ async def _run(world: World, work: Work, hook: Hook, timeout_seconds: float) -> 
 async def _await_end(
     world: World, work: Work, reference: ObjectReference, timeout_seconds: float
 ) -> None:
-    cause = "not seen yet"
+    cause, body = "not seen yet", None
+    inquiry = Inquiry(world.evidence, work)
 
     async def watch() -> None:
-        nonlocal cause
+        nonlocal cause, body
         async for live in world.cluster.follow([reference], work.identity):
             body = live.get(reference)
             if body is None:  # nothing brings it back: there is no use in waiting
@@ -112,11 +114,16 @@ async def _await_end(
             if verdict.outcome is HookOutcome.SUCCEEDED:
                 return
             if verdict.outcome is HookOutcome.FAILED:
-                raise HookFailed(f"{reference} failed: {verdict.cause}")
+                await inquiry.ask({reference: body})
+                raise HookFailed(f"{reference} failed: {inquiry.explained(reference, cause)}")
 
     if reference.kind not in ("Job", "Pod"):
         return  # as Helm: every other kind is done once it is created
-    await within(work, timeout_seconds, watch(), lambda: f"{reference}: {cause}")
+
+    def why() -> str:
+        return f"{reference}: {inquiry.explained(reference, cause)}"
+
+    await within(work, timeout_seconds, watch(), why, lambda: inquiry.ask({reference: body}))
 
 
 async def _record(world: World, work: Work, hook: Hook, phase: HookPhase) -> None:

@@ -132,6 +132,34 @@ class Cluster(Protocol):
         ...
 
 
+class Evidence(Protocol):
+    """What is known about objects besides the objects; refusals are ClusterRefused."""
+
+    async def pods(self, namespace: str, selector: str, identity: Identity) -> Sequence[JsonObject]:
+        """Return Pods by label selector, 50 at most."""
+        ...
+
+    async def events(self, namespace: str, uid: str, identity: Identity) -> Sequence[JsonObject]:
+        """Return core/v1 Events about the object with that uid, 50 at most."""
+        ...
+
+    async def log_tail(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        identity: Identity,
+        *,
+        lines: int = 1,
+        previous: bool = False,
+    ) -> str:
+        """Return the last lines that a container logged, 16 KiB at most.
+
+        `previous`: of the run before the one that goes on or is to come.
+        """
+        ...
+
+
 class ReleaseStore(Protocol):
     """Stored revisions of one release, as Secrets or ConfigMaps that the helm CLI reads."""
 
@@ -209,6 +237,28 @@ class ChartSource(Protocol):
 Lookup = Callable[[str, str, str, str], Awaitable[JsonObject]]
 
 
+ValuePath = tuple[str | int, ...]  # keys and indexes
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesLayer:
+    """What one key of a ConfigMap or Secret adds to the values."""
+
+    where: str  # which key of what, for errors
+    content: str = field(repr=False)  # a Secret's in base64
+    secret: bool = False
+    target_path: str = ""  # of a single value; empty: the content is a values file
+    literal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedValues:
+    """Values, and which of them are whole numbers to templates: all others are float64."""
+
+    values: JsonObject
+    whole_numbers: tuple[ValuePath, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
     """Everything that a rendering depends on."""
@@ -231,6 +281,7 @@ class RenderRequest:
     generated: str = field(default="", repr=False)
     skip_schema_validation: bool = False
     post_rendering: JsonObject | None = None  # see `helmrelease.types.PostRendering.order`
+    whole_numbers: tuple[ValuePath, ...] = ()  # of ComposedValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +305,12 @@ class Renderer(Protocol):
 
     async def render(self, request: RenderRequest, lookup: Lookup) -> Rendering:
         """Render; failures are RenderFailed, ChartInvalid, ValuesInvalid, ManifestInvalid."""
+        ...
+
+    async def compose_values(
+        self, inline: JsonObject, layers: Sequence[ValuesLayer]
+    ) -> ComposedValues:
+        """Lay values over each other as Flux does; ValuesInvalid, whose text holds no value."""
         ...
 
 

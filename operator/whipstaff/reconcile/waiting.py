@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.readiness import Readiness, Verdict, readiness
 from whipstaff.planning.status import Unready
+from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import Cluster, ObjectReference
-from whipstaff.reconcile.world import Work
+from whipstaff.reconcile.world import Work, World
 from whipstaff.release.revision import JsonObject
 
 NAMED_LIMIT = 5  # objects that a failure message names
+FIND_OUT_SECONDS = (3.0, 30.0)  # the first pause and the longest: each asks for Pods, logs, events
 SERVED_POLL_SECONDS = (0.1, 0.5)  # the first pause and the longest: each asks for all kinds
 _NOT_FOUND = 404
 
@@ -24,10 +26,20 @@ class WaitTimeout(OperatorError):
     """Something took longer than its timeout; the text names what."""
 
 
+async def _nothing() -> None: ...
+
+
 async def within(
-    work: Work, timeout_seconds: float, watching: Awaitable[None], why: Callable[[], str]
+    work: Work,
+    timeout_seconds: float,
+    watching: Awaitable[None],
+    why: Callable[[], str],
+    find_out: Callable[[], Awaitable[None]] = _nothing,
 ) -> None:
-    """Await `watching`; Interrupted when the intent changes, WaitTimeout(why()) when it is late."""
+    """Await `watching`; Interrupted when the intent changes, WaitTimeout(why()) when it is late.
+
+    `find_out` is awaited before `why` is asked.
+    """
     async with work.intent.waiting():
         wait = asyncio.ensure_future(watching)
         change = asyncio.ensure_future(work.intent.changed())
@@ -39,6 +51,8 @@ async def within(
             for task in (wait, change):
                 task.cancel()
             await asyncio.gather(wait, change, return_exceptions=True)
+        if not done:
+            await find_out()
     if wait in done:
         wait.result()
         return
@@ -47,7 +61,7 @@ async def within(
 
 
 async def until_ready(
-    cluster: Cluster,
+    world: World,
     work: Work,
     references: Collection[ObjectReference],
     timeout_seconds: float,
@@ -60,19 +74,80 @@ async def until_ready(
     """
     if not references:
         return
-    found: dict[ObjectReference, Readiness] = {}
+    sight = _Sight(Inquiry(world.evidence, work))
+    expected = len(set(references))
 
     async def watch() -> None:
-        async for live in cluster.follow(references, work.identity):
+        async for live in world.cluster.follow(references, work.identity):
             for reference, body in live.items():
-                if body is None and _over(reference, found.get(reference)):
+                if body is None and _over(reference, sight.found.get(reference)):
                     continue
-                found[reference] = readiness(body, complete_jobs=complete_jobs)
-            _tell(work, found)
-            if _settled(found, len(set(references))):
+                sight.found[reference] = readiness(body, complete_jobs=complete_jobs)
+                sight.bodies[reference] = body
+            work.story.unready = sight.unready()
+            if len(sight.found) == expected and await sight.settled():
                 return
 
-    await within(work, timeout_seconds, watch(), lambda: _causes(found))
+    async def watch_and_find_out() -> None:
+        asking = asyncio.ensure_future(_keep_finding_out(work, sight))
+        try:
+            await watch()
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    watching = watch_and_find_out()
+    await within(work, timeout_seconds, watching, sight.causes, sight.find_out)
+
+
+async def _keep_finding_out(work: Work, sight: "_Sight") -> None:
+    """Look into what is not ready, as long as the wait lasts, and tell it in status."""
+    pause, longest = FIND_OUT_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, longest)
+        await sight.find_out()
+        work.story.unready = sight.unready()
+
+
+class _Sight:
+    """What a wait has seen of its objects."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.found: dict[ObjectReference, Readiness] = {}
+        self.bodies: dict[ObjectReference, JsonObject | None] = {}
+        self._inquiry = inquiry
+
+    async def settled(self) -> bool:
+        """Whether all are ready; NotReady when one failed and no other is on its way."""
+        verdicts = {item.verdict for item in self.found.values()}
+        if verdicts == {Verdict.READY}:
+            return True
+        if Verdict.FAILED in verdicts and Verdict.PROGRESSING not in verdicts:
+            await self.find_out()
+            raise NotReady(self.causes())
+        return False
+
+    async def find_out(self) -> None:
+        """Look into those that are not ready."""
+        await self._inquiry.ask(
+            {item.reference: self.bodies[item.reference] for item in self.unready()}
+        )
+
+    def unready(self) -> tuple[Unready, ...]:
+        """Return those that are not ready, and why."""
+        return tuple(
+            Unready(ref, self._inquiry.explained(ref, item.cause))
+            for ref, item in self.found.items()
+            if item.verdict is not Verdict.READY
+        )
+
+    def causes(self) -> str:
+        """Say why, naming five objects at most."""
+        causes = [f"{item.reference}: {item.cause}" for item in self.unready()]
+        named = "; ".join(causes[:NAMED_LIMIT])
+        more = len(causes) - NAMED_LIMIT
+        return f"{named}; and {more} more" if more > 0 else named or "no answer from the cluster"
 
 
 def _over(reference: ObjectReference, last: Readiness | None) -> bool:
@@ -137,29 +212,3 @@ async def until_gone(
 
     if references:
         await within(work, timeout_seconds, watch(), why)
-
-
-def _settled(found: Mapping[ObjectReference, Readiness], expected: int) -> bool:
-    if len(found) < expected:
-        return False
-    verdicts = {item.verdict for item in found.values()}
-    if verdicts == {Verdict.READY}:
-        return True
-    if Verdict.FAILED in verdicts and Verdict.PROGRESSING not in verdicts:
-        raise NotReady(_causes(found))
-    return False
-
-
-def _tell(work: Work, found: Mapping[ObjectReference, Readiness]) -> None:
-    work.story.unready = tuple(
-        Unready(ref, item.cause) for ref, item in found.items() if item.verdict != Verdict.READY
-    )
-
-
-def _causes(found: Mapping[ObjectReference, Readiness]) -> str:
-    causes = [
-        f"{ref}: {item.cause}" for ref, item in found.items() if item.verdict is not Verdict.READY
-    ]
-    named = "; ".join(causes[:NAMED_LIMIT])
-    more = len(causes) - NAMED_LIMIT
-    return f"{named}; and {more} more" if more > 0 else named or "no answer from the cluster"

@@ -13,6 +13,7 @@ from whipstaff.reconcile.ports import (
     ChartSource,
     Clock,
     Cluster,
+    Evidence,
     Identity,
     Meter,
     NoMeter,
@@ -35,6 +36,7 @@ class World:
     renderer: Renderer
     reporter: Reporter
     clock: Clock
+    evidence: Evidence
     meter: Meter = field(default_factory=NoMeter)
 
 

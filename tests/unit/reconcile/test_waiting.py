@@ -81,7 +81,7 @@ async def test_what_goes_wrong_while_waiting_is_raised(work):
 
 
 async def test_nothing_to_wait_for_needs_no_wait(world, work):
-    await until_ready(world.cluster, work, [], 1)
+    await until_ready(world, work, [], 1)
     await until_gone(world.cluster, work, [], 1)
     await until_served(world.cluster, work, [], 1)
     assert work.intent.waits == 0
@@ -89,7 +89,7 @@ async def test_nothing_to_wait_for_needs_no_wait(world, work):
 
 async def test_objects_are_waited_for_until_all_are_ready(world, work):
     claims = [a_claim(world, "a", **BOUND), a_claim(world, "b")]
-    waiting = asyncio.create_task(until_ready(world.cluster, work, claims, 5))
+    waiting = asyncio.create_task(until_ready(world, work, claims, 5))
     await work.intent.began_to_wait.wait()
     await asyncio.sleep(0.01)
     assert [each.reference for each in work.story.unready] == [claims[1]]
@@ -100,14 +100,14 @@ async def test_objects_are_waited_for_until_all_are_ready(world, work):
 
 async def test_an_object_that_is_not_there_is_waited_for(world, work):
     with pytest.raises(WaitTimeout, match=r"^timed out after 0.01s: ConfigMap shop/settings"):
-        await until_ready(world.cluster, work, [a_map()], 0.01)
+        await until_ready(world, work, [a_map()], 0.01)
     assert work.story.unready == (Unready(a_map(), "it is not there yet"),)
 
 
 async def test_a_failure_is_told_once_no_other_object_is_on_its_way(world, work):
     pod = world.cluster.put(an_object("Pod", "web", **CRASHED), NAMESPACE)
     claim = a_claim(world, "data")
-    waiting = asyncio.create_task(until_ready(world.cluster, work, [pod, claim], 5))
+    waiting = asyncio.create_task(until_ready(world, work, [pod, claim], 5))
     await work.intent.began_to_wait.wait()
     await asyncio.sleep(0.01)
     assert not waiting.done()
@@ -119,7 +119,7 @@ async def test_a_failure_is_told_once_no_other_object_is_on_its_way(world, work)
 async def test_a_late_wait_names_five_objects_and_counts_the_others(world, work):
     claims = [a_claim(world, f"claim-{number}", **LOST) for number in range(7)]
     with pytest.raises(WaitTimeout) as late:
-        await until_ready(world.cluster, work, claims, 0.01)
+        await until_ready(world, work, claims, 0.01)
     assert "claim-0: the volume of the claim is gone; " in str(late.value)
     assert str(late.value).count("shop/claim-") == 5
     assert str(late.value).endswith("; and 2 more")
