@@ -1,4 +1,4 @@
-"""A chart that the command line names: where it lies and what Helm says when it does not."""
+"""A chart that lies on this machine: read, or what Helm says of what is there instead."""
 
 from pathlib import Path
 
@@ -15,24 +15,6 @@ _KNOWN_API_VERSIONS = frozenset({"", "v1", "v2"})
 
 class ChartNotFound(Exception):
     """Nothing that could be a chart lies where one was named; the words are Helm's."""
-
-
-def locate(reference: str) -> Path:
-    """Return the absolute path of a chart's folder or archive."""
-    reference = reference.strip()
-    path = Path(reference)
-    if path.exists():
-        return path.absolute()
-    if path.is_absolute() or reference.startswith("."):
-        raise ChartNotFound(f'path "{reference}" not found')
-    if "://" in reference:
-        raise ChartNotFound(f"{reference}: charts are read from files, nothing is downloaded")
-    repository, slash, _ = reference.partition("/")
-    if slash:
-        raise ChartNotFound(f"repo {repository} not found")
-    raise ChartNotFound(
-        f"non-absolute URLs should be in form of repo_name/path_to_chart, got: {reference}"
-    )
 
 
 def load(path: Path) -> Chart:

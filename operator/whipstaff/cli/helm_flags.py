@@ -125,7 +125,7 @@ def at_least_one(usage: str) -> Callable[[click.Context, Any, tuple[str, ...]], 
     def check(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
         if not given and not ctx.resilient_parsing:
             raise click.ClickException(
-                f'"whipstaff {ctx.info_name}" requires at least 1 argument\n\nUsage:  {usage}'
+                f'"{usage.partition(" [")[0]}" requires at least 1 argument\n\nUsage:  {usage}'
             )
         return given
 

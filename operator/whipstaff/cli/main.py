@@ -8,14 +8,26 @@ from typing import Any
 
 import click
 
+_ALIASES = {"fetch": "pull", "dep": "dependency", "dependencies": "dependency", "inspect": "show"}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands, which go by helm's other names for them too."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run Helm charts on Kubernetes from HelmRelease objects."""
 
 
 class Late(click.Command):
-    """A subcommand whose module is imported when it is used: help needs none of what it needs."""
+    """A subcommand whose module is imported when it is used: help needs none of what it needs.
+
+    It may be a group of commands.
+    """
 
     def __init__(self, name: str, help: str) -> None:  # noqa: A002 - click's own word
         super().__init__(name, help=help)
@@ -33,6 +45,7 @@ class Late(click.Command):
 
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
+main.add_command(Late("pull", "Download charts, as `helm pull` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 

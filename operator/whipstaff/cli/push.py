@@ -12,7 +12,7 @@ from yarl import URL
 from whipstaff.chart import archive
 from whipstaff.chart.record import to_record
 from whipstaff.cli.helm_flags import HelmCommand
-from whipstaff.cli.registry_login import Access, own_environment, registry_options
+from whipstaff.cli.registry_login import Access, own_environment, registry_options, said
 from whipstaff.errors import OperatorError
 from whipstaff.sources.addresses import AddressPolicy
 from whipstaff.sources.oci_client import RegistryClient
@@ -20,11 +20,6 @@ from whipstaff.sources.oci_place import SCHEME, ChartPlace
 from whipstaff.sources.oci_push import Packaged
 from whipstaff.sources.oci_push import push as push_to
 from whipstaff.sources.oci_repository import tag_of
-
-_UNDERSCORE = (
-    "{reference} contains an underscore.\n"
-    "Tags of registries know no plus sign (+), so it is written as an underscore (_) in them."
-)
 
 
 @click.command("push", cls=HelmCommand)
@@ -41,14 +36,12 @@ def push(chart: Path, remote: str, **flags: Any) -> None:  # noqa: ANN401 - thos
     except OperatorError as error:
         raise click.ClickException(str(error)) from error
     reference = f"{place.shown.removeprefix(f'{SCHEME}://')}:{tag_of(version)}"
-    click.echo(f"Pushed: {reference}\nDigest: {digest}")
-    if "_" in reference:
-        click.echo(_UNDERSCORE.format(reference=reference))
+    click.echo(said("Pushed", reference, digest), nl=False)
 
 
 async def _push(place: ChartPlace, packaged: Packaged, tag: str) -> str:
     # Whoever runs a command may send it anywhere.
-    client = RegistryClient(AddressPolicy(), time.monotonic)
+    client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
     try:
         return await push_to(client, place, packaged, tag)
     finally:

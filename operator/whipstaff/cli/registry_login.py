@@ -26,6 +26,10 @@ from whipstaff.sources.place import Place
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 _TIMEOUT_SECONDS = 300.0  # one upload, over a slow line
+_UNDERSCORE = (
+    "{reference} contains an underscore.\n"
+    "Tags of registries know no plus sign (+), so it is written as an underscore (_) in them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,12 @@ def _login_files(environment: Mapping[str, str]) -> list[Path]:
     docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
     own = environment.get("HELM_REGISTRY_CONFIG")
     return [Path(own) if own else helm / "registry" / "config.json", docker / "config.json"]
+
+
+def said(verb: str, reference: str, digest: str) -> str:
+    """Say what was pulled or pushed, and why there is an underscore in it."""
+    text = f"{verb}: {reference}\nDigest: {digest}\n"
+    return f"{text}{_UNDERSCORE.format(reference=reference)}\n" if "_" in reference else text
 
 
 def own_environment() -> Mapping[str, str]:

@@ -17,8 +17,10 @@ from whipstaff.chart.model import Chart, JsonObject
 from whipstaff.chart.rendering import Options, ReleaseInfo, Rendered
 from whipstaff.chart.values import coalesce
 from whipstaff.cli import chart_files, offline
+from whipstaff.cli.chart_options import ChartOptions, chart_options, located
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
 from whipstaff.cli.helm_flags import HelmCommand, LooseOption, at_least_one, listed, truth
+from whipstaff.cli.helm_home import home_of, home_options
 from whipstaff.cli.helm_logs import log
 from whipstaff.cli.name_templates import expand
 from whipstaff.errors import (
@@ -105,16 +107,19 @@ class _Wanted:
 @click.option("--kube-context", default="", help="Context of the kubeconfig.")
 @click.option("--notes", is_flag=True, help="Print the rendered NOTES.txt alone.")
 @click.option("--debug", is_flag=True, help="Print what was rendered even where it is no YAML.")
+@chart_options
+@home_options
 def template(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Render a chart as `helm template` does, without a cluster."""
     values = given(flags)
+    home, source = home_of(flags), ChartOptions.taken(flags)
     try:
         asks_server = _asks_server(flags["validate"], flags["dry_run"])
         capabilities = offline.capabilities(flags["kube_version"], flags["api_versions"])
         name, reference = _name_and_chart(
             arguments, generate=flags["generate_name"], name_template=flags["name_template"]
         )
-        path = chart_files.locate(reference)
+        path = located(reference, source, home)
         job = _Job(
             path=path,
             values=values.merged(),
