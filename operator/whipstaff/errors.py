@@ -2,6 +2,9 @@
 
 OperatorError                            each carries facts, a stable `reason` and `retryable`
  |- InvalidSpec(field)                   the user must edit the HelmRelease; retrying is useless
+ |   |- CrossNamespaceForbidden          a reference to a namespace that a setting forbids
+ |   |- DependencyCycle                  it waits for itself, by way of others
+ |   `- ExpressionInvalid                an expression that is no CEL, or gives no truth value
  |- ChartUnavailable(reference)          a repository did not answer; worth retrying
  |   |- ChartVersionNotFound             it has the chart, in no version of the range
  |   |- RepoNotFound                     no such HelmRepository
@@ -13,12 +16,19 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- ChartUnsigned                    no signature where one is asked for; it may come yet
  |   |- VerificationKeyInvalid           a Secret that holds no key to verify with
  |   |- RepoTimeout                      the answer took too long
+ |   |- SourceNotFound                   no such object of Flux, or no such kind here
+ |   |- SourceAccessDenied               a source that is not for this namespace, or not for us
+ |   |- SourceNotReady                   a source without an artifact of what it says now
+ |   |- ArtifactUnavailable              the artifact of a source is not to be had, or another one
+ |   |- ArchiveNotFound                  no such ConfigMap, Secret or key
  |   |- RepoIndexInvalid                 an index.yaml that is none
  |   `- RepoIndexTooLarge                an index.yaml without an end
  |- ChartInvalid(where)                  the chart itself is wrong
  |   |- ChartTooLarge                    a limit of the archive was passed; the text names it
  |   |- ChartTooDeep                     charts inside charts without an end
  |   |- ChartPathIllegal                 a member that would leave the chart's folder
+ |   |- ChartPathNotFound                no chart where the source should have one
+ |   |- ValuesFileNotFound               a values file that the chart does not have
  |   |- SchemaInvalid                    values.schema.json itself is wrong
  |   |- ChartIntegrity                   the digest is not the promised one
  |   |- ChartSignatureInvalid            signed, but by none of the keys
@@ -26,7 +36,10 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- EngineNotAllowed                 templates for Jinja2, where no setting allows them
  |   `- KubeVersionIncompatible          the chart does not want this cluster
  |- ValuesInvalid(where)                 values that are no table, or no YAML
+ |   |- ValuesNotFound                   no such ConfigMap, Secret or key; it may come yet
+ |   |- ValuesTooLarge                   more than a release can be made of
  |   `- ValuesSchemaViolation            values that the chart's schema refuses
+ |- DependencyNotReady(dependency)       what it depends on is not there, or not ready
  |- RenderFailed(chart, template, line)  a template failed; the text is Helm's
  |   |- RenderLimit                      too much output, too many steps, too deep
  |   `- RenderTimeout                    the worker ran out of time
@@ -77,7 +90,7 @@ class OperatorError(Exception):
         match self:
             case ClusterRefused(code=code):
                 return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
-            case ChartUnavailable() | WorkerLost():
+            case ChartUnavailable() | ValuesNotFound() | DependencyNotReady() | WorkerLost():
                 return True
             case _:
                 return False
@@ -88,6 +101,18 @@ class InvalidSpec(OperatorError):
     """A field of the HelmRelease is wrong: `field` is its path, as in `spec.chart.version`."""
 
     field: str = ""
+
+
+class CrossNamespaceForbidden(InvalidSpec):
+    """A reference leads to another namespace, which a setting of the operator forbids."""
+
+
+class DependencyCycle(InvalidSpec):
+    """A HelmRelease depends on itself, directly or by way of others; the text has the whole way."""
+
+
+class ExpressionInvalid(InvalidSpec):
+    """An expression of the spec cannot be compiled; the text says at which column."""
 
 
 @dataclass(eq=False)
@@ -137,6 +162,26 @@ class RepoTimeout(ChartUnavailable):
     """The repository did not answer, or did not end its answer, in time."""
 
 
+class SourceNotFound(ChartUnavailable):
+    """There is no such object of Flux, or the cluster does not know its kind."""
+
+
+class SourceAccessDenied(ChartUnavailable):
+    """The source is in another namespace, which is not allowed, or we may not read it."""
+
+
+class SourceNotReady(ChartUnavailable):
+    """The source has no artifact, or none of what its spec says now."""
+
+
+class ArtifactUnavailable(ChartUnavailable):
+    """The artifact of a source cannot be fetched, or is not the one that the source names."""
+
+
+class ArchiveNotFound(ChartUnavailable):
+    """There is no such ConfigMap or Secret, or nothing under the key."""
+
+
 class RepoIndexInvalid(ChartUnavailable):
     """What the repository sent is no index of charts."""
 
@@ -162,6 +207,14 @@ class ChartTooDeep(ChartInvalid):
 
 class ChartPathIllegal(ChartInvalid):
     """A member's path is absolute, climbs, or carries a drive letter."""
+
+
+class ChartPathNotFound(ChartInvalid):
+    """The source has no chart where one should be."""
+
+
+class ValuesFileNotFound(ChartInvalid):
+    """A values file that is asked for and not there."""
 
 
 class SchemaInvalid(ChartInvalid):
@@ -195,8 +248,23 @@ class ValuesInvalid(OperatorError):
     where: str = ""
 
 
+class ValuesNotFound(ValuesInvalid):
+    """`spec.valuesFrom` names an object that is not there, or a key that it does not have."""
+
+
+class ValuesTooLarge(ValuesInvalid):
+    """Values that no release could be made of."""
+
+
 class ValuesSchemaViolation(ValuesInvalid):
     """Values that a values.schema.json refuses; the text has JSON pointers and no values."""
+
+
+@dataclass(eq=False)
+class DependencyNotReady(OperatorError):
+    """A dependency is not there, or not ready: `dependency` names it."""
+
+    dependency: str = ""
 
 
 @dataclass(eq=False)

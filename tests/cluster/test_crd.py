@@ -110,16 +110,16 @@ def test_what_makes_sense_is_accepted(api, spec):
         pytest.param({"chart": None}, "spec.chart: Required value", id="no chart"),
         pytest.param(
             {"chart": {"name": "blog"}},
-            "exactly one of repository and repositoryRef",
+            "exactly one of repository, repositoryRef, sourceRef and archiveFrom",
             id="no source",
         ),
         pytest.param(
             {"chart": a_chart_field(repositoryRef={"name": "charts"})},
-            "exactly one of repository and repositoryRef",
+            "exactly one of repository, repositoryRef, sourceRef and archiveFrom",
             id="two sources",
         ),
         pytest.param(
-            {"chart": {"repository": "https://a"}}, "spec.chart.name: Required value", id="no name"
+            {"chart": {"repository": "https://a"}}, "name must say which chart", id="no name"
         ),
         pytest.param(
             {"chart": a_chart_field(name="stable/blog")},

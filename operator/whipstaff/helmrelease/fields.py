@@ -79,6 +79,18 @@ class Fields:
             raise InvalidSpec(f"{self.at(name)} is missing", self.at(name))
         return self.text(name, "", rule)
 
+    def texts(self, name: str, most: int, rule: TextRule) -> tuple[str, ...]:
+        """Read a list of at most so many texts; one that is left out is empty."""
+        match self.content.get(name):
+            case None:
+                return ()
+            case list() as items if len(items) <= most:
+                named = {f"{name}[{at}]": text for at, text in enumerate(items)}
+                inside = Fields(self.path, named)
+                return tuple(inside.required_text(at, rule) for at in named)
+            case _:
+                raise self.refuse(name, f"a list of at most {most} texts")
+
     def flag(self, name: str) -> bool:
         """Read a switch, which is off when it is left out."""
         return self.switch(name, on=False)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
 from whipstaff.helmrelease.post_rendering import PostRendering
+from whipstaff.helmrelease.values_from import ValuesReference
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
 
@@ -56,16 +57,41 @@ class RetryStrategy(StrEnum):
 class VerificationProvider(StrEnum):
     """What signed a chart."""
 
-    COSIGN = "cosign"  # a key of cosign's, in an OCI registry
+    COSIGN = "cosign"  # a key of cosign's or a certificate, in an OCI registry
     PGP = "pgp"  # the .prov file of `helm package --sign`
+
+
+class OIDCIdentity(NamedTuple):
+    """Who may sign without a key: regular expressions that are found somewhere in the text."""
+
+    issuer: str  # who says who it is
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """By whom a chart must be signed."""
+    """By whom a chart must be signed; Secrets are in the HelmRelease's namespace."""
 
     provider: VerificationProvider
-    secret: str  # with the public keys, in the HelmRelease's namespace
+    secret: str = ""  # with the public keys; empty: `identities` sign
+    identities: tuple[OIDCIdentity, ...] = ()
+    trusted_root_secret: str = ""  # with the trusted_root.json that knows who they are
+
+
+class SourceKind(StrEnum):
+    """Flux's kinds that hand out an artifact with charts in it."""
+
+    GIT_REPOSITORY = "GitRepository"
+    OCI_REPOSITORY = "OCIRepository"
+    BUCKET = "Bucket"
+    HELM_CHART = "HelmChart"
+
+
+class StoredKind(StrEnum):
+    """What a packaged chart may be stored in."""
+
+    CONFIG_MAP = "ConfigMap"
+    SECRET = "Secret"  # noqa: S105 - a kind
 
 
 class RepositoryKey(NamedTuple):
@@ -76,15 +102,28 @@ class RepositoryKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ChartSpec:
-    """Where the chart comes from."""
+class ArchiveFrom:
+    """A packaged chart that is stored in the cluster."""
 
-    name: str
-    repository: str  # http or https URL, without a slash at its end; empty with a repository_ref
+    place: ObjectReference
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSpec:
+    """Where the chart comes from: of repository, the references and archive_from there is one."""
+
+    name: str  # empty: whatever chart there is; never with a repository
+    repository: str  # http, https or oci URL, without a slash at its end
     version: str = "*"  # a version or a range
     repository_ref: RepositoryKey | None = None
+    source_ref: ObjectReference | None = None  # an object of Flux
+    path: str = ""  # in the source; empty: its root
+    archive_from: ArchiveFrom | None = None
     digest: str = ""  # "sha256:…" that the chart must have; empty: any
     verify: Verification | None = None
+    values_files: tuple[str, ...] = ()  # instead of the chart's values.yaml, later ones winning
+    ignore_missing_values_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +199,14 @@ class TestOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class KubeConfigRef:
+    """The Secret that holds the way to another cluster, in the HelmRelease's namespace."""
+
+    secret: str
+    key: str = ""  # empty: `value`, and `value.yaml` if there is none
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Which release it is: its name, where its objects live, where its revisions are stored."""
 
@@ -181,6 +228,7 @@ class Spec:
     target_namespace: str
     storage_namespace: str
     values: JsonObject = field(default_factory=dict)
+    values_from: tuple[ValuesReference, ...] = ()
     revision: RevisionNumber | None = None
     create_namespace: bool = False
     interval_seconds: float = DEFAULT_SECONDS
@@ -188,14 +236,8 @@ class Spec:
     suspend: bool = False
     max_history: int = DEFAULT_MAX_HISTORY  # 0 keeps all
     service_account_name: str = ""  # empty: the operator's own identity
-@dataclass(frozen=True, slots=True)
-class KubeConfigRef:
-    """The Secret that holds the way to another cluster, in the HelmRelease's namespace."""
-
-    secret: str
-    key: str = ""  # empty: `value`, and `value.yaml` if there is none
-
-
+    kube_config: KubeConfigRef | None = None  # None: the HelmRelease's own cluster
+    post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
     stable_generated: bool = False  # templates' passwords, keys and times are kept
     install: ActionOptions = field(default_factory=lambda: ActionOptions(crds=CRDPolicy.CREATE))
     upgrade: ActionOptions = field(default_factory=ActionOptions)
@@ -225,9 +267,6 @@ class Head:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields by name, of which a kind with a spec is made."""
-    kube_config: KubeConfigRef | None = None  # None: the HelmRelease's own cluster
-    post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
-    post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
         return {each.name: getattr(self, each.name) for each in fields(Head)}
 
     @property

@@ -3,7 +3,8 @@
 import re
 
 from whipstaff.helmrelease.fields import Fields, TextRule
-from whipstaff.helmrelease.parsing import NAMESPACE, SUBDOMAIN, parse_head
+from whipstaff.helmrelease.parsing import parse_head
+from whipstaff.helmrelease.texts import NAMESPACE, SECRET_NAME
 from whipstaff.helmrelease.types import DEFAULT_SECONDS, LONGEST_DURATION_SECONDS
 from whipstaff.helmrepository.types import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -22,7 +23,6 @@ URL = TextRule(
     2048,
     "an http, https or oci URL, without user name or password",
 )
-SECRET = TextRule(SUBDOMAIN, 253, "the name of a Secret")
 
 
 def parse(body: JsonObject) -> HelmRepository:
@@ -53,7 +53,7 @@ def _spec(spec: Fields) -> RepositorySpec:
 def _name(spec: Fields, field: str) -> str:
     if spec.content.get(field) is None:
         return ""
-    return spec.table(field).required_text("name", SECRET)
+    return spec.table(field).required_text("name", SECRET_NAME)
 
 
 def _namespaces(spec: Fields) -> tuple[str, ...]:

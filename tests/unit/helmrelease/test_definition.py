@@ -22,6 +22,8 @@ from whipstaff.helmrelease.types import (
     DeletionPropagation,
     RemediationStrategy,
     RetryStrategy,
+    SourceKind,
+    StoredKind,
     VerificationProvider,
 )
 
@@ -50,11 +52,11 @@ STATUS = list(fields_of(SCHEMA["properties"]["status"], ("status",)))
 ALL = [*SPEC, *STATUS]
 
 
-def dotted(path):
-    return ".".join(part for part in path if part is not FIRST)
 TEXTS = [(path, schema) for path, schema in SPEC if schema["type"] == "string"]
 
 
+def dotted(path):
+    return ".".join(part for part in path if part is not FIRST)
 
 
 @pytest.mark.parametrize(("path", "schema"), SPEC, ids=[dotted(path) for path, _ in SPEC])
@@ -107,12 +109,14 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
     enums = {dotted(path): schema["enum"] for path, schema in SPEC if "enum" in schema}
 
     assert enums == {
+        "spec.chart.sourceRef.kind": [kind.value for kind in SourceKind],
+        "spec.chart.archiveFrom.kind": [kind.value for kind in StoredKind],
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
+        "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
         "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
         "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
         "spec.upgrade.strategy.name": [strategy.value for strategy in RetryStrategy],
-        "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.upgrade.remediation.strategy": [strategy.value for strategy in RemediationStrategy],
         "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
         "spec.uninstall.deletionPropagation": [kind.value for kind in DeletionPropagation],
@@ -126,10 +130,13 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         ("targetNamespace", parsing.NAMESPACE),
         ("storageNamespace", parsing.NAMESPACE),
         ("serviceAccountName", parsing.SERVICE_ACCOUNT),
-        ("chart.name", parsing.CHART_NAME),
-        ("chart.version", parsing.CHART_VERSION),
-        ("chart.repository", parsing.REPOSITORY),
-        ("chart.digest", parsing.DIGEST),
+        ("chart.name", charts.CHART_NAME),
+        ("chart.version", charts.CHART_VERSION),
+        ("chart.repository", charts.REPOSITORY),
+        ("chart.digest", charts.DIGEST),
+        ("chart.path", charts.PATH),
+        ("chart.sourceRef.apiVersion", charts.SOURCE_VERSION),
+        ("chart.archiveFrom.key", texts.DATA_KEY),
     ],
 )
 def test_the_definition_and_the_parser_have_the_same_bounds(field, rule):
@@ -142,15 +149,8 @@ def test_the_definition_and_the_parser_have_the_same_numbers():
     schemas = {dotted(path): schema for path, schema in SPEC}
 
     assert schemas["spec.revision"]["maximum"] == parsing.HIGHEST_REVISION
+    assert schemas["spec.chart.valuesFiles"]["maxItems"] == charts.MOST_VALUES_FILES
     assert schemas["spec.maxHistory"]["maximum"] == parsing.HIGHEST_MAX_HISTORY
-
-
-def test_the_definition_has_our_names():
-    spec = DEFINITION["spec"]
-
-    assert DEFINITION["metadata"]["name"] == names.CRD_NAME
-    assert (spec["group"], VERSION["name"]) == (names.GROUP, names.VERSION)
-    assert (spec["names"]["kind"], spec["names"]["plural"]) == (names.KIND, names.PLURAL)
 
 
 def test_the_definition_and_the_parser_take_as_many_changes_of_what_is_rendered():
@@ -161,6 +161,14 @@ def test_the_definition_and_the_parser_take_as_many_changes_of_what_is_rendered(
     assert schemas["spec.postRenderers.kustomize.images"]["maxItems"] == IMAGES_LIMIT
     assert schemas["spec.commonMetadata.labels"]["maxProperties"] == MARKS_LIMIT
     assert schemas["spec.commonMetadata.annotations"]["maxProperties"] == MARKS_LIMIT
+
+
+def test_the_definition_has_our_names():
+    spec = DEFINITION["spec"]
+
+    assert DEFINITION["metadata"]["name"] == names.CRD_NAME
+    assert (spec["group"], VERSION["name"]) == (names.GROUP, names.VERSION)
+    assert (spec["names"]["kind"], spec["names"]["plural"]) == (names.KIND, names.PLURAL)
 
 
 def test_helm_never_deletes_the_definition():
