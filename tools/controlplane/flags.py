@@ -94,7 +94,7 @@ def commands(
         "kwok": [
             f"--kubeconfig={layout.kubeconfig_of('kwok')}",
             f"--config={STAGES}",
-            "--manage-all-nodes=true",
+            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
             "--node-lease-duration-seconds=0",
         ],
     }

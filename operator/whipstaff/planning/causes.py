@@ -23,6 +23,8 @@ _WORKLOADS = frozenset(
 )
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "", "DoesNotExist": "!"}
 _MASK = "[masked]"
+# Of claims: the controller calls them normal, since a volume may come.
+_WARNINGS_IN_EFFECT = frozenset({"FailedBinding", "WaitForFirstConsumer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,16 @@ def _born(pod: JsonObject) -> str:
 
 def newest_warning(events: Sequence[JsonObject]) -> str:
     """Return what the newest event that warns says, as "Reason: message"; empty if none does."""
-    warnings = [each for each in events if each.get("type") == "Warning"]
+    warnings = [each for each in events if _warns(each)]
     if not warnings:
         return ""
     newest = max(warnings, key=_last_seen)
     text = " ".join(str(newest.get("message", "")).split())
     return cut(f"{newest.get('reason', '')}: {text}")
+
+
+def _warns(event: JsonObject) -> bool:
+    return event.get("type") == "Warning" or event.get("reason") in _WARNINGS_IN_EFFECT
 
 
 def _last_seen(event: JsonObject) -> str:
