@@ -1,50 +1,26 @@
 """The command and its subcommands."""
 
-import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
+
+from whipstaff.cli.late import Commands, Late
 
 _ALIASES = {"fetch": "pull", "dep": "dependency", "dependencies": "dependency", "inspect": "show"}
 
 
-class Commands(click.Group):
-    """The commands, which go by helm's other names for them too."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, aliases=_ALIASES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 def main() -> None:
     """Run Helm charts on Kubernetes from HelmRelease objects."""
 
 
-class Late(click.Command):
-    """A subcommand whose module is imported when it is used: help needs none of what it needs.
-
-    It may be a group of commands.
-    """
-
-    def __init__(self, name: str, help: str) -> None:  # noqa: A002 - click's own word
-        super().__init__(name, help=help)
-
-    def command(self) -> click.Command:
-        """Import and return the command itself: what its module calls as the module is called."""
-        module = importlib.import_module(f"whipstaff.cli.{self.name}")
-        command = getattr(module, str(self.name))
-        assert isinstance(command, click.Command)  # noqa: S101 - says the type
-        return command
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's own
-        return self.command().make_context(*args, **kwargs)
-
-
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
+main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))

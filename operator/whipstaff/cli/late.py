@@ -1,0 +1,57 @@
+"""Commands whose modules are imported when they are used, and groups of them."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class Late(click.Command):
+    """A subcommand whose module is imported when it is used: help needs none of what it needs.
+
+    It may be a group of commands.
+    """
+
+    def __init__(self, name: str, help: str, module: str = "") -> None:  # noqa: A002 - click's own
+        """Name a command; `module`, and the command in it, have another name in a group."""
+        super().__init__(name, help=help)
+        self._module = module or name
+
+    def command(self) -> click.Command:
+        """Import and return the command itself: what its module calls as the module is called."""
+        module = importlib.import_module(f"whipstaff.cli.{self._module}")
+        command = getattr(module, self._module)
+        assert isinstance(command, click.Command)  # noqa: S101 - says the type
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's own
+        return self.command().make_context(*args, **kwargs)
+
+
+class Commands(click.Group):
+    """A group that goes by helm's other names for its commands too."""
+
+    def __init__(self, *args: Any, aliases: Mapping[str, str] = {}, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **kwargs)
+        self._aliases = aliases
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, self._aliases.get(cmd_name, cmd_name))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; one that there is not ends with code 1, as in helm."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.ClickException(
+                f'unknown command "{args[0]}" for "{ctx.command_path}"'
+            ) from error
