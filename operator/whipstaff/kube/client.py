@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import SystemRandom
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -99,6 +99,26 @@ class WatchGone(WatchFailed):
     """The resource version is too old to watch from: list again."""
 
 
+class Requester(Protocol):
+    """What adapters need of a client: `Client`, or one that finds the cluster of each request."""
+
+    async def send(self, request: Request) -> JsonObject:
+        """Return the answer; ClusterRefused for every other ending."""
+        ...
+
+    async def text(self, request: Request) -> str:
+        """Return an answer that is no JSON."""
+        ...
+
+    async def list_all(self, request: Request) -> ListPage:
+        """Return all pages of a GET on a collection."""
+        ...
+
+    def watch(self, request: Request, resource_version: str) -> AsyncIterator[WatchEvent]:
+        """Yield changes after a resource version."""
+        ...
+
+
 class _Again(Exception):
     """The request may be sent again, not before `pause_seconds`; else `refusal` is how it ended."""
 
@@ -118,7 +138,10 @@ class Client:
         user_agent: str = "whipstaff",
         jitter: Callable[[], float] = _RANDOM.random,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
+        attempts_limit: int = ATTEMPTS,
     ) -> None:
+        """`attempts_limit`: how often a request is sent at most, whatever it allows itself."""
+        self._attempts_limit = attempts_limit
         self._connection = connection
         self._user_agent = user_agent
         self._jitter = jitter
@@ -217,6 +240,7 @@ class Client:
                 headers=await self._headers(request),
                 timeout=timeout,
                 allow_redirects=False,
+                server_hostname=self._connection.server_name or None,
             ) as response:
                 if response.status != _OK:
                     await self._raise_refusal(response, request)
@@ -230,12 +254,13 @@ class Client:
 
     async def _text(self, request: Request) -> str:
         pause = FIRST_PAUSE_SECONDS
-        for attempt in range(1, request.attempts + 1):
+        attempts = min(request.attempts, self._attempts_limit)
+        for attempt in range(1, attempts + 1):
             self._check_lead(request)  # each time: the pause before a repeat may have been long
             try:
                 return await self._exchange(request)
             except _Again as error:
-                if attempt == request.attempts:
+                if attempt == attempts:
                     raise error.refusal from error
                 wait = max(error.pause_seconds, pause * (0.5 + self._jitter()))
                 await asyncio.sleep(wait)
@@ -259,6 +284,7 @@ class Client:
                     total=request.timeout_seconds, sock_connect=CONNECT_SECONDS
                 ),
                 allow_redirects=False,
+                server_hostname=self._connection.server_name or None,
             ) as response:
                 if _OK <= response.status < 300:  # noqa: PLR2004 - the successes of HTTP
                     return await response.text("utf-8", errors="replace")
@@ -319,6 +345,7 @@ class Client:
         if session is None:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
+                    resolver=self._connection.resolver(),
                     ssl=self._connection.tls,
                     limit=0,
                     limit_per_host=0 if watch else CONNECTIONS,

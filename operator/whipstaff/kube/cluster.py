@@ -7,8 +7,8 @@ from typing import Any
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import ownership
-from whipstaff.kube.client import APPLY_PATCH, JSON_PATCH, METADATA_ONLY, Client, Request
-from whipstaff.kube.discovery import Discovery, Resource
+from whipstaff.kube.client import APPLY_PATCH, JSON_PATCH, METADATA_ONLY, Request, Requester
+from whipstaff.kube.discovery import Discoveries, Resource
 from whipstaff.kube.follow import Followers
 from whipstaff.kube.undeclared import without_undeclared
 from whipstaff.reconcile.ports import (
@@ -31,14 +31,12 @@ _NOTED_LIMIT = 4096
 class ApiServerCluster:
     """Reads, applies, deletes and follows objects, each as the identity that a call names."""
 
-    def __init__(
-        self, client: Client, discovery: Discovery | None = None, *, everywhere: bool = True
-    ) -> None:
+    def __init__(self, client: Requester, *, everywhere: bool = True) -> None:
         """`everywhere`: whether the operator has rights beyond some namespaces."""
         self._client = client
         self._everywhere = everywhere
-        self._discovery = discovery or Discovery(client)
-        self._followers = Followers(client, self._discovery, self.read, everywhere=everywhere)
+        self._discoveries = Discoveries(client)
+        self._followers = Followers(client, self._discoveries, self.read, everywhere=everywhere)
         # Objects whose dry run showed entries of older managers; ordered as they came.
         self._to_be_folded: dict[tuple[ObjectReference, Identity], None] = {}
 
@@ -47,7 +45,7 @@ class ApiServerCluster:
         await self._followers.close()
 
     async def capabilities(self, identity: Identity) -> ClusterCapabilities:
-        return await self._discovery.capabilities()
+        return await self._discoveries.of(identity).capabilities()
 
     async def refer(self, body: JsonObject, namespace: str, identity: Identity) -> ObjectReference:
         api_version, kind = str(body.get("apiVersion", "")), str(body.get("kind", ""))
@@ -55,7 +53,7 @@ class ApiServerCluster:
         named: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
         name = str(named.get("name") or "")
         subject = ObjectReference(api_version, kind, str(named.get("namespace") or ""), name)
-        resource = await self._resource(subject)
+        resource = await self._resource(subject, identity)
         if not name:
             raise ClusterRefused(f"a {kind} without a name", _UNPROCESSABLE, "Invalid", kind)
         place = (subject.namespace or namespace) if resource.namespaced else ""
@@ -74,7 +72,7 @@ class ApiServerCluster:
         dry_run: bool = False,
         strict: bool = True,
     ) -> JsonObject:
-        resource = await self._resource(reference)
+        resource = await self._resource(reference, identity)
         noted = (reference, identity)
         if not dry_run and noted in self._to_be_folded:
             del self._to_be_folded[noted]
@@ -106,7 +104,7 @@ class ApiServerCluster:
     async def replace(
         self, reference: ObjectReference, body: JsonObject, identity: Identity
     ) -> None:
-        resource = await self._resource(reference)
+        resource = await self._resource(reference, identity)
         for attempt in range(_RACE_ATTEMPTS):
             live = await self._read_whole(reference, identity)
             if live is None:
@@ -136,7 +134,7 @@ class ApiServerCluster:
         *,
         propagation: str = "Background",
     ) -> None:
-        resource = await self._discovery.find(reference.api_version, reference.kind)
+        resource = await self._find(reference, identity)
         if resource is None:
             return
         try:
@@ -187,9 +185,10 @@ class ApiServerCluster:
     async def lookup(
         self, api_version: str, kind: str, namespace: str, name: str, identity: Identity
     ) -> JsonObject:
-        resource = await self._discovery.find(api_version, kind)
+        discovery = self._discoveries.of(identity)
+        resource = await discovery.find(api_version, kind)
         if resource is None:
-            if await self._discovery.serves(api_version):
+            if await discovery.serves(api_version):
                 return {}  # Helm asks for a path that does not exist, and reads the 404 as {}
             group, _, version = api_version.rpartition("/")
             raise ClusterRefused(
@@ -222,20 +221,24 @@ class ApiServerCluster:
             )
             found = await self.read(reference, OPERATOR)
             return found is None or "deletionTimestamp" in found["metadata"]
+        discovery = self._discoveries.of(OPERATOR)
         for pause_seconds in (0.0, SETTLE_SECONDS):
             await asyncio.sleep(pause_seconds)
-            self._discovery.forget()
-            resource = await self._discovery.find(api_version, kind)
+            discovery.forget()
+            resource = await discovery.find(api_version, kind)
             # A kind whose definition is being deleted is served on, but not for creations.
             if resource is None or "create" not in resource.verbs:
                 return True
         return False
 
     def forget_kinds(self) -> None:
-        self._discovery.forget()
+        self._discoveries.forget()
 
-    async def _resource(self, reference: ObjectReference) -> Resource:
-        resource = await self._discovery.find(reference.api_version, reference.kind)
+    async def _find(self, reference: ObjectReference, identity: Identity) -> Resource | None:
+        return await self._discoveries.of(identity).find(reference.api_version, reference.kind)
+
+    async def _resource(self, reference: ObjectReference, identity: Identity) -> Resource:
+        resource = await self._find(reference, identity)
         if resource is None:
             raise ClusterRefused(
                 f'no matches for kind "{reference.kind}" in version "{reference.api_version}"',
@@ -248,7 +251,7 @@ class ApiServerCluster:
     async def _read_whole(
         self, reference: ObjectReference, identity: Identity
     ) -> JsonObject | None:
-        resource = await self._discovery.find(reference.api_version, reference.kind)
+        resource = await self._find(reference, identity)
         if resource is None:
             return None
         path = resource.path(reference.namespace, reference.name)

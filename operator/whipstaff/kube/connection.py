@@ -15,6 +15,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
+from aiohttp.abc import AbstractResolver
+
 from whipstaff.errors import ClusterRefused
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -36,6 +38,15 @@ class Connection(Protocol):
         """How to check the server, and our certificate if we have one."""
         ...
 
+    @property
+    def server_name(self) -> str:
+        """Whom the server's certificate must name; empty: the host of its URL."""
+        ...
+
+    def resolver(self) -> AbstractResolver | None:
+        """Return who finds and judges the addresses of the server; None: whoever usually does."""
+        ...
+
     async def authorization(self) -> str:
         """Return the Authorization header, empty if a certificate speaks for us."""
         ...
@@ -45,7 +56,17 @@ class Connection(Protocol):
         ...
 
 
-class InCluster:
+class _Usual:
+    """A server that is called what its certificate says, at whatever address."""
+
+    server_name = ""
+
+    def resolver(self) -> AbstractResolver | None:
+        """Leave it to aiohttp."""
+        return None
+
+
+class InCluster(_Usual):
     """A pod's ServiceAccount: its token file is read again as the kubelet rotates it."""
 
     def __init__(self, server: str, folder: Path = SERVICE_ACCOUNT_FOLDER) -> None:
@@ -77,8 +98,8 @@ class InCluster:
         self._token = ""
 
 
-@dataclass(slots=True)
-class Given:
+@dataclass
+class Given(_Usual):
     """A connection whose facts are known, as tests use it."""
 
     server: str
@@ -92,7 +113,7 @@ class Given:
         return
 
 
-class Kubeconfig:
+class Kubeconfig(_Usual):
     """A kubeconfig file and one of its contexts; `open` asks the child, so does an expiry."""
 
     def __init__(self, path: Path, context: str = "") -> None:
@@ -128,7 +149,7 @@ class Kubeconfig:
         if not self.server:
             self.server = facts["server"]
             self.namespace = facts["namespace"]
-            self.tls = _tls_of(facts)
+            self.tls = tls_of(facts)
         self._authorization = facts["authorization"]
         left = facts["expires_in_seconds"]
         self._expires_at = None if left is None else monotonic() + left - EXPIRY_MARGIN_SECONDS
@@ -160,7 +181,8 @@ async def _ask_child(path: Path, context: str) -> dict[str, Any]:
     return facts
 
 
-def _tls_of(facts: Mapping[str, Any]) -> ssl.SSLContext | bool:
+def tls_of(facts: Mapping[str, Any]) -> ssl.SSLContext | bool:
+    """Return how to check a server, and our certificate if there is one; or ssl.SSLError."""
     if not facts["server"].startswith("https:"):
         return True
     context = ssl.create_default_context(cadata=facts["ca"] or None)

@@ -5,6 +5,7 @@ APIService costs only its own group.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -12,13 +13,14 @@ from typing import Any
 from urllib.parse import quote
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import JSON, Client, Request
-from whipstaff.reconcile.ports import ClusterCapabilities
+from whipstaff.kube.client import JSON, Request, Requester
+from whipstaff.reconcile.ports import OPERATOR, ClusterCapabilities, Identity, RemoteCluster
 from whipstaff.release.revision import JsonObject
 
 FRESH_SECONDS = 60.0
 # A kind that is missing may have come a moment ago with its CRD: ask again, but not all the time.
 MISSING_SECONDS = 1.0
+CLUSTERS_KEPT = 32  # a reading takes up to a mebibyte
 
 _UNAVAILABLE = 503
 _AGGREGATED = f"{JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{JSON}"
@@ -68,8 +70,15 @@ class _Found:
 class Discovery:
     """Reads lazily, shares one reading, and reads again when a kind is missing."""
 
-    def __init__(self, client: Client, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Requester,
+        identity: Identity = OPERATOR,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+    ) -> None:
         self._client = client
+        self._identity = identity
         self._fresh_seconds = fresh_seconds
         self._kinds: _Kinds | None = None
         self._reading = asyncio.Lock()
@@ -115,11 +124,11 @@ class Discovery:
             return known
 
     async def _read(self) -> _Kinds:
-        read_at = monotonic()
+        read_at, who = monotonic(), self._identity
         version, core, groups = await asyncio.gather(
-            self._client.send(Request("GET", "/version")),
-            self._client.send(Request("GET", "/api", accept=_AGGREGATED)),
-            self._client.send(Request("GET", "/apis", accept=_AGGREGATED)),
+            self._client.send(Request("GET", "/version", who)),
+            self._client.send(Request("GET", "/api", who, accept=_AGGREGATED)),
+            self._client.send(Request("GET", "/apis", who, accept=_AGGREGATED)),
         )
         if core.get("kind") == groups.get("kind") == _AGGREGATED_LIST:
             found = [*_aggregated(core), *_aggregated(groups)]
@@ -150,7 +159,13 @@ class Discovery:
         root = "/api" if "/" not in api_version else "/apis"
         try:
             answer = await self._client.send(
-                Request("GET", f"{root}/{api_version}", attempts=2, timeout_seconds=10.0)
+                Request(
+                    "GET",
+                    f"{root}/{api_version}",
+                    self._identity,
+                    attempts=2,
+                    timeout_seconds=10.0,
+                )
             )
         except ClusterRefused:
             return None  # a dead APIService
@@ -160,6 +175,30 @@ class Discovery:
             tuple(_plain_resource(api_version, entry) for entry in _without_subresources(entries)),
             frozenset(str(entry.get("kind", "")) for entry in entries),
         )
+
+
+class Discoveries:
+    """The discovery of each cluster: its own, and those that were asked for last."""
+
+    def __init__(self, client: Requester) -> None:
+        self._client = client
+        self._known: OrderedDict[RemoteCluster | None, Discovery] = OrderedDict()
+
+    def of(self, identity: Identity) -> Discovery:
+        """Return what is known of the cluster in which someone acts."""
+        remote = identity.remote
+        found = self._known.get(remote)
+        if found is None:
+            found = self._known[remote] = Discovery(self._client, identity.unimpersonated)
+        self._known.move_to_end(remote)
+        if len(self._known) > CLUSTERS_KEPT:
+            self._known.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Read again at the next question, in every cluster."""
+        for discovery in self._known.values():
+            discovery.forget()
 
 
 def _plain_resource(api_version: str, entry: Mapping[str, Any]) -> Resource:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from whipstaff.kube.client import Client, Request
+from whipstaff.kube.client import Request, Requester
 from whipstaff.reconcile.ports import Identity
 from whipstaff.release.revision import JsonObject
 
@@ -15,7 +15,7 @@ SECONDS = 5.0  # an answer that takes longer helps nobody who waits
 class ApiServerEvidence:
     """Asks the API server, as the identity that a call names, once and not for long."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Requester) -> None:
         self._client = client
 
     async def pods(self, namespace: str, selector: str, identity: Identity) -> Sequence[JsonObject]:

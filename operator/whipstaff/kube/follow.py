@@ -16,12 +16,12 @@ from time import monotonic
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.client import (
     METADATA_LIST,
-    Client,
     Request,
+    Requester,
     WatchEvent,
     WatchFailed,
 )
-from whipstaff.kube.discovery import Discovery, Resource
+from whipstaff.kube.discovery import Discoveries, Resource
 from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
 from whipstaff.release.revision import JsonObject
 
@@ -65,11 +65,11 @@ class Followers:
     """Gives each wait its view of the live objects, out of shared watches."""
 
     def __init__(
-        self, client: Client, discovery: Discovery, read: Read, *, everywhere: bool = True
+        self, client: Requester, discoveries: Discoveries, read: Read, *, everywhere: bool = True
     ) -> None:
         self._client = client
         self._everywhere = everywhere  # whether the operator may watch all namespaces at once
-        self._discovery = discovery
+        self._discoveries = discoveries
         self._read = read
         self._feeds: dict[_Scope, _Feed] = {}
 
@@ -153,7 +153,7 @@ class Followers:
         self, reference: ObjectReference, identity: Identity, *, labelled: bool
     ) -> _Scope | None:
         """Choose the watch for an object, None if its kind cannot be watched."""
-        resource = await self._discovery.find(reference.api_version, reference.kind)
+        resource = await self._discoveries.of(identity).find(reference.api_version, reference.kind)
         if resource is None or "watch" not in resource.verbs:
             return None
         everywhere = self._everywhere and labelled and identity == OPERATOR
@@ -223,7 +223,7 @@ class _View:
 class _Feed:
     """One watch and the waits that it serves."""
 
-    def __init__(self, client: Client, scope: _Scope, closed: Callable[[_Scope], None]) -> None:
+    def __init__(self, client: Requester, scope: _Scope, closed: Callable[[_Scope], None]) -> None:
         self.live = False
         self.refused = False
         self._client = client

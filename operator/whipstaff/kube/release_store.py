@@ -22,11 +22,11 @@ from whipstaff.kube.client import (
     MERGE_PATCH,
     METADATA_LIST,
     METADATA_ONLY,
-    Client,
     Request,
+    Requester,
 )
 from whipstaff.kube.times import unix_seconds
-from whipstaff.reconcile.ports import Clock, Codec, Identity, Meter, NoMeter
+from whipstaff.reconcile.ports import Clock, Codec, Identity, Meter, NoMeter, RemoteCluster
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseKey,
@@ -55,7 +55,7 @@ class ObjectReleaseStore:
 
     def __init__(
         self,
-        client: Client,
+        client: Requester,
         codec: Codec,
         clock: Clock,
         *,
@@ -68,7 +68,7 @@ class ObjectReleaseStore:
         self._meter = meter or NoMeter()
         self._secret = driver == SECRET
         # When revisions were created: an update has to write it again.
-        self._created: dict[tuple[ReleaseKey, RevisionNumber], str] = {}
+        self._created: dict[tuple[RemoteCluster | None, ReleaseKey, RevisionNumber], str] = {}
         # What was measured and is to be created: encoding it again would cost as much.
         self._ready: dict[tuple[ReleaseKey, RevisionNumber], tuple[Revision, str]] = {}
 
@@ -87,7 +87,7 @@ class ObjectReleaseStore:
         found = sorted((h for h in headers if h), key=lambda h: h.number, reverse=True)
         for header in found:
             if header.created_at:
-                self._remember(key, header.number, str(header.created_at))
+                self._remember(key, header.number, str(header.created_at), identity)
         return tuple(found)
 
     async def read(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> Revision:
@@ -120,10 +120,10 @@ class ObjectReleaseStore:
             if error.code != _CONFLICT or error.api_reason not in (_ALREADY_EXISTS, ""):
                 raise
             await self._check_ours(key, revision.number, body, identity)
-        self._remember(key, revision.number, created)
+        self._remember(key, revision.number, created, identity)
 
     async def update(self, key: ReleaseKey, revision: Revision, identity: Identity) -> None:
-        created = self._created.get((key, revision.number))
+        created = self._created.get((identity.remote, key, revision.number))
         if created is None:
             labels = await self._labels(key, revision.number, identity)
             created = str(labels.get(_CREATED, ""))
@@ -131,7 +131,7 @@ class ObjectReleaseStore:
         body = await self._body(key, revision, {**times, _CREATED: created} if created else times)
         await self._put(key, revision.number, body, identity)
         if created:
-            self._remember(key, revision.number, created)
+            self._remember(key, revision.number, created, identity)
 
     async def delete(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> None:
         request = Request(
@@ -141,7 +141,7 @@ class ObjectReleaseStore:
             accept=METADATA_ONLY,
             subject=self._subject(key, number),
         )
-        self._created.pop((key, number), None)
+        self._created.pop((identity.remote, key, number), None)
         try:
             await self._client.send(request)
         except ClusterRefused as error:
@@ -309,8 +309,10 @@ class ObjectReleaseStore:
             )
         return payload
 
-    def _remember(self, key: ReleaseKey, number: RevisionNumber, created: str) -> None:
-        self._created[(key, number)] = created
+    def _remember(
+        self, key: ReleaseKey, number: RevisionNumber, created: str, identity: Identity
+    ) -> None:
+        self._created[(identity.remote, key, number)] = created
         if len(self._created) > _REMEMBERED_LIMIT:
             del self._created[next(iter(self._created))]
 

@@ -24,6 +24,18 @@ from whipstaff.release.revision import (
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteCluster:
+    """Another cluster: the Secret whose kubeconfig leads there."""
+
+    namespace: str
+    secret: str
+    key: str = ""  # empty: `value`, and `value.yaml` if there is none
+
+    def __str__(self) -> str:
+        return f"the cluster of Secret {self.namespace}/{self.secret}"
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who acts: the operator itself, or the ServiceAccount that a release names (impersonated)."""
 
@@ -33,6 +45,17 @@ class Identity:
     @property
     def username(self) -> str:
         """The user to impersonate, empty for the operator's own identity."""
+    remote: RemoteCluster | None = None  # None: the cluster of the HelmReleases
+
+    @property
+    def unimpersonated(self) -> "Identity":
+        """The connection's own identity in the same cluster."""
+        return Identity(remote=self.remote)
+
+    @property
+    def at_home(self) -> "Identity":
+        """The same account in the cluster of the HelmReleases."""
+        return Identity(self.service_account, self.namespace)
         if not self.service_account:
             return ""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"

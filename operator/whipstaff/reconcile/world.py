@@ -9,7 +9,6 @@ from typing import Protocol
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.status import Unready
 from whipstaff.reconcile.ports import (
-    OPERATOR,
     ChartSource,
     Clock,
     Cluster,
@@ -18,12 +17,22 @@ from whipstaff.reconcile.ports import (
     Meter,
     NoMeter,
     ReleaseStore,
+    RemoteCluster,
     Renderer,
     Reporter,
 )
 from whipstaff.release.revision import ReleaseKey, Revision
 
-__all__ = ["Intent", "Interrupted", "Story", "Work", "World", "identity_of", "timed"]
+__all__ = [
+    "Intent",
+    "Interrupted",
+    "Story",
+    "Work",
+    "World",
+    "home_identity_of",
+    "identity_of",
+    "timed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,13 @@ def timed(world: World, action: str, phase: str) -> Iterator[None]:
 
 
 def identity_of(release: HelmRelease) -> Identity:
-    """Return who acts for a release."""
-    account = release.spec.service_account_name
-    return Identity(account, release.namespace) if account else OPERATOR
+    """Return who acts for a release, and in which cluster."""
+    account, reference = release.spec.service_account_name, release.spec.kube_config
+    namespace = release.namespace
+    remote = RemoteCluster(namespace, reference.secret, reference.key) if reference else None
+    return Identity(account, namespace if account else "", remote)
+
+
+def home_identity_of(release: HelmRelease) -> Identity:
+    """Return who reads what a HelmRelease refers to beside itself, wherever its objects are."""
+    return identity_of(release).at_home
