@@ -161,6 +161,11 @@ class HelmHome:
             base("DATA", ".local/share"),
         )
 
+    @property
+    def local_charts(self) -> Path:
+        """Where charts of this machine are kept: `whipstaff serve` serves them."""
+        return self.data / "repository" / "local"
+
     def index_file(self, name: str) -> Path:
         """Return where the index of a repository is kept."""
         return self.repository_cache / f"{name}-index.yaml"

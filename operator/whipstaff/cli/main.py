@@ -23,6 +23,7 @@ main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` 
 main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
+main.add_command(Late("serve", "Serve packaged charts over HTTP, as `helm serve` did."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 

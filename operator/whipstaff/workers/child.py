@@ -140,7 +140,7 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return StorageTooLarge(text)
         case JobKind.INDEX:
             return ChartUnavailable(text)
-        case JobKind.INSPECT:
+        case JobKind.INSPECT | JobKind.LIST | JobKind.SHOW:
             return ChartTooLarge(text)
         case JobKind.VERIFY:
             return ChartSignatureInvalid(text)

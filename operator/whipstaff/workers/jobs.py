@@ -66,6 +66,8 @@ class Workshop:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
                 return rendering.inspect(self._charts, **arguments)
+            case JobKind.LIST | JobKind.SHOW:
+                return self._of_archives(kind, arguments)
             case JobKind.VERIFY:
                 return verify(**arguments)
             case JobKind.RENDER:
@@ -75,6 +77,20 @@ class Workshop:
                 return rendering.render(self._charts, self._releases, scope, arguments)
             case _:
                 assert_never(kind)
+
+    def _of_archives(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
+        from whipstaff.workers import chart_entries  # noqa: PLC0415
+
+        limit = self._limits.archive_bytes
+        if kind is JobKind.LIST:
+            return chart_entries.entries(**arguments, archive_bytes=limit)
+        match arguments["what"]:
+            case "values":
+                return chart_entries.values(arguments["path"], limit)
+            case "templates":
+                return chart_entries.templates(arguments["path"], limit)
+            case _:
+                return chart_entries.contents(arguments["path"], limit)
 
     def _begin(self, template: str) -> None:
         self.template = template

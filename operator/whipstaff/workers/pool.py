@@ -90,6 +90,16 @@ class WorkerPool:
         found = await self._run(JobKind.INSPECT, {"path": str(path)}, _no_lookup)
         return found["name"], found["version"]
 
+    async def chart_entries(self, paths: Sequence[Path], base: str) -> list[JsonObject]:
+        """Return what an index says of each archive, or its `error`; `base` begins its URL."""
+        arguments = {"paths": [str(path) for path in paths], "base": base}
+        found = await self._run(JobKind.LIST, arguments, _no_lookup)
+        return list(found["entries"])
+
+    async def show(self, path: Path, what: str) -> JsonObject:
+        """Return the `contents` for a page, `values` or `templates` of an archive."""
+        return await self._run(JobKind.SHOW, {"path": str(path), "what": what}, _no_lookup)
+
     async def verify_provenance(
         self, keys: Mapping[str, bytes], text: bytes, file: str, digest: str
     ) -> None:

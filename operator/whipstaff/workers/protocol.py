@@ -29,6 +29,8 @@ class JobKind(StrEnum):
     INDEX = "index"  # read a repository's index
     ENCODE = "encode"  # a release whose manifest is long
     INSPECT = "inspect"  # read the metadata of an archive
+    LIST = "list"  # read what an index says of archives
+    SHOW = "show"  # read what people want to see of an archive
     VERIFY = "verify"  # the signature of a chart
 
 
