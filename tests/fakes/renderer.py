@@ -1,11 +1,12 @@
 """Renders the chart of tests/builders/echo_chart.py without a worker; tests/contracts compare."""
 
+import base64
 import json
 from collections import deque
 
 from tests.builders.echo_chart import TEMPLATE
 from whipstaff.errors import RenderFailed
-from whipstaff.reconcile.ports import Rendering, RenderRequest
+from whipstaff.reconcile.ports import ComposedValues, Rendering, RenderRequest
 from whipstaff.release.manifests import in_install_order, manifest_digest
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent
 
@@ -52,6 +53,14 @@ class FakeRenderer:
             manifest_digest=manifest_digest(manifest, hooks),
             unused=self.unused,
         )
+
+    async def compose_values(self, inline, layers):
+        """Take each content for JSON, and know no more of paths than that they lead to a key."""
+        values = {}
+        for layer in layers:
+            text = base64.b64decode(layer.content).decode() if layer.secret else layer.content
+            values |= {layer.target_path: text} if layer.target_path else json.loads(text)
+        return ComposedValues(values | inline)
 
 
 async def _bodies(request, revision, lookup):

@@ -47,14 +47,14 @@ def values_from(spec: Fields) -> tuple[ValuesReference, ...]:
 
 
 def _reference(entry: Fields) -> ValuesReference:
-    kind = entry.choice("kind", ValuesKind.CONFIG_MAP)
-    if entry.content.get("kind") is None:
-        raise entry.refuse("kind", "ConfigMap or Secret")
-    return ValuesReference(
-        kind=kind,
-        name=entry.required_text("name", OBJECT_NAME),
+    reference = ValuesReference(
+        kind=entry.choice("kind", ValuesKind.CONFIG_MAP),
         key=entry.text("valuesKey", DEFAULT_KEY, DATA_KEY),
         target_path=entry.text("targetPath", "", _PATH),
         optional=entry.flag("optional"),
         literal=entry.flag("literal"),
+        name=entry.required_text("name", OBJECT_NAME),
     )
+    if entry.content.get("kind") is None:
+        raise entry.refuse("kind", "ConfigMap or Secret")
+    return reference

@@ -18,6 +18,7 @@ class Inputs:
     chart_digest: str  # "sha256:…" of the archive
     values_digest: str
     digest: str  # of all of them, as the label of a revision holds it
+    whole_numbers: tuple[tuple[str | int, ...], ...] = ()  # where values hold such, to templates
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import json
 import math
+from dataclasses import replace
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.status import remembered
-from whipstaff.reconcile.ports import ChartReference, ResolvedChart
+from whipstaff.reconcile.ports import ChartReference, ComposedValues, ResolvedChart
+from whipstaff.reconcile.values import final_values
 from whipstaff.reconcile.world import Intent, World, identity_of
 from whipstaff.release.manifests import inputs_digest
 from whipstaff.release.revision import JsonObject
@@ -22,14 +24,21 @@ async def observe(
 
     `began`: the clock's monotonic seconds at which the pass did.
     """
-    headers, chart = await asyncio.gather(
+    headers, chart, values = await asyncio.gather(
         world.store.history(release.release_key, identity_of(release)),
         _resolve(world, intent, release, began),
+        _values(world, release),
     )
+    inputs: Inputs | OperatorError
+    if isinstance(values, OperatorError):
+        inputs = values
+    else:
+        release = replace(release, spec=replace(release.spec, values=values.values))
+        inputs = chart if isinstance(chart, OperatorError) else _inputs(release, chart, values)
     seen = Observation(
         release=release,
         headers=headers,
-        inputs=chart if isinstance(chart, OperatorError) else _inputs(release, chart),
+        inputs=inputs,
         remembered=remembered(release.status),
         now_seconds=world.clock.seconds(),
     )
@@ -65,7 +74,16 @@ async def _resolve(
         return error
 
 
-def _inputs(release: HelmRelease, chart: ResolvedChart) -> Inputs:
+async def _values(world: World, release: HelmRelease) -> ComposedValues | OperatorError:
+    if release.spec.suspend:
+        return OperatorError("suspended")
+    try:
+        return await final_values(world, release)
+    except OperatorError as error:
+        return error
+
+
+def _inputs(release: HelmRelease, chart: ResolvedChart, values: ComposedValues) -> Inputs:
     spec = release.spec
     split = spec.storage_namespace != spec.target_namespace
     return Inputs(
@@ -73,12 +91,14 @@ def _inputs(release: HelmRelease, chart: ResolvedChart) -> Inputs:
         chart_version=chart.version,
         chart_digest=chart.digest,
         values_digest=_values_digest(spec.values),
+        whole_numbers=values.whole_numbers,
         digest=inputs_digest(
             chart_digest=chart.digest,
             values=spec.values,
             release_name=spec.release_name,
             namespace=spec.target_namespace,
             namespace_in_manifest=True if split else None,
+            whole_numbers=[list(path) for path in values.whole_numbers] or None,
             preserve_values=spec.upgrade.preserve_values or None,
             post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
         ),

@@ -25,6 +25,7 @@ from whipstaff.errors import (
     RenderTimeout,
     StorageCorrupt,
     StorageTooLarge,
+    ValuesTooLarge,
     from_record,
     to_record,
 )
@@ -140,8 +141,10 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return StorageTooLarge(text)
         case JobKind.INDEX:
             return ChartUnavailable(text)
-        case JobKind.INSPECT | JobKind.LIST | JobKind.SHOW:
+        case JobKind.INSPECT | JobKind.LIST | JobKind.SHOW | JobKind.COMPLETE:
             return ChartTooLarge(text)
+        case JobKind.VALUES:
+            return ValuesTooLarge(text)
         case JobKind.VERIFY:
             return ChartSignatureInvalid(text)
         case _:

@@ -70,6 +70,14 @@ class Workshop:
                 return self._of_archives(kind, arguments)
             case JobKind.VERIFY:
                 return verify(**arguments)
+            case JobKind.COMPLETE:
+                from whipstaff.workers import completion  # noqa: PLC0415
+
+                return completion.complete(arguments, self._limits.archive_bytes)
+            case JobKind.VALUES:
+                from whipstaff.workers import composing  # noqa: PLC0415
+
+                return composing.compose(**arguments)
             case JobKind.RENDER:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 

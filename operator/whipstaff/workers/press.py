@@ -5,6 +5,7 @@ only what became another document is read, checked and placed again.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from whipstaff.chart.capabilities import (
     APIVersions,
@@ -80,7 +81,7 @@ class Press:
         options = Options(skip_schema_validation=order["skip_schema_validation"])
         question = Question(chart, info, _capabilities(order), options)
         with values_hidden():
-            rendered = self._memory.render(question, _with_floats(order["values"]), scope)
+            rendered = self._memory.render(question, _values(order), scope)
         namespace = order["namespace"] if order["namespace_in_manifest"] else ""
         if namespace != self._namespace:
             self._namespace = namespace
@@ -159,6 +160,17 @@ def _capabilities(order: JsonObject) -> Capabilities:
         )
     except KubeVersionInvalid as error:
         raise ClusterRefused(f"the cluster's version cannot be read: {error}") from error
+
+
+def _values(order: JsonObject) -> JsonObject:
+    """Copy the values; those that --set would have made whole numbers are such."""
+    values = _with_floats(order["values"])
+    for *parents, last in order["whole_numbers"]:
+        place: Any = values
+        for step in parents:
+            place = place[step]
+        place[last] = int(place[last])
+    return values
 
 
 def _with_floats(value: object) -> JsonObject:

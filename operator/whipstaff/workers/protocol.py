@@ -29,9 +29,11 @@ class JobKind(StrEnum):
     INDEX = "index"  # read a repository's index
     ENCODE = "encode"  # a release whose manifest is long
     INSPECT = "inspect"  # read the metadata of an archive
+    VALUES = "values"  # lay those of ConfigMaps and Secrets over each other
     LIST = "list"  # read what an index says of archives
     SHOW = "show"  # read what people want to see of an archive
     VERIFY = "verify"  # the signature of a chart
+    COMPLETE = "complete"  # find a chart in its source, with its dependencies and values files
 
 
 class FrameKind(StrEnum):

@@ -26,6 +26,7 @@ from whipstaff.helmrelease.types import (
     StoredKind,
     VerificationProvider,
 )
+from whipstaff.helmrelease.values_from import MOST_REFERENCES, ValuesKind
 
 ROOT = Path(__file__).parents[3]
 DEFINITION = yaml.safe_load((ROOT / "crds" / "helmreleases.yaml").read_text(encoding="utf-8"))
@@ -112,6 +113,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.chart.sourceRef.kind": [kind.value for kind in SourceKind],
         "spec.chart.archiveFrom.kind": [kind.value for kind in StoredKind],
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
+        "spec.valuesFrom.kind": [kind.value for kind in ValuesKind],
         "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
         "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
@@ -149,6 +151,7 @@ def test_the_definition_and_the_parser_have_the_same_numbers():
     schemas = {dotted(path): schema for path, schema in SPEC}
 
     assert schemas["spec.revision"]["maximum"] == parsing.HIGHEST_REVISION
+    assert schemas["spec.valuesFrom"]["maxItems"] == MOST_REFERENCES
     assert schemas["spec.chart.valuesFiles"]["maxItems"] == charts.MOST_VALUES_FILES
     assert schemas["spec.maxHistory"]["maximum"] == parsing.HIGHEST_MAX_HISTORY
 
