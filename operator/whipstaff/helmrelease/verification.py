@@ -17,25 +17,36 @@ def verification(chart: Fields) -> Verification | None:
     if chart.content.get("verify") is None:
         return None
     verify = chart.table("verify")
-    provider = verify.choice("provider", VerificationProvider.COSIGN)
+    found = Verification(
+        verify.choice("provider", VerificationProvider.COSIGN),
+        _secret(verify, "secretRef"),
+        tuple(map(_identity, verify.tables("matchOIDCIdentity", MOST_IDENTITIES))),
+        _secret(verify, "trustedRootSecretRef"),
+    )
     if verify.content.get("provider") is None:
         raise verify.refuse("provider", "cosign or pgp")
-    identities = tuple(
-        OIDCIdentity(one.required_text("issuer", PATTERN), one.required_text("subject", PATTERN))
-        for one in verify.tables("matchOIDCIdentity", MOST_IDENTITIES)
-    )
-    if not identities:
-        return Verification(provider, _secret(verify, "secretRef"))
-    if provider is not VerificationProvider.COSIGN:
-        raise verify.refuse("matchOIDCIdentity", "left out where the provider is not cosign")
-    if verify.content.get("secretRef") is not None:
-        raise verify.refuse("matchOIDCIdentity", "left out where secretRef has the keys")
-    return Verification(
-        provider,
-        identities=identities,
-        trusted_root_secret=_secret(verify, "trustedRootSecretRef"),
-    )
+    _refuse_contradictions(verify, found)
+    return found
+
+
+def _identity(one: Fields) -> OIDCIdentity:
+    return OIDCIdentity(one.required_text("issuer", PATTERN), one.required_text("subject", PATTERN))
 
 
 def _secret(verify: Fields, field: str) -> str:
+    if verify.content.get(field) is None:
+        return ""
     return verify.table(field).required_text("name", SECRET_NAME)
+
+
+def _refuse_contradictions(verify: Fields, found: Verification) -> None:
+    if not found.identities:
+        if not found.secret:
+            raise verify.refuse("secretRef", "the Secret with the keys")
+        return
+    if found.provider is not VerificationProvider.COSIGN:
+        raise verify.refuse("matchOIDCIdentity", "left out where the provider is not cosign")
+    if found.secret:
+        raise verify.refuse("matchOIDCIdentity", "left out where secretRef has the keys")
+    if not found.trusted_root_secret:
+        raise verify.refuse("trustedRootSecretRef", "the Secret that says who the identities are")

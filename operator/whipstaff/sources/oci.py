@@ -163,7 +163,9 @@ class OCICharts:
         repository = self._repository(found)
         match provider:
             case VerificationProvider.COSIGN:
-                return Evidence(signatures=await repository.signatures(chart.manifest_digest))
+                digest = chart.manifest_digest
+                signatures = await repository.signatures(digest)
+                return Evidence(signatures=signatures, bundles=await repository.bundles(digest))
             case VerificationProvider.PGP:
                 manifest = await repository.manifest(chart.manifest_digest)
                 layer = manifest.provenance if manifest else None

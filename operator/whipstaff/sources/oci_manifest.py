@@ -15,7 +15,14 @@ CONFIG = "application/vnd.cncf.helm.config.v1+json"
 ARCHIVE = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 LEGACY_ARCHIVE = "application/tar+gzip"  # what Helm wrote before 3.7, and still reads
 SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+# What annotations of a signature are called, in the order of CosignSignature.
+SIGNATURE_ANNOTATIONS = (
+    "dev.cosignproject.cosign/signature",
+    "dev.sigstore.cosign/certificate",
+    "dev.sigstore.cosign/bundle",
+    "dev.sigstore.cosign/rfc3161timestamp",
+)
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -64,20 +71,37 @@ def read_manifest(data: bytes, digest: str, place: str) -> ChartManifest | Descr
     return _chart(document, digest, place)
 
 
-def read_signatures(data: bytes, place: str) -> list[tuple[Descriptor, str]]:
-    """Read a manifest of cosign's: which blobs were signed, each with its signature."""
-    try:
-        layers = json.loads(data)["layers"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ChartInvalid(f"{place}: the signatures are no manifest", place) from error
+def read_signatures(data: bytes, place: str) -> list[tuple[Descriptor, tuple[str, ...]]]:
+    """Read a manifest of cosign 2: which blobs were signed, each with its annotations' texts."""
     found = []
-    for layer in layers if isinstance(layers, list) else []:
-        if not isinstance(layer, dict) or layer.get("mediaType") != SIGNATURE:
+    for layer in _listed(data, "layers", place):
+        if layer.get("mediaType") != SIGNATURE:
             continue
         annotations = layer.get("annotations")
         known = annotations if isinstance(annotations, dict) else {}
-        found.append((_descriptor(layer, place), str(known.get(SIGNATURE_ANNOTATION, ""))))
+        texts = tuple(str(known.get(name, "")) for name in SIGNATURE_ANNOTATIONS)
+        found.append((_descriptor(layer, place), texts))
     return found
+
+
+def read_referrers(data: bytes, place: str) -> list[Descriptor]:
+    """Read a list of what refers to a manifest: which of them are Sigstore's bundles."""
+    listed = _listed(data, "manifests", place)
+    return [_descriptor(one, place) for one in listed if one.get("artifactType") == BUNDLE]
+
+
+def read_bundle(data: bytes, place: str) -> Descriptor | None:
+    """Read the manifest of a bundle: which blob it is, None for none."""
+    layers = _listed(data, "layers", place)
+    return _layer(layers, BUNDLE, place)
+
+
+def _listed(data: bytes, member: str, place: str) -> list[dict[str, Any]]:
+    try:
+        listed = json.loads(data)[member]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ChartInvalid(f"{place}: the signatures are no manifest", place) from error
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _chart(document: Mapping[str, Any], digest: str, place: str) -> ChartManifest:

@@ -12,14 +12,17 @@ from whipstaff.sources.fetch import displayed
 from whipstaff.sources.oci_client import Answer, RegistryClient, Request, refused
 from whipstaff.sources.oci_manifest import (
     ACCEPTED,
+    BUNDLE,
     ChartManifest,
     Descriptor,
     is_digest,
+    read_bundle,
     read_manifest,
+    read_referrers,
     read_signatures,
 )
 from whipstaff.sources.oci_place import ChartPlace
-from whipstaff.sources.place import CosignSignature
+from whipstaff.workers.evidence import CosignSignature
 
 MANIFEST_BYTES_LIMIT = 1 << 20
 TAGS_A_PAGE = 1000
@@ -28,6 +31,8 @@ _TAGS_BYTES_LIMIT = 4 << 20  # of one page: some registries send all tags at onc
 _PAGES_LIMIT = 100
 _SIGNATURES_LIMIT = 32
 _PAYLOAD_BYTES_LIMIT = 64 << 10
+_BUNDLES_LIMIT = 16
+_BUNDLE_BYTES_LIMIT = 128 << 10
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next"?')
 
@@ -118,10 +123,31 @@ class OCIRepository:
         listed = read_signatures(answered[0], self._place.shown)[:_SIGNATURES_LIMIT]
         return tuple(
             [
-                CosignSignature(await self.blob(payload, _PAYLOAD_BYTES_LIMIT), signature)
-                for payload, signature in listed
+                CosignSignature(await self.blob(payload, _PAYLOAD_BYTES_LIMIT), *annotations)
+                for payload, annotations in listed
             ]
         )
+
+    async def bundles(self, digest: str) -> tuple[bytes, ...]:
+        """Fetch Sigstore's bundles that refer to a manifest."""
+        shown = self._place.shown
+        found = []
+        listed = read_referrers(await self._referrers(digest), shown)
+        for one in listed[-_BUNDLES_LIMIT:]:  # the newest, as cosign adds them
+            answered = await self.manifest_bytes(one.digest)
+            bundle = read_bundle(answered[0], shown) if answered else None
+            if bundle is not None:
+                found.append(await self.blob(bundle, _BUNDLE_BYTES_LIMIT))
+        return tuple(found)
+
+    async def _referrers(self, digest: str) -> bytes:
+        """List what refers to a manifest: registries that cannot say have a tag for it."""
+        url = self._place.url("referrers", digest).with_query(artifactType=BUNDLE)
+        answer = await self._ask("GET", url, MANIFEST_BYTES_LIMIT, ACCEPTED)
+        if answer.status == HTTPStatus.OK:
+            return answer.body
+        answered = await self.manifest_bytes(digest.replace(":", "-"))
+        return answered[0] if answered else b'{"manifests": []}'
 
     async def blob(self, wanted: Descriptor, bytes_limit: int) -> bytes:
         """Fetch a blob; ChartIntegrity if it is not what its digest promises."""

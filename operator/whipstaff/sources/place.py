@@ -9,6 +9,7 @@ from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.sources.credentials import ANONYMOUS, Credentials
+from whipstaff.workers.evidence import CosignSignature
 
 
 class PlaceKey(NamedTuple):
@@ -39,19 +40,13 @@ class Place:
         return PlaceKey(self.scope, self.url)
 
 
-class CosignSignature(NamedTuple):
-    """One signature beside a manifest."""
-
-    payload: bytes
-    signature: str  # in base64, as its annotation has it
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was published beside a chart to prove who made it."""
 
     provenance: bytes | None = None
     signatures: tuple[CosignSignature, ...] = ()
+    bundles: tuple[bytes, ...] = ()  # of Sigstore: what cosign 3 writes
 
 
 class PlacedCharts(Protocol):

@@ -13,11 +13,13 @@ from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.sources.credentials import SecretData
 from whipstaff.sources.place import Evidence, Place, PlacedCharts
+from whipstaff.workers.evidence import CosignSignature, Trusted
 
 _KEPT = 4096
 _KEYS_BYTES_LIMIT = 512 << 10
 _KEYS_LIMIT = 64
 _COSIGN_KEY = ".pub"
+_ROOT = "trusted_root.json"
 
 
 class Secrets(Protocol):
@@ -38,7 +40,11 @@ class Checker(Protocol):
         ...
 
     async def verify_cosign(
-        self, keys: Mapping[str, bytes], signatures: Sequence[tuple[bytes, str]], digest: str
+        self,
+        trusted: Trusted,
+        signatures: Sequence[CosignSignature],
+        bundles: Sequence[bytes],
+        digest: str,
     ) -> None:
         """Check signatures of a manifest; ChartSignatureInvalid and its kin."""
         ...
@@ -91,12 +97,13 @@ class VerifiedCharts:
     async def _verify(self, place: Place, reference: ChartReference, chart: ResolvedChart) -> None:
         if reference.verify is None:
             return
-        keys = await self._keys(reference.namespace, reference.verify)
-        digest = hashlib.sha256(repr(sorted(keys.items())).encode()).digest()
+        trusted = await self._trusted(reference.namespace, reference.verify)
+        seen = repr((sorted(trusted.keys.items()), trusted.root))
+        digest = hashlib.sha256(seen.encode()).digest()
         proof = (place.scope, chart.digest, chart.manifest_digest, reference.verify, digest)
         if proof in self._proved:
             return
-        await self._prove(place, reference, chart, reference.verify.provider, keys)
+        await self._prove(place, reference, chart, reference.verify.provider, trusted)
         self._proved[proof] = None
         if len(self._proved) > _KEPT:
             del self._proved[next(iter(self._proved))]
@@ -107,7 +114,7 @@ class VerifiedCharts:
         reference: ChartReference,
         chart: ResolvedChart,
         provider: VerificationProvider,
-        keys: Mapping[str, bytes],
+        trusted: Trusted,
     ) -> None:
         found = await self._charts.evidence(place, reference, chart, provider)
         subject = f"{chart.name} {chart.version}"
@@ -116,19 +123,30 @@ class VerifiedCharts:
                 if found.provenance is None:
                     raise ChartUnsigned(f"{subject} has no provenance (.prov)", subject)
                 file = f"{chart.name}-{chart.version}.tgz"
-                await self._checker.verify_provenance(keys, found.provenance, file, chart.digest)
+                await self._checker.verify_provenance(
+                    trusted.keys, found.provenance, file, chart.digest
+                )
             case VerificationProvider.COSIGN:
-                if not found.signatures:
+                if not found.signatures and not found.bundles:
                     raise ChartUnsigned(f"{subject} has no signature of cosign", subject)
-                await self._checker.verify_cosign(keys, found.signatures, chart.manifest_digest)
+                await self._checker.verify_cosign(
+                    trusted, found.signatures, found.bundles, chart.manifest_digest
+                )
+
+    async def _trusted(self, namespace: str, verification: Verification) -> Trusted:
+        if not verification.identities:
+            return Trusted(await self._keys(namespace, verification))
+        place, data = await self._secret(namespace, verification.trusted_root_secret)
+        root = data.get(_ROOT, b"")
+        if not root or len(root) > _KEYS_BYTES_LIMIT:
+            what = f"no {_ROOT}" if not root else f"a {_ROOT} that is too large"
+            raise VerificationKeyInvalid(f"{place} has {what}", place)
+        name = f"{place}: {_ROOT}"
+        return Trusted(identities=verification.identities, root=root, root_name=name)
 
     async def _keys(self, namespace: str, verification: Verification) -> Mapping[str, bytes]:
         """Read the keys of a Secret, by names that errors may say."""
-        place = f"Secret {namespace}/{verification.secret}"
-        found = await self._secrets.secret(namespace, verification.secret)
-        if found is None:
-            raise VerificationKeyInvalid(f"{place} does not exist", place)
-        data = SecretData.of(found, place).data
+        place, data = await self._secret(namespace, verification.secret)
         wanted = _COSIGN_KEY if verification.provider is VerificationProvider.COSIGN else ""
         keys = {f"{place}: {name}": key for name, key in data.items() if name.endswith(wanted)}
         if not keys:
@@ -137,6 +155,14 @@ class VerifiedCharts:
         if len(keys) > _KEYS_LIMIT or sum(map(len, keys.values())) > _KEYS_BYTES_LIMIT:
             raise VerificationKeyInvalid(f"{place} has more keys than can be tried", place)
         return keys
+
+    async def _secret(self, namespace: str, name: str) -> tuple[str, Mapping[str, bytes]]:
+        """Return what errors call a Secret, and its data."""
+        place = f"Secret {namespace}/{name}"
+        found = await self._secrets.secret(namespace, name)
+        if found is None:
+            raise VerificationKeyInvalid(f"{place} does not exist", place)
+        return place, SecretData.of(found, place).data
 
 
 def refuse_unless_pinned(reference: ChartReference, chart: ResolvedChart) -> None:

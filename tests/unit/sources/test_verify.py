@@ -16,6 +16,7 @@ from tests.builders.signatures import (
     cosign_signature,
     public_pem,
 )
+from tests.builders.sigstore_lab import ISSUER, SUBJECT, Signature, Sigstore, bundle_by_key
 from whipstaff.errors import (
     ChartIntegrity,
     ChartSignatureInvalid,
@@ -24,21 +25,29 @@ from whipstaff.errors import (
     InvalidSpec,
     VerificationKeyInvalid,
 )
-from whipstaff.helmrelease.types import Verification, VerificationProvider
-from whipstaff.reconcile.ports import ChartReference
+from whipstaff.helmrelease.types import OIDCIdentity, Verification, VerificationProvider
+from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
 from whipstaff.sources.addresses import AddressPolicy
 from whipstaff.sources.oci import OCICharts
-from whipstaff.sources.oci_client import RegistryClient
-from whipstaff.sources.oci_manifest import SIGNATURE, SIGNATURE_ANNOTATION
+from whipstaff.sources.oci_client import PUSH, Answer, RegistryClient, Request
+from whipstaff.sources.oci_manifest import (
+    BUNDLE,
+    IMAGE_INDEX,
+    IMAGE_MANIFEST,
+    SIGNATURE,
+    SIGNATURE_ANNOTATIONS,
+)
 from whipstaff.sources.oci_place import ChartPlace
 from whipstaff.sources.oci_push import Packaged, manifest_of, push, push_blob, push_manifest
-from whipstaff.sources.place import Place
+from whipstaff.sources.oci_repository import OCIRepository
+from whipstaff.sources.place import Evidence, Place
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.sources.verify import VerifiedCharts
 from whipstaff.workers import verifying
 
 OTHER = "sha256:" + "ab" * 32
+JO = (OIDCIdentity(f"^{ISSUER}$", f"^{SUBJECT}$"),)
 
 
 class Secrets:
@@ -60,10 +69,11 @@ class DirectChecker:
         self.checks += 1
         verifying.provenance(_texts(keys), _text(text), file, digest)
 
-    async def verify_cosign(self, keys, signatures, digest):
+    async def verify_cosign(self, trusted, signatures, bundles, digest):
         self.checks += 1
-        listed = [{"payload": _text(payload), "signature": made} for payload, made in signatures]
-        verifying.cosign(_texts(keys), listed, digest)
+        listed = [one.as_json for one in signatures]
+        packed = [_text(one) for one in bundles]
+        verifying.cosign(trusted.as_json, signatures=listed, bundles=packed, digest=digest)
 
 
 def _text(data):
@@ -85,8 +95,17 @@ class World:
         named = {name.replace("_", "."): key for name, key in keys.items()}
         self.secrets.found["team", "keys"] = named
 
-    async def resolve(self, version="*", digest="", provider=None):
-        verify = Verification(VerificationProvider(provider), "keys") if provider else None
+    def trust_identities(self, root):
+        self.secrets.found["team", "sigstore"] = {"trusted_root.json": root}
+
+    async def resolve(self, version="*", digest="", provider=None, identities=()):
+        verify = None
+        if identities:
+            verify = Verification(
+                VerificationProvider.COSIGN, identities=identities, trusted_root_secret="sigstore"
+            )
+        elif provider:
+            verify = Verification(VerificationProvider(provider), "keys")
         reference = ChartReference(
             "blog", version, self.url, namespace="team", digest=digest, verify=verify
         )
@@ -96,6 +115,11 @@ class World:
 @pytest.fixture(scope="module")
 def signer():
     return Signer()
+
+
+@pytest.fixture(scope="module")
+def sigstore():
+    return Sigstore()
 
 
 @pytest.fixture
@@ -279,6 +303,102 @@ async def test_a_signature_of_another_chart_is_refused(oci, helm):
         await oci.resolve(provider="cosign")
 
 
+@pytest.mark.registry
+@pytest.mark.cluster
+async def test_a_bundle_of_a_key_comes_from_the_registry(oci, helm):
+    key = cosign_key()
+    digest = helm.push(an_archive(), oci.url)
+    oci.trust(cosign_pub=public_pem(key))
+    await attached(oci, digest, bundle_by_key(cosign_key(), digest))
+    with pytest.raises(ChartSignatureInvalid, match="none of the keys"):
+        await oci.resolve(provider="cosign")
+    await attached(oci, digest, bundle_by_key(cosign_key(), digest), bundle_by_key(key, digest))
+    assert (await oci.resolve(provider="cosign")).manifest_digest == digest
+
+
+@pytest.mark.registry
+@pytest.mark.cluster
+@pytest.mark.parametrize("generation", [2, 3])
+async def test_who_signed_without_a_key_is_in_the_registry(oci, helm, sigstore, generation):
+    digest = helm.push(an_archive(), oci.url)
+    oci.trust_identities(sigstore.trusted_root())
+    with pytest.raises(ChartUnsigned, match="no signature of cosign"):
+        await oci.resolve(identities=JO)
+    if generation == 2:
+        await annotated(oci, digest, sigstore.sign(digest))
+    else:
+        await attached(oci, digest, sigstore.bundle(digest))
+    for _ in range(2):
+        assert (await oci.resolve(identities=JO)).manifest_digest == digest
+    assert oci.checker.checks == 1
+    with pytest.raises(ChartSignatureInvalid, match="it is by jo@example"):
+        await oci.resolve(identities=(OIDCIdentity("", "^al@"),))
+    oci.trust_identities(Sigstore().trusted_root())
+    with pytest.raises(ChartSignatureInvalid, match="of no authority in the trusted root"):
+        await oci.resolve(identities=JO)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param(None, "Secret team/sigstore does not exist", id="no Secret"),
+        pytest.param({}, "has no trusted_root.json", id="nothing"),
+        pytest.param({"trusted_root.json": b"{}"}, "holds no trusted root", id="no root"),
+        pytest.param({"trusted_root.json": b"x" * (513 << 10)}, "too large", id="too much"),
+    ],
+)
+async def test_a_trusted_root_that_cannot_be_used_is_named(tmp_path, data, why):
+    world = World(SignedChart(tmp_path / "chart.tgz"), "oci://registry.example.com/team")
+    if data is not None:
+        world.secrets.found["team", "sigstore"] = data
+    with pytest.raises(VerificationKeyInvalid, match=why):
+        await world.resolve(identities=JO)
+
+
+class SignedChart:
+    """One chart, whose signature says nothing."""
+
+    def __init__(self, path):
+        self._chart = ResolvedChart("blog", "1.0.0", OTHER, str(path), 0, OTHER)
+
+    async def resolve(self, *_, **__):
+        return self._chart
+
+    async def evidence(self, *_):
+        return Evidence(bundles=(b"{}",))
+
+
+class Registry:
+    """The client of a registry that has these answers, by the last parts of their paths."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+        self.asked = []
+
+    async def ask(self, _registry, request):
+        *_, kind, name = request.url.path.split("/")
+        self.asked.append((kind, name, dict(request.url.query)))
+        body = self.answers.get(kind, {}).get(name)
+        return Answer(404 if body is None else 200, {}, body or b"")
+
+
+async def test_a_registry_may_say_itself_what_refers_to_a_manifest():
+    bundle = b'{"a": "bundle"}'
+    layers = [{"mediaType": BUNDLE, "digest": digest_of(bundle), "size": len(bundle)}]
+    manifest = json.dumps({"layers": layers}).encode()
+    told = {"mediaType": "m", "digest": digest_of(manifest), "size": len(manifest)}
+    listed = [{**told, "artifactType": "application/spdx+json"}, {**told, "artifactType": BUNDLE}]
+    client = Registry(
+        referrers={OTHER: json.dumps({"manifests": listed}).encode()},
+        manifests={digest_of(manifest): manifest},
+        blobs={digest_of(bundle): bundle},
+    )
+    place = ChartPlace.of(Place(URL("oci://registry.example.com/team")), "blog")
+    assert await OCIRepository(client, place).bundles(OTHER) == (bundle,)
+    assert client.asked[0] == ("referrers", OTHER, {"artifactType": BUNDLE})
+    assert len(client.asked) == 3
+
+
 async def pushed(world, provenance):
     client = RegistryClient(AddressPolicy(), lambda: 0.0)
     metadata = {"apiVersion": "v2", "name": "blog", "version": "1.0.0"}
@@ -288,16 +408,48 @@ async def pushed(world, provenance):
 
 
 async def signed(world, digest, key, of=""):
-    """Put a signature beside a manifest, as cosign does."""
+    """Put a key's signature beside a manifest, as cosign 2 does."""
+    payload = cosign_payload(of or digest)
+    await annotated(world, digest, Signature(payload, cosign_signature(key, payload), "", ""))
+
+
+async def annotated(world, digest, signature):
+    """Put a signature beside a manifest, as cosign 2 does."""
     client = RegistryClient(AddressPolicy(), lambda: 0.0)
     place = ChartPlace.of(Place(URL(world.url)), "blog")
-    payload = cosign_payload(of or digest)
+    payload = signature.payload
     config = await push_blob(client, place, "application/vnd.oci.image.config.v1+json", b"{}")
     layer = await push_blob(client, place, SIGNATURE, payload)
-    annotation = {SIGNATURE_ANNOTATION: cosign_signature(key, payload)}
+    texts = signature.signature, signature.certificate, signature.log
+    annotation = dict(zip(SIGNATURE_ANNOTATIONS, texts, strict=False))
     manifest = manifest_of(config, [layer], {}).replace(
         f'"size":{layer.size}'.encode(),
         f'"size":{layer.size},"annotations":{json.dumps(annotation)}'.encode(),
     )
     await push_manifest(client, place, manifest, f"{digest.replace(':', '-')}.sig")
     await client.close()
+
+
+async def attached(world, digest, *bundles):
+    """Have bundles refer to a manifest, as cosign 3 does where a registry keeps no list."""
+    client = RegistryClient(AddressPolicy(), lambda: 0.0)
+    place = ChartPlace.of(Place(URL(world.url)), "blog")
+    config = await push_blob(client, place, "application/vnd.oci.empty.v1+json", b"{}")
+    listed = []
+    for bundle in bundles:
+        layer = await push_blob(client, place, BUNDLE, json.dumps(bundle).encode())
+        manifest = manifest_of(config, [layer], {})
+        found = digest_of(manifest)
+        await push_manifest(client, place, manifest, found)
+        told = {"mediaType": IMAGE_MANIFEST, "digest": found, "size": len(manifest)}
+        listed.append({**told, "artifactType": BUNDLE})
+    index = {"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": listed}
+    await put_index(client, place, json.dumps(index).encode(), digest.replace(":", "-"))
+    await client.close()
+
+
+async def put_index(client, place, index, tag):
+    url = place.url("manifests", tag)
+    headers = {"Content-Type": IMAGE_INDEX}
+    request = Request("PUT", url, place.repository, 1 << 20, PUSH, headers, index)
+    assert (await client.ask(place.registry, request)).status == 201

@@ -5,13 +5,7 @@ import base64
 import pytest
 
 from tests.builders.oci_registry import HelmClient
-from tests.builders.signatures import (
-    Signer,
-    cosign_key,
-    cosign_payload,
-    cosign_signature,
-    public_pem,
-)
+from tests.builders.signatures import Signer
 from whipstaff.errors import ChartIntegrity, ChartSignatureInvalid, VerificationKeyInvalid
 from whipstaff.sources.oci_push import digest_of
 from whipstaff.workers import verifying
@@ -111,46 +105,3 @@ def test_a_provenance_must_speak_of_the_archive(signer, text, why):
 def test_what_is_no_openpgp_key_is_named(signer, key):
     with pytest.raises(VerificationKeyInvalid, match="Secret a/keys: 0 holds no OpenPGP key"):
         check([key], a_provenance(signer))
-
-
-def check_cosign(keys, signatures, digest=DIGEST):
-    named = {f"Secret a/keys: {number}.pub": packed(key) for number, key in enumerate(keys)}
-    listed = [
-        {"payload": packed(payload), "signature": signature} for payload, signature in signatures
-    ]
-    return verifying.cosign(named, listed, digest)
-
-
-@pytest.mark.parametrize("kind", ["ecdsa", "rsa", "ed25519"])
-def test_what_cosigns_keys_sign_is_taken(kind):
-    key, payload = cosign_key(kind), cosign_payload(DIGEST)
-    keys = [public_pem(cosign_key()), public_pem(key)]
-    check_cosign(keys, [(payload, "!"), (payload, cosign_signature(key, payload))])
-
-
-def test_what_another_key_signed_is_refused():
-    payload = cosign_payload(DIGEST)
-    signature = cosign_signature(cosign_key(), payload)
-    with pytest.raises(ChartSignatureInvalid, match="signed by none of the keys"):
-        check_cosign([public_pem(cosign_key())], [(payload, signature)])
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        pytest.param(cosign_payload(OTHER), id="another manifest"),
-        pytest.param(cosign_payload(DIGEST, kind="something else"), id="another thing"),
-        pytest.param(b"{}", id="nothing"),
-        pytest.param(b"[" * 10_000, id="deep"),
-    ],
-)
-def test_a_signature_of_something_else_is_no_signature_of_this(payload):
-    key = cosign_key()
-    with pytest.raises(ChartIntegrity, match="the signature is of the manifest"):
-        check_cosign([public_pem(key)], [(payload, cosign_signature(key, payload))])
-
-
-@pytest.mark.parametrize("key", [b"", b"-----BEGIN PUBLIC KEY-----\n"], ids=["empty", "cut"])
-def test_what_is_no_public_key_is_named(key):
-    with pytest.raises(VerificationKeyInvalid, match=r"0\.pub holds no public key in PEM"):
-        check_cosign([key], [(b"", "")])
