@@ -8,24 +8,35 @@ import asyncio
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from whipstaff.chart.model import Dependency
+from whipstaff.chart.wanted import CompleteChart, Wanted
 from whipstaff.errors import (
     OperatorError,
     RenderLimit,
     RenderTimeout,
     StorageCorrupt,
+    ValuesTooLarge,
     WorkerLost,
 )
-from whipstaff.reconcile.ports import Lookup, Rendering, RenderRequest
+from whipstaff.reconcile.ports import (
+    ComposedValues,
+    Lookup,
+    Rendering,
+    RenderRequest,
+    ValuePath,
+    ValuesLayer,
+)
 from whipstaff.release import codec
 from whipstaff.release.packed import PackedObjects, PackedText
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject, Revision
 from whipstaff.settings import Settings
 from whipstaff.workers.evidence import CosignSignature, Trusted, in_base64
 from whipstaff.workers.process import Worker
-from whipstaff.workers.protocol import JobKind, Limits
+from whipstaff.workers.protocol import BrokenFrameError, JobKind, Limits
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +71,19 @@ class WorkerPool:
         """Render a chart; `lookup` is asked 256 times at most."""
         return _rendering(await self._run(JobKind.RENDER, _render_arguments(request), lookup))
 
+    async def compose_values(
+        self, inline: JsonObject, layers: Sequence[ValuesLayer]
+    ) -> ComposedValues:
+        """Lay values over each other; ValuesInvalid and its kin, without a value."""
+        arguments = {"inline": inline, "layers": [asdict(layer) for layer in layers]}
+        try:
+            found = await self._run(JobKind.VALUES, arguments, _no_lookup)
+        except RenderTimeout as error:
+            raise ValuesTooLarge(f"the values take too long to read: {error.text}") from error
+        except BrokenFrameError as error:
+            raise ValuesTooLarge("the values are too large to be laid over each other") from error
+        return ComposedValues(found["values"], _whole_numbers(found))
+
     async def decode(self, data: str, name: str) -> Revision:
         """Decode the value of the key `release`; StorageCorrupt(name) if it cannot be read."""
         try:
@@ -90,6 +114,37 @@ class WorkerPool:
         """Return name and version of a chart archive, once it proved sound; or ChartInvalid."""
         found = await self._run(JobKind.INSPECT, {"path": str(path)}, _no_lookup)
         return found["name"], found["version"]
+
+    async def chart_entries(self, paths: Sequence[Path], base: str) -> list[JsonObject]:
+        """Return what an index says of each archive, or its `error`; `base` begins its URL."""
+        arguments = {"paths": [str(path) for path in paths], "base": base}
+        found = await self._run(JobKind.LIST, arguments, _no_lookup)
+        return list(found["entries"])
+
+    async def show(self, path: Path, what: str) -> JsonObject:
+        """Return the `contents` for a page, `values` or `templates` of an archive."""
+        return await self._run(JobKind.SHOW, {"path": str(path), "what": what}, _no_lookup)
+
+    async def complete(
+        self,
+        source: Path,
+        target: Path,
+        wanted: Wanted,
+        fetched: Sequence[tuple[Dependency, Path]] = (),
+    ) -> CompleteChart:
+        """Find a chart in an archive or artifact, and write it to `target` if it is another file.
+
+        What it lacks comes back as `missing`: fetch it and ask again. ChartInvalid and its kin.
+        """
+        arguments = {
+            "source": str(source),
+            "target": str(target),
+            "wanted": asdict(wanted),
+            "fetched": [{**_named(dependency), "path": str(path)} for dependency, path in fetched],
+        }
+        found = await self._run(JobKind.COMPLETE, arguments, _no_lookup)
+        missing = tuple(Dependency(**one) for one in found["missing"])
+        return CompleteChart(found["name"], found["version"], missing, written=found["written"])
 
     async def verify_provenance(
         self, keys: Mapping[str, bytes], text: bytes, file: str, digest: str
@@ -166,6 +221,14 @@ async def _no_lookup(*_question: str) -> JsonObject:
     raise WorkerLost("a worker asked what its job has no need of")
 
 
+def _named(dependency: Dependency) -> dict[str, str]:
+    return {
+        "name": dependency.name,
+        "version": dependency.version,
+        "repository": dependency.repository,
+    }
+
+
 def _unreadable(name: str, error: OperatorError) -> StorageCorrupt:
     return StorageCorrupt(f"the stored release {name} cannot be read: {error.text}", name)
 
@@ -195,7 +258,13 @@ def _render_arguments(request: RenderRequest) -> JsonObject:
         "namespace_in_manifest": request.namespace_in_manifest,
         "generated": request.generated if request.stable_generated else None,
         "skip_schema_validation": request.skip_schema_validation,
+        "whole_numbers": request.whole_numbers,
+        "post_rendering": request.post_rendering,
     }
+
+
+def _whole_numbers(found: JsonObject) -> tuple[ValuePath, ...]:
+    return tuple(tuple(path) for path in found["whole_numbers"])
 
 
 def _rendering(found: JsonObject) -> Rendering:
@@ -205,7 +274,6 @@ def _rendering(found: JsonObject) -> Rendering:
         manifest=found["manifest"],
         objects=_sequence(found["objects"]),
         hooks=tuple(map(_hook, found["hooks"])),
-        "post_rendering": request.post_rendering,
         notes=found["notes"],
         crds=_sequence(found["crds"]),
         chart=found["chart"],
