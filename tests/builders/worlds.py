@@ -44,6 +44,7 @@ class FakeIntent:
 
     def __init__(self, release=None):
         self.release = release or a_release()
+        self.paused = False
         self.waits = 0  # how often the worker was given back
         self.began_to_wait = asyncio.Event()
         self._changed = asyncio.Event()

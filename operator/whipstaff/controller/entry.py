@@ -32,6 +32,12 @@ class Entry:
     claims: tuple[tuple[str, str, str], ...] = ()
 
     @property
+    def suspended(self) -> bool:
+        """Whether nothing is to be begun, as far as the spec can be read."""
+        spec = self.body.get("spec")
+        return isinstance(spec, dict) and bool(spec.get("suspend"))
+
+    @property
     def wish(self) -> tuple[object, ...]:
         """What a pass answers to: an event that leaves it as it was wakes nobody."""
         return wish_of(self.head)
@@ -39,7 +45,8 @@ class Entry:
 
 def wish_of(head: Head) -> tuple[object, ...]:
     """Return what a pass on a HelmRelease would answer to."""
-    return (head.uid, head.generation, head.deletion_requested, head.requested_at)
+    asked = (head.requested_at, head.force_at, head.reset_at)
+    return (head.uid, head.generation, head.deletion_requested, *asked)
 
 
 class Passing:
@@ -55,6 +62,11 @@ class Passing:
     def release(self) -> HelmRelease:
         """The HelmRelease as it was when the pass began."""
         return self._release
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was suspended meanwhile."""
+        return self._entry.suspended
 
     def check(self) -> None:
         """Raise Interrupted if something else is wanted now."""

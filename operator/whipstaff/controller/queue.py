@@ -32,7 +32,7 @@ from whipstaff.helmrelease.types import (
     RepositoryKey,
     Spec,
 )
-from whipstaff.planning.decision import backoff_seconds
+from whipstaff.planning.failures import backoff_seconds
 from whipstaff.reconcile.loop import Ending, Outcome, Pass
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.reconcile.world import World
@@ -76,13 +76,18 @@ class Queue:
         random: Callable[[], float],
         *,
         history_limit: int = DEFAULT_MAX_HISTORY,
+        default_service_account: str = "",
         references: References | None = None,
     ) -> None:
-        """`random` returns numbers from 0 to 1; `history_limit` stands in for maxHistory."""
+        """`random` returns numbers from 0 to 1; `history_limit` stands in for maxHistory.
+
+        `default_service_account` acts for releases that name no account.
+        """
         self._world = world
         self._references = references or NoReferences()
         self._references.tell(self._referent_moved)
         self._history_limit = history_limit
+        self._default_service_account = default_service_account
         self._room = asyncio.Semaphore(concurrency)
         self._random = random
         self._entries: dict[Key, Entry] = {}
@@ -112,7 +117,7 @@ class Queue:
             stored = next((claim for claim in entry.claims if claim[0].startswith(_STORED)), None)
             yield Known(
                 *entry.key,
-                suspended=_suspended(entry),
+                suspended=entry.suspended,
                 status=entry.head.status if entry.written is None else entry.written,
                 release=ReleaseKey(*stored[1:]) if stored else None,
             )
@@ -139,7 +144,11 @@ class Queue:
         entry.body, entry.head, entry.present = body, head, True
         self._claim(entry)
         self._references.refer(key, referenced_by(body))
-        self._inputs_moved(entry, at_once=fresh or _urgent(entry))
+        if entry.passing is not None and entry.suspended and not (fresh or head.deletion_requested):
+            entry.dirty = True
+            entry.patience.pass_begins()  # what is under way ends first, whatever was edited
+        else:
+            self._inputs_moved(entry, at_once=fresh or head.deletion_requested)
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
         """Forget a HelmRelease that is no more."""
@@ -273,12 +282,12 @@ class Queue:
 
     def _read(self, entry: Entry) -> tuple[HelmRelease, OperatorError | None]:
         # A wrong chart or wrong values do not keep what is to be deleted.
-        deletion = entry.head.deletion_requested
+        deletion, account = entry.head.deletion_requested, self._default_service_account
         try:
             release = (
-                parse_for_uninstall(entry.body)
+                parse_for_uninstall(entry.body, service_account=account)
                 if deletion
-                else parse(entry.body, history_limit=self._history_limit)
+                else parse(entry.body, history_limit=self._history_limit, service_account=account)
             )
         except InvalidSpec as wrong:
             return _without_spec(entry.head), wrong
@@ -329,16 +338,6 @@ class Queue:
         rivals = {key for claim in entry.claims for key in self._claims[claim]}
         candidates = [self._entries[key] for key in rivals if key in self._entries] or [entry]
         return min(candidates, key=lambda rival: (rival.head.created_at, rival.key))
-
-
-def _urgent(entry: Entry) -> bool:
-    """Whether what is wanted now must not wait for the end of a row of edits."""
-    return entry.head.deletion_requested or _suspended(entry)
-
-
-def _suspended(entry: Entry) -> bool:
-    spec = entry.body.get("spec")
-    return isinstance(spec, dict) and bool(spec.get("suspend"))
 
 
 def _without_spec(head: Head) -> HelmRelease:

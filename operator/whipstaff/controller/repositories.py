@@ -16,7 +16,7 @@ from whipstaff.helmrelease.types import Head, RepositoryKey
 from whipstaff.helmrepository.parsing import parse
 from whipstaff.helmrepository.status import Fetched, news, status_for, suspended_status
 from whipstaff.helmrepository.types import HelmRepository
-from whipstaff.planning.decision import backoff_seconds
+from whipstaff.planning.failures import backoff_seconds
 from whipstaff.reconcile.ports import Clock, Event, Reporter
 from whipstaff.release.revision import JsonObject
 

@@ -133,7 +133,13 @@ def _last_seen(event: JsonObject) -> str:
 def last_line(log: str, secrets: Iterable[str]) -> str:
     """Return the last line of a log that says something, without control characters or secrets."""
     line = next((one for one in reversed(log.splitlines()) if one.strip()), "")
-    for secret in sorted({one for one in secrets if len(one) >= SECRET_LENGTH}, key=len)[::-1]:
-        line = line.replace(secret, _MASK)
+    line = masked(line, secrets)
     line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
     return line if len(line) <= LOG_LINE_LIMIT else line[: LOG_LINE_LIMIT - 1] + "…"
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of a log without what the secrets hold."""
+    for secret in sorted({one for one in secrets if len(one) >= SECRET_LENGTH}, key=len)[::-1]:
+        text = text.replace(secret, _MASK)
+    return text

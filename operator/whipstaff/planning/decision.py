@@ -1,18 +1,24 @@
 """What to do about where a release stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 from typing import assert_never
 
-from whipstaff.errors import OperatorError, RevisionNotFound, RevisionNotUsable
+from whipstaff.errors import OperatorError, ReleaseConflict, RevisionNotFound, RevisionNotUsable
+from whipstaff.helmrelease.types import RemediationStrategy
+from whipstaff.planning.failures import (
+    ATTEMPTS_LIMIT,
+    FailurePolicy,
+    backoff_seconds,
+    previous_to,
+)
 from whipstaff.planning.observation import Observation
-from whipstaff.planning.state import Sync, SyncState, attempts
+from whipstaff.planning.state import Sync, SyncState, attempts, rejection
+from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader
 
-ATTEMPTS_LIMIT = 3  # of a revision with the same inputs
-BACKOFF_FIRST_SECONDS = 5.0
-BACKOFF_LAST_SECONDS = 600.0
+_RESET = "asked for by whipstaff.dev/resetAt"
 
 
 class Action(StrEnum):
@@ -25,6 +31,8 @@ class Action(StrEnum):
     ABANDON = "abandon"  # our own interrupted revision, which nobody wants any more
     UNLOCK = "unlock"  # someone else's
     TIDY = "tidy"  # the end of our own deployed revision that a kill cut off
+    REMEDIATE = "remediate"  # undo what failed: roll back, or uninstall
+    TEST = "test"  # run the chart's tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +42,15 @@ class Decision:
     action: Action | None = None
     source: RevisionHeader | None = None  # what is rolled back to, resumed or unlocked
     attempt: int = 1
-    trigger: str = "spec"  # what led to it: spec, retry, request or outside
+    trigger: str = "spec"  # what led to it: spec, outside, retry, request, reset, force, …
+    rejected: Rejected | None = None  # what a remediation undoes; it uninstalls without a source
     wait_seconds: float = 0.0  # look again then; with `why`
     stalled: bool = False  # nothing will be tried until something changes
+    no_way_back: bool = False  # … because there is nothing to roll back to
     why: str = ""
 
 
-def backoff_seconds(attempt: int) -> float:
-    """Return how long to wait after the failed `attempt`, counted from 1, without jitter."""
-    doublings = min(attempt - 1, 10)  # by then it is the last pause; no number overflows
-    return float(min(BACKOFF_FIRST_SECONDS * 2**doublings, BACKOFF_LAST_SECONDS))
-
-
-def decide(state: SyncState, seen: Observation) -> Decision:
+def decide(state: SyncState, seen: Observation) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one case a state
     """Choose the action; raises the error that keeps what is wanted from being known."""
     match state.sync:
         case Sync.IN_SYNC:
@@ -63,6 +67,17 @@ def decide(state: SyncState, seen: Observation) -> Decision:
             return _wait_or_unlock(state, seen)
         case Sync.FAILED:
             return _try_again(state, seen)
+        case Sync.REMEDIATED:
+            return _retry_rejected(state, seen)
+        case Sync.REMEDIATION_FAILED:
+            return _remediate_again(state, seen)
+        case Sync.REMEDIATING:
+            rejected = Marks.of(_about(state)).rejected
+            return Decision(Action.REMEDIATE, rejected=rejected, why=state.why)
+        case Sync.FORCED:
+            return _release(seen, attempt=1, trigger="force", why=state.why)
+        case Sync.UNTESTED:
+            return Decision(Action.TEST, state.header, why=state.why)
         case Sync.CHANGED_OUTSIDE:
             return _release(seen, attempt=1, trigger="outside", why=state.why)
         case Sync.ABSENT | Sync.PIN_UNREACHED | Sync.OUT_OF_SYNC:
@@ -85,12 +100,26 @@ def _release(seen: Observation, *, attempt: int, trigger: str, why: str) -> Deci
         raise seen.inputs
     ran_once = any(header.status.ran for header in _since_uninstalled(seen))
     action = Action.UPGRADE if ran_once else Action.INSTALL
+    if action is Action.INSTALL:
+        _refuse_kept_name(seen)
     return Decision(action, attempt=attempt, trigger=trigger, why=why)
 
 
 def _since_uninstalled(seen: Observation) -> list[RevisionHeader]:
     gone = {ReleaseStatus.UNINSTALLED, ReleaseStatus.UNINSTALLING}
     return list(takewhile(lambda header: header.status not in gone, seen.headers))
+
+
+def _refuse_kept_name(seen: Observation) -> None:
+    newest = seen.newest
+    kept = newest is not None and newest.status is ReleaseStatus.UNINSTALLED
+    if not kept or seen.release.spec.install.replace or rejection(seen) is not None:
+        return
+    raise ReleaseConflict(
+        "the name is that of a release that was uninstalled with its history kept, and"
+        " spec.install.replace does not let it be used again",
+        seen.release.spec.release_name,
+    )
 
 
 def _pinned(seen: Observation, pin: int) -> RevisionHeader:
@@ -122,17 +151,93 @@ def _wait_or_unlock(state: SyncState, seen: Observation) -> Decision:
 
 
 def _try_again(state: SyncState, seen: Observation) -> Decision:
-    assert state.header is not None  # noqa: S101 - FAILED is always about a revision
-    tried = attempts(state.header)
+    header = _about(state)
+    tried, policy = attempts(header), FailurePolicy.of(seen.release.spec, Marks.of(header).action)
+    if seen.reset:
+        return _release(seen, attempt=1, trigger="reset", why=_RESET)
     if seen.asked:
         why = "asked for by whipstaff.dev/requestedAt"
         return _release(seen, attempt=1, trigger="request", why=why)
+    undo = policy.undone_by(tried)
+    if undo is not None:
+        rejected = Rejected(Marks.of(header).inputs, tried, header.number)
+        return _undo(state, seen, header, undo, rejected)
+    if policy.exhausted(tried):
+        return Decision(stalled=True, why=f"failed {_times(tried)}; waits for a change")
+    why = f"{state.why}; attempt {tried + 1} follows"
+    return _retry(state, seen, policy.pause_seconds(tried), tried + 1, why)
+
+
+def _retry_rejected(state: SyncState, seen: Observation) -> Decision:
+    """Try inputs again that were undone, if a retry is left for them."""
+    header = _about(state)
+    noted = Marks.of(header)
+    assert noted.rejected is not None  # noqa: S101 - REMEDIATED is about a rejection
+    if seen.reset:
+        return _release(seen, attempt=1, trigger="reset", why=_RESET)
+    tried = noted.rejected.attempts
+    uninstalled = header.status is ReleaseStatus.UNINSTALLED
+    policy = FailurePolicy.of(seen.release.spec, noted.action if uninstalled else "upgrade")
+    if policy.exhausted(tried):
+        why = f"rejected after {_times(tried, 'attempt')}; not tried again before a change"
+        return Decision(stalled=True, why=why)
+    why = f"{state.why}; attempt {tried + 1} follows"
+    return _retry(state, seen, policy.pause_seconds(tried), tried + 1, why)
+
+
+def _remediate_again(state: SyncState, seen: Observation) -> Decision:
+    """Undo once more what could not be undone, as often as a revision is tried."""
+    header = _about(state)
+    noted = Marks.of(header)
+    assert noted.rejected is not None  # noqa: S101 - REMEDIATION_FAILED is about a rejection
+    if seen.reset:
+        return _release(seen, attempt=1, trigger="reset", why=_RESET)
+    tried = 0 if seen.asked else noted.attempt
     if tried >= ATTEMPTS_LIMIT:
-        return Decision(
-            stalled=True, why=f"failed {tried} times; waits for a change of the HelmRelease"
-        )
-    failed_at = state.header.modified_at or state.header.created_at
-    left = failed_at + backoff_seconds(tried) - seen.now_seconds
+        why = f"the rollback of revision {noted.rejected.revision} failed {_times(tried)}"
+        return Decision(stalled=True, why=f"{why}; waits for a change")
+    left = _left(header, backoff_seconds(tried), seen) if tried else 0
     if left > 0:
         return Decision(wait_seconds=left, why=f"{state.why}; attempt {tried + 1} follows")
-    return _release(seen, attempt=tried + 1, trigger="retry", why=state.why)
+    undo = RemediationStrategy.ROLLBACK
+    return replace(_undo(state, seen, header, undo, noted.rejected), attempt=tried + 1)
+
+
+def _undo(
+    state: SyncState,
+    seen: Observation,
+    header: RevisionHeader,
+    strategy: RemediationStrategy,
+    rejected: Rejected,
+) -> Decision:
+    if strategy is RemediationStrategy.UNINSTALL:
+        return Decision(Action.REMEDIATE, trigger="remediation", rejected=rejected, why=state.why)
+    previous = previous_to(seen, header)
+    if previous is None:
+        why = "no previous revision is stored that it could be rolled back to"
+        return Decision(stalled=True, no_way_back=True, why=why)
+    return Decision(
+        Action.REMEDIATE, previous, trigger="remediation", rejected=rejected, why=state.why
+    )
+
+
+def _retry(
+    state: SyncState, seen: Observation, pause_seconds: float, attempt: int, why: str
+) -> Decision:
+    left = _left(_about(state), pause_seconds, seen)
+    if left > 0:
+        return Decision(wait_seconds=left, why=why)
+    return _release(seen, attempt=attempt, trigger="retry", why=state.why)
+
+
+def _left(header: RevisionHeader, pause_seconds: float, seen: Observation) -> float:
+    return (header.modified_at or header.created_at) + pause_seconds - seen.now_seconds
+
+
+def _about(state: SyncState) -> RevisionHeader:
+    assert state.header is not None  # noqa: S101 - all but ABSENT is about a revision
+    return state.header
+
+
+def _times(count: int, noun: str = "time") -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

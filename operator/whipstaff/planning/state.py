@@ -7,8 +7,8 @@ from enum import StrEnum
 from whipstaff.errors import OperatorError
 from whipstaff.planning.observation import Observation
 from whipstaff.release import marks
-from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.manifests import comparable
+from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader
 
 

@@ -10,13 +10,24 @@ from enum import StrEnum
 
 from whipstaff.errors import OperatorError
 from whipstaff.planning.decision import Action
+from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
 from whipstaff.planning.observation import Observation, Remembered
 from whipstaff.planning.state import held_back
-from whipstaff.release.marks import Marks, is_ours
+from whipstaff.release.marks import TESTS_FAILED, TESTS_PASSED, Marks, is_ours
 from whipstaff.release.objects import ObjectReference
-from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionHeader
+from whipstaff.release.revision import (
+    Hook,
+    HookEvent,
+    JsonObject,
+    ReleaseStatus,
+    Revision,
+    RevisionHeader,
+    RevisionNumber,
+)
 
 HISTORY_LIMIT = 100  # entries of status.history, newest first
+TESTS_FAILED_WORDS = "; tests failed: "  # in the description of a revision
+TESTS_LIMIT = 32  # that are told of
 MESSAGE_LIMIT = 2048  # characters of a condition's message; the rest is in the release's record
 
 
@@ -29,7 +40,12 @@ class Reason(StrEnum):
     INSTALL_FAILED = "InstallFailed"
     UPGRADE_FAILED = "UpgradeFailed"
     ROLLBACK_FAILED = "RollbackFailed"
+    UNINSTALL_SUCCEEDED = "UninstallSucceeded"
+    UNINSTALL_FAILED = "UninstallFailed"
+    TEST_SUCCEEDED = "TestSucceeded"
+    TEST_FAILED = "TestFailed"
     RETRIES_EXHAUSTED = "RetriesExhausted"
+    MISSING_ROLLBACK_TARGET = "MissingRollbackTarget"
     PROGRESSING = "Progressing"
     PENDING_ELSEWHERE = "PendingElsewhere"
     SUSPENDED = "Suspended"
@@ -43,6 +59,11 @@ _FROM_HISTORY = (
     "chartVersion",
     "pinnedRevision",
     "failures",
+    "installFailures",
+    "upgradeFailures",
+    "rejected",
+    "tests",
+    "testedRevision",
     "lastAttemptedRevision",
     "lastAttemptedInputs",
 )
@@ -64,8 +85,21 @@ class Findings:
     progressing: str = ""  # still at work, in one sentence
     waiting: str = ""  # for someone else, or for the next attempt
     exhausted: str = ""  # gave up
+    no_way_back: bool = False  # … as there is nothing to roll back to
     suspended: bool = False
     unready: tuple[Unready, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How the tests of a revision ended, and what they logged, by name."""
+
+    __test__ = False  # pytest takes it for tests
+
+    revision: RevisionNumber
+    hooks: tuple[Hook, ...]
+    logs: Mapping[str, str]
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +112,7 @@ class StatusFacts:
     same_inputs: str = ""
     now: str = ""  # RFC 3339, for transitions
     unused: Sequence[str] | None = None  # sentences on unread values; None: nothing was rendered
+    tests: Tested | None = None  # that ran in this pass
 
 
 def remembered(status: JsonObject) -> Remembered:
@@ -88,6 +123,8 @@ def remembered(status: JsonObject) -> Remembered:
         same_revision=_int(status, "revision"),
         pinned_revision=_int(status, "pinnedRevision"),
         handled_request=_text(status, "lastHandledReconcileAt"),
+        handled_force=_text(status, "lastHandledForceAt"),
+        handled_reset=_text(status, "lastHandledResetAt"),
     )
 
 
@@ -107,11 +144,15 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "conditions": _conditions(facts, history),
         "history": history,
         "lastHandledReconcileAt": seen.release.requested_at,
+        "lastHandledForceAt": seen.release.force_at or seen.remembered.handled_force,
+        "lastHandledResetAt": seen.release.reset_at or seen.remembered.handled_reset,
         "revision": deployed.number if deployed else 0,
         "chartVersion": _entry_of(history, deployed).get("version", ""),
         "pinnedRevision": _reached_pin(seen, findings),
         "observedInputs": facts.same_inputs,
-        "failures": _failures(newest),
+        "rejected": rejected_inputs(seen, history, old.get("rejected") or {}),
+        **counts(seen),
+        **_tests(facts),
         "lastAttemptedRevision": newest.number if newest else 0,
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
         "unready": [_unready(item) for item in findings.unready],
@@ -122,9 +163,38 @@ def status_for(facts: StatusFacts) -> JsonObject:
         status["settledGeneration"] = old.get("settledGeneration", 0)
     if not _answered(findings):
         status["lastHandledReconcileAt"] = seen.remembered.handled_request
+        status["lastHandledForceAt"] = seen.remembered.handled_force
+        status["lastHandledResetAt"] = seen.remembered.handled_reset
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
-    return {name: value for name, value in status.items() if value not in ("", 0, [])}
+    return {name: value for name, value in status.items() if value not in ("", 0, [], {})}
+
+
+def _tests(facts: StatusFacts) -> JsonObject:
+    """Return how tests ended: those that ran now, or those that are told of a stored revision."""
+    seen, tested = facts.seen, facts.tests
+    if tested is None:
+        old = seen.release.status
+        told: JsonObject = {name: old[name] for name in ("tests", "testedRevision") if name in old}
+        known = {header.number for header in seen.headers}
+        return told if told.get("testedRevision") in known else {}
+    tests = [hook for hook in tested.hooks if HookEvent.TEST in hook.events and hook.phase]
+    return {
+        "testedRevision": tested.revision,
+        "tests": [_test(hook, tested.logs.get(hook.name, "")) for hook in tests[:TESTS_LIMIT]],
+    }
+
+
+def _test(hook: Hook, log: str) -> JsonObject:
+    entry = {
+        "name": hook.name,
+        "kind": hook.kind,
+        "phase": str(hook.phase),
+        "started": _to_second(hook.started_at) if hook.started_at else "",
+        "completed": _to_second(hook.completed_at) if hook.completed_at else "",
+        "log": log,
+    }
+    return {name: value for name, value in entry.items() if value}
 
 
 def _unused(facts: StatusFacts) -> list[str]:
@@ -153,27 +223,33 @@ def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonO
     elif findings.waiting:
         wanted["Reconciling"] = ("True", Reason.PROGRESSING, findings.waiting)
     if findings.exhausted:
-        wanted["Stalled"] = ("True", Reason.RETRIES_EXHAUSTED, findings.exhausted)
+        gave_up = Reason.RETRIES_EXHAUSTED
+        if findings.no_way_back:
+            gave_up = Reason.MISSING_ROLLBACK_TARGET
+        wanted["Stalled"] = ("True", gave_up, findings.exhausted)
     elif findings.refusal is not None and not findings.refusal.retryable:
         wanted["Stalled"] = ("True", findings.refusal.reason, findings.refusal.text)
     if newest is not None and not newest.status.pending:
-        wanted["Released"] = _released(newest, history)
+        wanted["Released"] = _released(seen, newest, history)
+        wanted |= _about_failure(seen, findings, history)
     if seen.release.spec.revision is not None:
         wanted["Pinned"] = _pinned(seen, findings)
     return [_condition(kind, *wanted[kind], facts) for kind in _ORDER if kind in wanted]
 
 
-_ORDER = ("Ready", "Reconciling", "Stalled", "Released", "Pinned")
+_ORDER = ("Ready", "Reconciling", "Stalled", "Released", "Tested", "Remediated", "Pinned")
 
 _SUCCEEDED = {
     "install": Reason.INSTALL_SUCCEEDED,
     "upgrade": Reason.UPGRADE_SUCCEEDED,
     "rollback": Reason.ROLLBACK_SUCCEEDED,
+    "remediate": Reason.ROLLBACK_SUCCEEDED,
 }
 _FAILED = {
     "install": Reason.INSTALL_FAILED,
     "upgrade": Reason.UPGRADE_FAILED,
     "rollback": Reason.ROLLBACK_FAILED,
+    "remediate": Reason.ROLLBACK_FAILED,
 }
 
 
@@ -194,11 +270,11 @@ def _standing(
         return "False", findings.refusal.reason, findings.refusal.text
     if findings.progressing:
         return "Unknown", Reason.PROGRESSING, findings.progressing
-    if newest is not None and newest.status is ReleaseStatus.FAILED:
-        entry = _entry_of(history, newest)
-        text = str(entry.get("description") or f"revision {newest.number} failed")
-        more = findings.exhausted or findings.waiting
-        return "False", _FAILED[_action(newest, entry)], f"{text} ({more})" if more else text
+    found = failed(seen)
+    if found is not None:
+        more, answer = findings.exhausted or findings.waiting, found.answer(history)
+        text = f"{found.text(history)}; {answer}" if answer else found.text(history)
+        return "False", _why(found), f"{text} ({more})" if more else text
     if findings.waiting:
         return "False", Reason.PENDING_ELSEWHERE, findings.waiting
     if findings.suspended and newest is not None and newest.status.pending:
@@ -214,11 +290,45 @@ def _standing(
     return "True", _SUCCEEDED[_action(deployed, entry)], text
 
 
-def _released(newest: RevisionHeader, history: Sequence[JsonObject]) -> tuple[str, str, str]:
+def _why(found: Failed) -> Reason:
+    return Reason.TEST_FAILED if found.by_tests else _FAILED[found.action]
+
+
+def _about_failure(
+    seen: Observation, findings: Findings, history: Sequence[JsonObject]
+) -> dict[str, tuple[str, str, str]]:
+    """Return the conditions Tested and Remediated, where there is something to tell."""
+    told: dict[str, tuple[str, str, str]] = {}
+    newest, found = seen.newest, failed(seen)
+    tests = Marks.of(newest).tests if newest else ""
+    if found is not None and found.by_tests:
+        told["Tested"] = ("False", Reason.TEST_FAILED, found.text(history))
+    elif tests == TESTS_FAILED and newest is not None:
+        text = str(_entry_of(history, newest).get("description", ""))
+        told["Tested"] = ("False", Reason.TEST_FAILED, text)
+    elif tests == TESTS_PASSED and newest is not None:
+        text = f"the tests of revision {newest.number} passed"
+        told["Tested"] = ("True", Reason.TEST_SUCCEEDED, text)
+    if found is not None and found.rejected is not None:
+        why = f"because revision {found.revision} failed"
+        if found.undone:
+            how = Reason.UNINSTALL_SUCCEEDED if found.by_uninstalling else Reason.ROLLBACK_SUCCEEDED
+            told["Remediated"] = ("True", how, f"{found.answer(history)}, {why}")
+        elif not found.by_uninstalling:
+            told["Remediated"] = ("False", Reason.ROLLBACK_FAILED, found.answer(history))
+        elif findings.refusal is not None:
+            told["Remediated"] = ("False", Reason.UNINSTALL_FAILED, findings.refusal.text)
+    return told
+
+
+def _released(
+    seen: Observation, newest: RevisionHeader, history: Sequence[JsonObject]
+) -> tuple[str, str, str]:
+    found = failed(seen)
+    if found is not None and not found.by_tests:
+        return "False", _FAILED[found.action], found.text(history)
     entry = _entry_of(history, newest)
     text = str(entry.get("description") or f"revision {newest.number} is {newest.status}")
-    if newest.status is ReleaseStatus.FAILED:
-        return "False", _FAILED[_action(newest, entry)], text
     return "True", _SUCCEEDED[_action(newest, entry)], text
 
 
@@ -290,21 +400,25 @@ def _history(facts: StatusFacts) -> list[JsonObject]:
 def unknown_revisions(seen: Observation) -> tuple[RevisionHeader, ...]:
     """Return those whose entry in status.history has to be read from the store first."""
     known = {
-        entry.get("revision"): entry.get("status", "")
+        entry.get("revision"): entry
         for entry in seen.release.status.get("history") or ()
         if isinstance(entry, dict) and "chart" in entry
     }
     return tuple(
         header
         for header in seen.headers[:HISTORY_LIMIT]
-        if header.number not in known or _described_anew(known[header.number], header.status)
+        if header.number not in known or _described_anew(known[header.number], header)
     )
 
 
-def _described_anew(known: str, status: ReleaseStatus) -> bool:
+def _described_anew(entry: JsonObject, header: RevisionHeader) -> bool:
     """Whether a revision got another description: a superseded one keeps its own."""
+    known, status = str(entry.get("status", "")), header.status
     ended = known.startswith("pending-") and not status.pending
-    return known != status and (ended or status is ReleaseStatus.FAILED)
+    if known != status and (ended or status in (ReleaseStatus.FAILED, ReleaseStatus.UNINSTALLED)):
+        return True
+    untold = TESTS_FAILED_WORDS not in str(entry.get("description", ""))
+    return Marks.of(header).tests == TESTS_FAILED and untold
 
 
 def _entry(
@@ -352,12 +466,6 @@ def _action_outside(header: RevisionHeader, revision: Revision | None) -> str:
     if revision is not None and revision.description.startswith("Rollback"):
         return str(Action.ROLLBACK)
     return str(Action.INSTALL if header.number == 1 else Action.UPGRADE)
-
-
-def _failures(newest: RevisionHeader | None) -> int:
-    if newest is None or newest.status is not ReleaseStatus.FAILED:
-        return 0
-    return Marks.of(newest).attempt
 
 
 def _unready(item: Unready) -> JsonObject:

@@ -127,6 +127,8 @@ class CleanUp:
 class MarkUninstalling:
     """Record that deletion began, so that a restart goes on with it."""
 
+    because: str = ""  # of a failure, which is told with it
+
 
 @dataclass(frozen=True, slots=True)
 class Remove:
@@ -148,6 +150,8 @@ class Purge:
 @dataclass(frozen=True, slots=True)
 class MarkUninstalled:
     """Keep the history, its newest revision saying `uninstalled`: the last word."""
+
+    because: str = ""
 
 
 Step = (
@@ -259,15 +263,16 @@ def steps_to_uninstall(
     *,
     deployed: Sequence[RevisionNumber] = (),
     hooks_can_run: bool,
+    because: str = "",
 ) -> Plan:
     """Lay out an uninstallation.
 
     `revisions`: the newest first, all whose objects may live; `numbers`: all that are stored;
-    `deployed`: those that say so.
+    `deployed`: those that say so; `because`: of what failure, where it is a remediation.
     Where hooks cannot run, the namespace is going: nothing can be created or recorded in it.
     """
     newest = revisions[0]
-    plan: list[Step] = [MarkUninstalling()] if hooks_can_run else []
+    plan: list[Step] = [MarkUninstalling(because)] if hooks_can_run else []
     if hooks_can_run:
         plan += _hooks(newest, HookEvent.PRE_DELETE, options)
     objects = in_uninstall_order(_each_once(revisions))
@@ -279,7 +284,7 @@ def steps_to_uninstall(
     if options.keep_history and hooks_can_run:
         older = tuple(number for number in deployed if number != newest.number)
         plan += [Supersede(older)] if older else []
-        plan.append(MarkUninstalled())
+        plan.append(MarkUninstalled(because))
     else:
         plan.append(Purge(tuple(sorted(numbers))))
     return tuple(plan)

@@ -41,6 +41,7 @@ from whipstaff.release.manifests import keeps, owner_of
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
 
 CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
+DELETION_IN_PROGRESS = "Deletion in progress (or silently failed)"  # Helm's words
 _NOT_FOUND = 404
 _DESCRIPTION_CHARACTERS_LIMIT = 2048  # of a record, which is nearly full perhaps
 
@@ -108,14 +109,14 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
         case CleanUp():
             await _clean_up(world, work, step)
         case MarkUninstalling():
-            await _begin_uninstall(world, work)
+            await _begin_uninstall(world, work, step.because)
         case Remove():
             await _remove(world, work, step)
         case MarkUninstalled():
             gone = replace(
                 work.revision,
                 status=ReleaseStatus.UNINSTALLED,
-                description="Uninstallation complete",
+                description=_because("Uninstallation complete", step.because),
             )
             await _record(world, work, gone)
         case _:
@@ -256,16 +257,20 @@ async def _restate(
         work.revision = restated
 
 
-async def _begin_uninstall(world: World, work: Work) -> None:
+async def _begin_uninstall(world: World, work: Work, because: str) -> None:
     if work.revision.status is ReleaseStatus.UNINSTALLING:
         return
     begun = replace(
         work.revision,
         status=ReleaseStatus.UNINSTALLING,
         deleted=world.clock.now(),
-        description="Deletion in progress (or silently failed)",
+        description=_because(DELETION_IN_PROGRESS, because),
     )
     await _record(world, work, begun)
+
+
+def _because(words: str, failure: str) -> str:
+    return f"{words}; {failure}" if failure else words
 
 
 def gave_up(kind: str, name: str, error: OperatorError) -> str:

@@ -5,7 +5,7 @@ hook that succeeded does not run again and one that ran is waited for instead of
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
@@ -37,14 +37,32 @@ def in_run_order(hooks: Sequence[Hook], event: HookEvent) -> tuple[Hook, ...]:
     return tuple(sorted(chosen, key=lambda hook: (hook.weight, hook.name)))
 
 
-async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds: float) -> None:
-    """Run what has not succeeded yet; HookFailed ends the event."""
+Ended = Callable[[Hook], Awaitable[None]]
+
+
+async def _unheard(hook: Hook) -> None:
+    """Nobody asks how a hook ended."""
+
+
+async def run_hooks(
+    world: World,
+    work: Work,
+    event: HookEvent,
+    timeout_seconds: float,
+    *,
+    chosen: Callable[[str], bool] = lambda name: True,
+    ended: Ended = _unheard,
+) -> None:
+    """Run what has not succeeded yet; HookFailed ends the event.
+
+    `chosen`: of what names; `ended` is called before a delete policy acts.
+    """
     begun = work.revision.labels.get(EVENT, "")
     if (begun, str(event)) in _FOLLOWS:
         return  # resumed: the action is further on already
     if begun != event:
         _begin(work, event)
-    hooks = in_run_order(work.revision.hooks, event)
+    hooks = [hook for hook in in_run_order(work.revision.hooks, event) if chosen(hook.name)]
     for position, hook in enumerate(hooks):
         work.intent.check()
         if _current(work, hook).phase is HookPhase.SUCCEEDED:
@@ -56,8 +74,10 @@ async def run_hooks(world: World, work: Work, event: HookEvent, timeout_seconds:
             if isinstance(error, ClusterRefused) and error.retryable:
                 raise
             await _record(world, work, hook, HookPhase.FAILED)
+            await ended(hook)
             await _clean_after_failure(world, work, hooks[: position + 1], timeout_seconds)
             raise
+        await ended(hook)
     for hook in reversed(hooks):
         await _clean(world, work, [hook], HookDeletePolicy.HOOK_SUCCEEDED, timeout_seconds)
 

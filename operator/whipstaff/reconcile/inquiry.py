@@ -15,7 +15,7 @@ from whipstaff.planning import causes
 from whipstaff.planning.causes import Blamed
 from whipstaff.reconcile.ports import Evidence, ObjectReference
 from whipstaff.reconcile.world import Work
-from whipstaff.release.revision import JsonObject
+from whipstaff.release.revision import JsonObject, Revision
 
 OBJECTS_LIMIT = 5  # that are asked about at a time: a message names as many
 SECONDS = 6.0  # for all answers together
@@ -79,7 +79,7 @@ class Inquiry:
             )
         except OperatorError:
             return ""
-        line = causes.last_line(log, self._secrets())
+        line = causes.last_line(log, secrets_of(self._work.revision))
         return f"last line of its log: {line}" if line else ""
 
     async def _warning(self, reference: ObjectReference, uid: str) -> str:
@@ -88,11 +88,12 @@ class Inquiry:
         events = await self._evidence.events(reference.namespace, uid, self._work.identity)
         return causes.newest_warning(events)
 
-    def _secrets(self) -> Iterator[str]:
-        """Yield what the release's own Secrets hold: a log may repeat it."""
-        for body in self._work.revision.objects:
-            if body.get("kind") == "Secret":
-                yield from _texts_in(body)
+
+def secrets_of(revision: Revision) -> Iterator[str]:
+    """Yield what a release's own Secrets hold: a log may repeat it."""
+    for body in revision.objects:
+        if body.get("kind") == "Secret":
+            yield from _texts_in(body)
 
 
 def _texts_in(secret: JsonObject) -> Iterator[str]:

@@ -18,6 +18,7 @@ from whipstaff.planning.state import Sync, SyncState, classify
 from whipstaff.planning.status import (
     Findings,
     StatusFacts,
+    Tested,
     remembered,
     status_for,
     unknown_revisions,
@@ -36,6 +37,7 @@ from whipstaff.reconcile.narrator import Narrator
 from whipstaff.reconcile.observe import observe
 from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
+from whipstaff.reconcile.testing import test
 from whipstaff.reconcile.uninstall import Uninstallation
 from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
 from whipstaff.release.codec import PAYLOAD_BYTES_LIMIT
@@ -93,6 +95,7 @@ class Pass:
         self._began = world.clock.monotonic()
         self._same_inputs = ""  # that were found in this pass to render to what runs
         self._unused: tuple[str, ...] | None = None  # values, as far as this pass rendered
+        self._tests: Tested | None = None  # as they ended in this pass
         self._seen: Observation | None = None
 
     @property
@@ -123,12 +126,13 @@ class Pass:
         while True:
             seen, chart = await observe(self._world, self._intent, self._release, self._began)
             if done & _RELEASING:  # which answers a request: the next attempt is not asked for
-                answered = replace(seen.remembered, handled_request=self._release.requested_at)
-                seen = replace(seen, remembered=answered)
+                seen = _answered(seen)
             self._seen = seen
             if isinstance(chart, ResolvedChart):
                 release = self._release
                 self._world.meter.chart_lag(release.namespace, release.name, chart.newer)
+            if done and self._intent.paused:
+                raise Interrupted
             if self._release.spec.suspend:
                 await self._report(Findings(suspended=True))
                 return Outcome(Ending.SUSPENDED)
@@ -147,7 +151,7 @@ class Pass:
 
     async def _rest(self, decision: Decision) -> Outcome:
         if decision.stalled:
-            await self._report(Findings(exhausted=decision.why))
+            await self._report(Findings(exhausted=decision.why, no_way_back=decision.no_way_back))
             return Outcome(Ending.STALLED)
         if decision.wait_seconds:
             await self._report(Findings(waiting=decision.why))
@@ -171,7 +175,7 @@ class Pass:
             outcome = await self._do(action, decision, seen, chart)
         except OperatorError as refused:
             self._ended(action, "refused", started, why=refused.reason)
-            if not _ends_attempt(state, refused):
+            if action is Action.REMEDIATE or not _ends_attempt(state, refused):
                 raise
             await self._count_attempt(state.header, decision, refused)
             return False
@@ -188,7 +192,7 @@ class Pass:
         facts = {"action": action, "outcome": outcome, "seconds": seconds, **more}
         log.info("action finished", extra=facts)
 
-    async def _do(
+    async def _do(  # noqa: C901, PLR0912 - one case an action
         self,
         action: Action,
         decision: Decision,
@@ -210,8 +214,12 @@ class Pass:
                     self._same_inputs = seen.inputs.digest
                     return "unchanged"
                 return await self._carry_out(change)
-            case Action.ROLLBACK:
+            case Action.REMEDIATE if decision.source is None:
+                await self._take_away(decision)
+            case Action.ROLLBACK | Action.REMEDIATE:
                 return await self._carry_out(await preparation.rollback())
+            case Action.TEST:
+                return await self._test(decision.source)
             case Action.RESUME:
                 return await self._carry_out(await preparation.resume())
             case Action.ABANDON:
@@ -251,6 +259,25 @@ class Pass:
         finally:
             self._revisions.update(work.known)
         return "succeeded"
+
+    async def _take_away(self, decision: Decision) -> None:
+        """Uninstall what failed."""
+        assert decision.rejected is not None  # noqa: S101 - a remediation is of something
+        self._story.sentence = f"uninstalling revision {decision.rejected.revision}, which failed"
+        self._narrator.begin(self._progress)
+        end = Uninstallation(self._world, self._intent, self._release, self._story)
+        self._revisions.update(await end.remediate(decision.rejected))
+
+    async def _test(self, header: RevisionHeader | None) -> str:
+        """Run the chart's tests on the revision that runs."""
+        assert header is not None  # noqa: S101 - what is tested is stored
+        self._story.sentence = f"testing revision {header.number}"
+        self._narrator.begin(self._progress)
+        work = self._work(await self._read(header), Action.TEST)
+        tested = await test(self._world, work, self._release.spec.test)
+        self._tests = tested
+        self._revisions.update(work.known)
+        return "failed" if tested.failed else "succeeded"
 
     async def _warn_of_size(self, change: Change) -> None:
         number, size = change.revision.number, change.record_bytes
@@ -373,6 +400,7 @@ class Pass:
                 revisions=self._revisions,
                 same_inputs=self._same_inputs or (known.same_inputs if still_known else ""),
                 unused=self._unused,
+                tests=self._tests,
                 now=self._world.clock.now(),
             )
         )
@@ -443,6 +471,18 @@ def _ends_attempt(state: SyncState, refused: OperatorError) -> bool:
     """
     elsewhere = isinstance(refused, (ReleaseConflict, WorkerLost))
     return state.sync is Sync.FAILED and not refused.retryable and not elsewhere
+
+
+def _answered(seen: Observation) -> Observation:
+    """Return an observation by which every wish of an annotation was acted on."""
+    release = seen.release
+    known = replace(
+        seen.remembered,
+        handled_request=release.requested_at,
+        handled_force=release.force_at,
+        handled_reset=release.reset_at,
+    )
+    return replace(seen, remembered=known)
 
 
 def _blind(release: HelmRelease, why: OperatorError) -> Observation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
 from whipstaff.planning.decision import Action, Decision
-from whipstaff.planning.observation import Observation
+from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.steps import Change, history_to_forget
 from whipstaff.reconcile.checking import Check, namespace_exists
 from whipstaff.reconcile.ports import (
@@ -21,8 +21,9 @@ from whipstaff.reconcile.ports import (
 from whipstaff.reconcile.world import World, identity_of, timed
 from whipstaff.release.generated import generated_in
 from whipstaff.release.history import living
-from whipstaff.release.marks import Marks, is_ours
+from whipstaff.release.marks import TESTS_NONE, Marks, is_ours
 from whipstaff.release.revision import (
+    HookEvent,
     HookPhase,
     JsonObject,
     ReleaseStatus,
@@ -36,6 +37,7 @@ _PENDING = {
     Action.INSTALL: (ReleaseStatus.PENDING_INSTALL, "Initial install underway"),
     Action.UPGRADE: (ReleaseStatus.PENDING_UPGRADE, "Preparing upgrade"),
     Action.ROLLBACK: (ReleaseStatus.PENDING_ROLLBACK, "Rollback to {source}"),
+    Action.REMEDIATE: (ReleaseStatus.PENDING_ROLLBACK, "Rollback to {source}"),
 }
 
 
@@ -65,9 +67,11 @@ class Preparation:
             return Unchanged()
         assert self._decision.action is not None  # noqa: S101 - only called with one
         noted = Marks(
-            inputs=self._inputs_label(),
+            inputs=self._inputs().digest,
             manifest=rendering.manifest_digest,
             generated=bool(generated_in(rendering.chart)),
+            forced=self._seen.force_digest if self._decision.trigger == "force" else "",
+            tests="" if any(HookEvent.TEST in it.events for it in rendering.hooks) else TESTS_NONE,
         )
         revision = self._new_revision(noted)
         revision = replace(
@@ -91,6 +95,9 @@ class Preparation:
             Marks.of(source),
             made_from=source.number,
             generated=bool(generated_in(old.chart)),
+            forced=self._seen.force_digest if self._decision.trigger == "force" else "",
+            tests="",
+            rejected=self._decision.rejected,
         )
         revision = self._new_revision(noted)
         revision = replace(
@@ -144,11 +151,11 @@ class Preparation:
             labels=noted.labels(number),
         )
 
-    def _inputs_label(self) -> str:
+    def _inputs(self) -> Inputs:
         inputs = self._seen.inputs
         if isinstance(inputs, OperatorError):
             raise inputs
-        return inputs.digest
+        return inputs
 
     async def _values(self) -> JsonObject:
         """Return the final values: those of the spec, over those that run where they are kept."""
@@ -165,7 +172,11 @@ class Preparation:
         newest, is_upgrade = self._seen.newest, self._decision.action is Action.UPGRADE
         # Only our own deployed revision is worth a comparison: after a failed one the cluster
         # holds something else, and one made outside is taken over by a revision of our own.
-        current = newest if newest and newest is self._seen.deployed and is_ours(newest) else None
+        # Who asks for a revision gets one, and so does what failed.
+        compared = newest if self._decision.trigger == "spec" else None
+        current = (
+            compared if compared and compared is self._seen.deployed and is_ours(compared) else None
+        )
         noted = Marks.of(current) if current else Marks()
         request = RenderRequest(
             chart=chart,
@@ -183,6 +194,7 @@ class Preparation:
             generated=await self._generated() if spec.stable_generated else "",
             skip_schema_validation=self._options(self._decision.action).disable_schema_validation,
             post_rendering=spec.post_rendering.order() if spec.post_rendering else None,
+            whole_numbers=self._inputs().whole_numbers,
         )
 
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
@@ -229,7 +241,7 @@ class Preparation:
         spared = frozenset({revision.number, *superseded, *_named(spec.revision)})
         keep = spec.max_history
         return Change(
-            kind=str(action),
+            kind=str(Action.ROLLBACK if action is Action.REMEDIATE else action),
             revision=revision,
             options=options,
             stored=stored,
@@ -244,7 +256,7 @@ class Preparation:
         match action:
             case Action.INSTALL:
                 return spec.install
-            case Action.ROLLBACK:
+            case Action.ROLLBACK | Action.REMEDIATE:
                 return spec.rollback
             case _:
                 return spec.upgrade

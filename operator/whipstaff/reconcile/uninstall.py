@@ -5,16 +5,18 @@ it happened. Nothing is removed that Whipstaff never released.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.names import API_VERSION, CRD_NAME, KIND
-from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease
-from whipstaff.planning.steps import steps_to_uninstall
-from whipstaff.reconcile.execute import execute
+from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease, UninstallOptions
+from whipstaff.planning.steps import Plan, Purge, steps_to_uninstall
+from whipstaff.reconcile.execute import DELETION_IN_PROGRESS, execute
 from whipstaff.reconcile.ports import OPERATOR, ObjectReference
 from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
 from whipstaff.release.history import living
-from whipstaff.release.marks import is_ours
+from whipstaff.release.marks import Marks, Rejected, is_ours
 from whipstaff.release.revision import ReleaseStatus, Revision, RevisionHeader
 
 _FORBIDDEN = 403
@@ -64,24 +66,65 @@ class Uninstallation:
             return False  # the uninstallation finds out
         return namespace is None or "deletionTimestamp" in namespace.get("metadata", {})
 
+    async def remediate(self, rejected: Rejected) -> Mapping[int, Revision]:
+        """Take a failed release away, its history kept; return the revisions that were read.
+
+        The record says why, and which inputs are not to be tried again.
+        """
+        headers = await self._history()
+        revisions = await self._living(headers)
+        failed = revisions[0]
+        noted = replace(Marks.of(headers[0]), rejected=rejected)
+        revisions[0] = replace(failed, labels=dict(failed.labels) | noted.labels(failed.number))
+        begun = failed.description.partition(f"{DELETION_IN_PROGRESS}; ")
+        options = replace(self._release.spec.uninstall, keep_history=True)
+        going = await self._namespace_is_going()
+        work = self._work(revisions, "remediate")
+        because = begun[2] if begun[1] else failed.description
+        plan = self._plan(headers, revisions, options, hooks_can_run=not going, because=because)
+        await execute(self._world, work, plan)
+        return work.known
+
     async def _uninstall(self, *, hooks_can_run: bool) -> None:
-        key = self._release.release_key
-        headers = await self._world.store.history(key, self._identity)
+        headers = await self._history()
         if not any(is_ours(header) for header in headers):
             return
-        if headers[0].status is ReleaseStatus.UNINSTALLED:
-            return
+        options = self._release.spec.uninstall
         revisions = await self._living(headers)
-        work = Work(self._intent, key, self._identity, revisions[0], "uninstall", self._story)
+        work = self._work(revisions, "uninstall")
+        if headers[0].status is not ReleaseStatus.UNINSTALLED:
+            plan = self._plan(headers, revisions, options, hooks_can_run=hooks_can_run)
+            await execute(self._world, work, plan)
+        elif not options.keep_history:  # kept by a remediation, or by the helm CLI
+            numbers = sorted(header.number for header in headers)
+            await execute(self._world, work, (Purge(tuple(numbers)),))
+
+    async def _history(self) -> tuple[RevisionHeader, ...]:
+        return await self._world.store.history(self._release.release_key, self._identity)
+
+    def _work(self, revisions: Sequence[Revision], action: str) -> Work:
+        key = self._release.release_key
+        work = Work(self._intent, key, self._identity, revisions[0], action, self._story)
         work.known.update({revision.number: revision for revision in revisions})
-        plan = steps_to_uninstall(
+        return work
+
+    def _plan(
+        self,
+        headers: Sequence[RevisionHeader],
+        revisions: Sequence[Revision],
+        options: UninstallOptions,
+        *,
+        hooks_can_run: bool,
+        because: str = "",
+    ) -> Plan:
+        return steps_to_uninstall(
             revisions,
             [header.number for header in headers],
-            self._release.spec.uninstall,
+            options,
             deployed=[h.number for h in headers if h.status is ReleaseStatus.DEPLOYED],
             hooks_can_run=hooks_can_run,
+            because=because,
         )
-        await execute(self._world, work, plan)
 
     async def _living(self, headers: tuple[RevisionHeader, ...]) -> list[Revision]:
         """Read the newest revision and all whose objects may live still."""

@@ -61,6 +61,11 @@ class Intent(Protocol):
         """The HelmRelease as it was when the pass began."""
         ...
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new is to be begun: what is under way may end."""
+        ...
+
     def check(self) -> None:
         """Raise Interrupted if something else is wanted now: called at step borders."""
         ...
@@ -79,6 +84,11 @@ class Settled:
     """An intent that nothing changes: for what is recorded come what may."""
 
     release: HelmRelease
+
+    @property
+    def paused(self) -> bool:
+        """Never."""
+        return False
 
     def check(self) -> None:
         """Nothing else is wanted."""

@@ -4,6 +4,7 @@ The helm CLI copies all labels of the current revision onto the one that it make
 worth something only on the revision whose number it holds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,7 +18,24 @@ MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
 ATTEMPT = "whipstaff.dev/attempt"  # how often these inputs were tried, this revision included
 EVENT = "whipstaff.dev/event"  # the hook event that the hooks' phases are about
 GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
-TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside
+TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside, …
+FORCED = "whipstaff.dev/forced"  # digest of the wish that had it made though nothing changed
+TESTS = "whipstaff.dev/tests"  # how the chart's tests ended: none, passed, failed
+# Of a revision that undoes a failed one, and of one that was uninstalled because it failed:
+REMEDIATES = "whipstaff.dev/remediates"  # the revision that failed
+REJECTED = "whipstaff.dev/rejected"  # digest of its inputs
+REJECTED_ATTEMPTS = "whipstaff.dev/rejected-attempts"  # how often those were tried
+
+TESTS_NONE, TESTS_PASSED, TESTS_FAILED = "none", "passed", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Inputs that failed and were undone."""
+
+    inputs: str
+    attempts: int  # how often they were tried
+    revision: RevisionNumber  # the last one that was made from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,9 @@ class Marks:
     attempt: int = 1
     trigger: str = ""
     generated: bool = False
+    forced: str = ""
+    tests: str = ""
+    rejected: Rejected | None = None
 
     def labels(self, number: RevisionNumber) -> dict[str, str]:
         """Return the labels for revision `number`, the mark included."""
@@ -43,7 +64,15 @@ class Marks:
             ATTEMPT: str(self.attempt) if self.attempt > 1 else "",
             TRIGGER: self.trigger,
             GENERATED: "true" if self.generated else "",
+            FORCED: self.forced,
+            TESTS: self.tests,
         }
+        if self.rejected is not None:
+            facts |= {
+                REMEDIATES: str(self.rejected.revision),
+                REJECTED: self.rejected.inputs,
+                REJECTED_ATTEMPTS: str(self.rejected.attempts),
+            }
         return {REVISION: str(number)} | {name: text for name, text in facts.items() if text}
 
     @classmethod
@@ -61,12 +90,23 @@ class Marks:
             attempt=int(attempt) if _is_number(attempt) else 1,
             trigger=labels.get(TRIGGER, ""),
             generated=GENERATED in labels,
+            forced=labels.get(FORCED, ""),
+            tests=labels.get(TESTS, ""),
+            rejected=_rejected_of(labels),
         )
 
 
 def is_ours(header: RevisionHeader) -> bool:
     """Whether we made this revision, and not the CLI from a copy of our labels."""
     return header.labels.get(REVISION) == str(header.number)
+
+
+def _rejected_of(labels: Mapping[str, str]) -> Rejected | None:
+    revision, attempts = labels.get(REMEDIATES, ""), labels.get(REJECTED_ATTEMPTS, "")
+    if not _is_number(revision):
+        return None
+    tried = int(attempts) if _is_number(attempts) else 1
+    return Rejected(labels.get(REJECTED, ""), tried, RevisionNumber(int(revision)))
 
 
 def _is_number(text: str) -> bool:

@@ -38,6 +38,8 @@ class Passes:
         self.holds.set()
         self.outcomes = {}  # name -> Outcome or exception
         self.refused = []
+        self.interrupted = []
+        self.paused = {}  # name -> whether nothing new should be begun when the last pass ended
         self.limits = {}  # name -> how many revisions it keeps
 
     def __call__(self, _world, intent, written):
@@ -61,16 +63,19 @@ class _Pass:
         passes.limits[release.name] = release.spec.max_history
         passes.running += 1
         passes.most_running = max(passes.most_running, passes.running)
+        passes.paused[release.name] = False
         try:
             await passes.holds.wait()
         finally:
             passes.running -= 1
+            passes.paused[release.name] = self._intent.paused
         if release.name in passes.waits and not release.deletion_requested:
             async with self._intent.waiting():
                 await self._intent.changed()
         try:
             self._intent.check()
         except Interrupted:
+            passes.interrupted.append(release.name)
             return Outcome(Ending.INTERRUPTED, 0.0)
         outcome = passes.outcomes.get(release.name, Outcome(Ending.IN_SYNC))
         if isinstance(outcome, Exception):
@@ -180,22 +185,32 @@ async def test_an_edit_ends_a_wait(passes):
         await until(lambda: passes.begun == [("mine", "one"), ("mine", "two")])
 
 
-@pytest.mark.parametrize(
-    "urgent",
-    [
-        pytest.param({"deleted": True}, id="deletion"),
-        pytest.param({"generation": 2, "suspend": True}, id="suspend"),
-    ],
-)
-async def test_what_is_urgent_needs_no_quiet(passes, monkeypatch, urgent):
+async def test_a_deletion_needs_no_quiet(passes, monkeypatch):
     monkeypatch.setattr(patience, "FIRST_SECONDS", 3600)
     async with a_queue() as made:
         made.open()
         passes.waits.add("mine")
         made.changed(a_release())
         await until(lambda: len(passes.begun) == 1)
-        made.changed(a_release(**urgent))
+        made.changed(a_release(deleted=True))
         await until(lambda: len(passes.begun) == 2)
+
+
+async def test_suspension_lets_what_is_under_way_end(passes, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.01)
+    async with a_queue() as made:
+        made.open()
+        passes.holds.clear()
+        made.changed(a_release())
+        await until(lambda: len(passes.begun) == 1)
+        made.changed(a_release(generation=2))  # its interruption is forgotten
+        made.changed(a_release(generation=3, suspend=True))
+        await asyncio.sleep(0.1)
+        assert passes.paused == {"mine": False}
+        passes.holds.set()
+        await until(lambda: len(passes.begun) == 2)
+        assert passes.paused == {"mine": True}
+        assert passes.interrupted == []
 
 
 async def test_as_many_passes_run_at_once_as_there_are_workers(passes):

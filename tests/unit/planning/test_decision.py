@@ -2,7 +2,8 @@ import pytest
 
 from tests.builders.observations import OTHER_INPUTS, a_header, a_release, an_observation
 from whipstaff.errors import ChartUnavailable, RevisionNotFound, RevisionNotUsable
-from whipstaff.planning.decision import Action, backoff_seconds, decide
+from whipstaff.planning.decision import Action, decide
+from whipstaff.planning.failures import backoff_seconds
 from whipstaff.planning.observation import Remembered
 from whipstaff.planning.state import classify
 
