@@ -97,7 +97,7 @@ def serve(
     log_level: str,
     **flags: Any,  # noqa: ANN401 - click checked the types
 ) -> None:
-    """Serve packaged charts over HTTP: index, chartmuseum's API, and pages for people."""
+    """Serve packaged charts over HTTP, as `helm serve` did."""
     from whipstaff.cli.helm_home import HelmHome  # noqa: PLC0415 - help needs none of it
     from whipstaff.controller.logs import log_as_json  # noqa: PLC0415
     from whipstaff.server.running import run  # noqa: PLC0415

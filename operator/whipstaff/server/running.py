@@ -17,7 +17,7 @@ from whipstaff.server.application import Parts, application
 from whipstaff.server.connections import PatientProtocol
 from whipstaff.server.options import Options
 from whipstaff.server.repositories import Repositories
-from whipstaff.server.shelf import Rules
+from whipstaff.server.shelf import Reader, Rules
 from whipstaff.server.storage import open_storage
 from whipstaff.server.uploads import Bounds, Incoming
 from whipstaff.settings import Settings
@@ -52,26 +52,37 @@ async def serving(
                 cache_folder=Path(cache),
             )
         )
-        repositories = Repositories(
-            open_storage(options.storage), pool, _rules(options), time.monotonic, options.depth
-        )
-        bounds = Bounds(options.chart_bytes, options.upload_seconds, options.silence_seconds)
-        app = application(
-            Parts(
-                repositories,
-                options.access,
-                Incoming(bounds, options.uploads),
-                options.context_path.rstrip("/"),
-                options.hosts,
-            )
-        )
-        listening = _listen(options)
         try:
-            yield uvicorn.Server(_configured(app, options)), [listening]
+            async with listening(options, pool) as found:
+                yield found
         finally:
-            listening.close()
-            await repositories.close()
             await pool.close()
+
+
+@asynccontextmanager
+async def listening(
+    options: Options, reader: Reader
+) -> AsyncIterator[tuple[uvicorn.Server, list[socket.socket]]]:
+    """Give a server with this reader of archives."""
+    storage = open_storage(options.storage)
+    repositories = Repositories(storage, reader, _rules(options), time.monotonic, options.depth)
+    bounds = Bounds(options.chart_bytes, options.upload_seconds, options.silence_seconds)
+    app = application(
+        Parts(
+            repositories,
+            options.access,
+            Incoming(bounds, options.uploads),
+            options.context_path.rstrip("/"),
+            options.hosts,
+        )
+    )
+    config = _configured(app, options)
+    place = _listen(options)
+    try:
+        yield uvicorn.Server(config), [place]
+    finally:
+        place.close()
+        await repositories.close()
 
 
 def url_of(options: Options, sockets: list[socket.socket]) -> str:
@@ -125,14 +136,14 @@ def _configured(app: object, options: Options) -> uvicorn.Config:
 
 def _listen(options: Options) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listening = socket.socket(family)
+    place = socket.socket(family)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((options.host, options.port))
-        listening.listen(_BACKLOG)
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((options.host, options.port))
+        place.listen(_BACKLOG)
     except OSError as error:
-        listening.close()
+        place.close()
         text = f"{options.host}:{options.port} cannot be listened at: {error.strerror or error}"
         raise InvalidSpec(text, "--address") from error
-    listening.setblocking(False)
-    return listening
+    place.setblocking(False)
+    return place
