@@ -52,7 +52,10 @@ OperatorError                            each carries facts, a stable `reason` a
  |- StorageCorrupt(name)                 a stored release that cannot be read
  |- StorageTooLarge(size_bytes)          a release that does not fit into a Secret
  |- WorkerLost(text)                     a worker process died; worth one more try
+ |- KubeConfigInvalid(name)              a Secret that holds no way to a cluster; it may yet
+ |   `- KubeConfigForbidden              one that wants what is not allowed
  `- ClusterRefused(code, api_reason)     the API server said no; `retryable`: whether to ask again
+     `- RemoteClusterUnreachable         another cluster does not answer
 
 The text of an error may reach status, events and logs: it never holds a value of the user.
 """
@@ -91,6 +94,8 @@ class OperatorError(Exception):
             case ClusterRefused(code=code):
                 return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
             case ChartUnavailable() | ValuesNotFound() | DependencyNotReady() | WorkerLost():
+                return True
+            case KubeConfigInvalid():
                 return True
             case _:
                 return False
@@ -345,6 +350,21 @@ class ClusterRefused(OperatorError):
     code: int = 0
     api_reason: str = ""
     object_reference: str = ""
+
+
+class RemoteClusterUnreachable(ClusterRefused):
+    """Another cluster than the HelmRelease's does not answer."""
+
+
+@dataclass(eq=False)
+class KubeConfigInvalid(OperatorError):
+    """A kubeconfig that cannot be used: `name` is its Secret; no text holds any of it."""
+
+    name: str = ""
+
+
+class KubeConfigForbidden(KubeConfigInvalid):
+    """A kubeconfig that names a program, a file, a proxy, or a server that may not be asked."""
 
 
 def to_record(error: OperatorError) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class Settings:
     allow_private_repositories: bool = True  # chart repositories in private networks
     worker_count: int = 2  # processes that parse and render, started when first needed
     worker_memory_bytes: int = 512 << 20  # address space of one worker
+    default_service_account: str = ""  # as whom releases act that name none; empty: the operator
+    allow_loopback_clusters: bool = False  # kubeconfigs of HelmReleases may name 127.0.0.0/8
+    allow_insecure_clusters: bool = False  # and skip the check of certificates, or use http
     worker_recycle_bytes: int = 192 << 20  # a worker that holds more after a job is replaced
     render_cpu_seconds: float = 10.0  # CPU time of one render; waits for `lookup` do not count
     jinja2_charts: bool = False  # render charts whose Chart.yaml asks for Jinja2

@@ -20,13 +20,15 @@ from whipstaff.kube.evidence import ApiServerEvidence
 from whipstaff.kube.lease import Lease
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
+from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
 from whipstaff.kube.reporter import HELM_RELEASE, HELM_REPOSITORY, ApiServerReporter
 from whipstaff.kube.secrets import ApiServerSecrets
 from whipstaff.kube.watching import Listener, Watching
 from whipstaff.reconcile.ports import OPERATOR, Meter, Reporter
 from whipstaff.reconcile.world import World
 from whipstaff.settings import VERSION, Settings
-from whipstaff.sources.addresses import Endpoint, endpoints
+from whipstaff.sources.addresses import AddressPolicy, Endpoint, JudgedAddresses, endpoints
+from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.charts import Charts
 from whipstaff.sources.oci import OCICharts
 from whipstaff.sources.repository import HTTPRepositories
@@ -81,6 +83,7 @@ class Parts:
     workers: WorkerPool
     charts: Charts
     repository_reporter: Reporter
+    remotes: RemoteClusters
     references: References
     random: Callable[[], float]
 
@@ -136,12 +139,18 @@ class Parts:
         await self.references.close()
         await self.cluster.close()
         await self.charts.close()
+    def write_only_while(self, allowed: Callable[[], bool]) -> None:
+        """Refuse the leader's writes, in every cluster, from when `allowed` says no."""
+        self.client.write_only_while(allowed)
+        self.remotes.write_only_while(allowed)
+
         await self.workers.close()
         await self.client.close()
 
 
 async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
+        await self.remotes.close()
     clock = SystemClock()
     connection = await target.connect()
     client = Client(
@@ -149,13 +158,15 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         user_agent=f"whipstaff/{VERSION}",
         silence_seconds=settings.watch_silence_seconds,
     )
-    cluster = ApiServerCluster(client, everywhere=not settings.watch_namespaces)
     workers = WorkerPool(settings)
     api_server = await _api_server(connection.server)
     http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
     oci = OCICharts(settings, workers, clock.monotonic, api_server)
-    secrets = ApiServerSecrets(client)
     indexed = VerifiedCharts(http, secrets, workers)
+    secrets = ApiServerSecrets(client)
+    remotes = RemoteClusters(secrets, workers, _rules_for_clusters(settings))
+    clients = EveryCluster(client, remotes)
+    cluster = ApiServerCluster(clients, everywhere=not settings.watch_namespaces)
     charts = Charts(
         {"http": indexed, "https": indexed, "oci": VerifiedCharts(oci, secrets, workers)},
         secrets,
@@ -164,13 +175,13 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     world = World(
         cluster=cluster,
         store=ObjectReleaseStore(
-            client, workers, clock, driver=settings.storage_driver, meter=meter
+            clients, workers, clock, driver=settings.storage_driver, meter=meter
         ),
         charts=charts,
         renderer=workers,
         reporter=ApiServerReporter(client, clock),
         clock=clock,
-        evidence=ApiServerEvidence(client),
+        evidence=ApiServerEvidence(clients),
         meter=meter,
     )
     return Parts(
@@ -191,6 +202,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
 async def _api_server(server: str) -> frozenset[Endpoint]:
     """Return the API server's addresses, at which no chart repository may be."""
     url = URL(server)
+        remotes=remotes,
     host, port = url.host or "", url.port or 0
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
@@ -201,5 +213,18 @@ async def _api_server(server: str) -> frozenset[Endpoint]:
 
 def _identity(*, in_cluster: bool) -> str:
     """Return a name for the Lease: a restarted container keeps it, a second process does not."""
+def _rules_for_clusters(settings: Settings) -> Rules:
+    """Return what kubeconfigs may say: private networks are where clusters are."""
+    policy = AddressPolicy(
+        allow_loopback=settings.allow_loopback_clusters, purpose="other clusters"
+    )
+    return Rules(
+        JudgedAddresses(policy),
+        allow_insecure=settings.allow_insecure_clusters,
+        user_agent=f"whipstaff/{VERSION}",
+        silence_seconds=settings.watch_silence_seconds,
+    )
+
+
     host = socket.gethostname()
     return host if in_cluster else f"{host}-{os.getpid()}"

@@ -48,6 +48,7 @@ class Operator:
             parts.settings.concurrency,
             parts.random,
             history_limit=parts.settings.history_limit,
+            default_service_account=parts.settings.default_service_account,
             references=parts.references,
         )
         self._watch = parts.helmreleases(self._queue)
@@ -102,7 +103,7 @@ class Operator:
         try:
             await self._lease.acquire()
             self._leading = True
-            self._parts.client.write_only_while(lambda: self._lease.held)
+            self._parts.write_only_while(lambda: self._lease.held)
             self._keep(self._lease.hold(self._lost), "lease")
             self._keep(self._watch.run(), "watch")
             self._keep(self._repository_watch.run(), "watch of repositories")

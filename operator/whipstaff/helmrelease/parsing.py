@@ -55,17 +55,20 @@ RELEASE_NAME = TextRule(
 SERVICE_ACCOUNT = TextRule(SUBDOMAIN, 253, "the name of a ServiceAccount")
 
 
-def parse(body: JsonObject, *, history_limit: int = DEFAULT_MAX_HISTORY) -> HelmRelease:
+def parse(
+    body: JsonObject, *, history_limit: int = DEFAULT_MAX_HISTORY, service_account: str = ""
+) -> HelmRelease:
     """Read a whole HelmRelease; InvalidSpec names the first field that is wrong.
 
-    `history_limit` is what maxHistory means where it is not said.
+    `history_limit` is what maxHistory means where it is not said, `service_account` who acts for a
+    release in this cluster that names nobody.
     """
     head = parse_head(body)
     spec = Fields("", body).table("spec")
-    return HelmRelease(**head.facts, spec=_spec(head, spec, history_limit))
+    return HelmRelease(**head.facts, spec=_spec(head, spec, history_limit, service_account))
 
 
-def parse_for_uninstall(body: JsonObject) -> HelmRelease:
+def parse_for_uninstall(body: JsonObject, *, service_account: str = "") -> HelmRelease:
     """Read only what an uninstall needs, so that a wrong chart or values cannot hold a deletion.
 
     The chart of the result is empty, and so are its values.
@@ -80,7 +83,7 @@ def parse_for_uninstall(body: JsonObject) -> HelmRelease:
             release_name=placement.release_name,
             target_namespace=placement.target_namespace,
             storage_namespace=placement.storage_namespace,
-            service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
+            service_account_name=_service_account(spec, service_account),
             kube_config=_kube_config(spec),
             uninstall=uninstall_options(spec.table("uninstall"), timeout_of(spec, DEFAULT_SECONDS)),
         ),
@@ -113,7 +116,7 @@ def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
         return None
 
 
-def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
+def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) -> Spec:
     placement = _placement(head, spec)
     timeout = timeout_of(spec, DEFAULT_SECONDS)
     install, test = spec.table("install"), test_options(spec.table("test"), timeout)
@@ -134,7 +137,7 @@ def _spec(head: Head, spec: Fields, history_limit: int) -> Spec:
         timeout_seconds=timeout,
         suspend=spec.flag("suspend"),
         max_history=history_limit if max_history is None else max_history,
-        service_account_name=spec.text("serviceAccountName", "", SERVICE_ACCOUNT),
+        service_account_name=_service_account(spec, service_account),
         kube_config=_kube_config(spec),
         post_rendering=post_rendering.read(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
@@ -156,6 +159,12 @@ def _placement(head: Head, spec: Fields) -> Placement:
             "spec.releaseName",
         )
     return Placement(name, target, spec.text("storageNamespace", target, NAMESPACE))
+
+
+def _service_account(spec: Fields, default: str) -> str:
+    """Return who acts; the default is an account of this cluster, and not of others."""
+    remote = spec.content.get("kubeConfig") is not None
+    return spec.text("serviceAccountName", "" if remote else default, SERVICE_ACCOUNT)
 
 
 def _kube_config(spec: Fields) -> KubeConfigRef | None:

@@ -34,3 +34,6 @@ def _entries(body: JsonObject) -> Iterator[Any]:
         yield chart.get("archiveFrom")
     if isinstance(values, list):
         yield from values
+    remote = spec.get("kubeConfig")
+    if isinstance(remote, dict) and isinstance(remote.get("secretRef"), dict):
+        yield {"kind": "Secret", "name": remote["secretRef"].get("name")}

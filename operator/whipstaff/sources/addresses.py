@@ -1,5 +1,6 @@
-"""Which addresses charts may come from, judged after a name was resolved."""
+"""Which addresses may be asked, for charts above all, judged after a name was resolved."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -37,6 +38,7 @@ class AddressPolicy:
     allow_private: bool = True
     api_server: frozenset[Endpoint] = frozenset()
     judge: bool = True
+    purpose: str = "chart repositories"  # what the addresses are for, in a refusal
 
     @classmethod
     def unlimited(cls) -> "AddressPolicy":
@@ -61,7 +63,7 @@ class AddressPolicy:
             or actual in _METADATA
             or (private and not self.allow_private)
         ):
-            raise ForbiddenAddressError(f"{actual} is no address for chart repositories")
+            raise ForbiddenAddressError(f"{actual} is no address for {self.purpose}")
 
     def refuse_literal(self, host: str, port: int) -> None:
         """Judge a host of a URL that is an address already; names are judged when resolved."""
@@ -122,3 +124,24 @@ class CheckingResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+class JudgedAddresses:
+    """Judges a server once before it is asked, and again whenever its name is resolved."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+
+    async def refusal(self, host: str, port: int) -> str:
+        """Return why a server may not be asked, empty if it may; or OSError."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+        try:
+            for one in found:
+                self._policy.refuse_literal(str(one[4][0]), port)
+        except ForbiddenAddressError as error:
+            return str(error)
+        return ""
+
+    def resolver(self) -> AbstractResolver:
+        """Return what resolves names, and refuses what `refusal` would."""
+        return CheckingResolver(self._policy)

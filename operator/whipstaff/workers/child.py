@@ -20,6 +20,7 @@ from whipstaff.errors import (
     ChartSignatureInvalid,
     ChartTooLarge,
     ChartUnavailable,
+    KubeConfigInvalid,
     OperatorError,
     RenderLimit,
     RenderTimeout,
@@ -147,6 +148,8 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return ValuesTooLarge(text)
         case JobKind.VERIFY:
             return ChartSignatureInvalid(text)
+        case JobKind.KUBECONFIG:
+            return KubeConfigInvalid(text)
         case _:
             assert_never(kind)
 

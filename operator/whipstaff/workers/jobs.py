@@ -50,7 +50,7 @@ class Workshop:
 
         return Releases(self._kept)
 
-    def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:
+    def run(self, kind: JobKind, arguments: JsonObject) -> JsonObject:  # noqa: PLR0911 - jobs
         """Do one job."""
         self._begin("")
         match kind:
@@ -70,10 +70,10 @@ class Workshop:
                 return self._of_archives(kind, arguments)
             case JobKind.VERIFY:
                 return verify(**arguments)
-            case JobKind.COMPLETE:
-                from whipstaff.workers import completion  # noqa: PLC0415
+            case JobKind.KUBECONFIG:
+                from whipstaff.workers import remote_kubeconfig  # noqa: PLC0415
 
-                return completion.complete(arguments, self._limits.archive_bytes)
+                return remote_kubeconfig.read(**arguments)
             case JobKind.VALUES:
                 from whipstaff.workers import composing  # noqa: PLC0415
 

@@ -170,6 +170,11 @@ class WorkerPool:
         }
         await self._run(JobKind.VERIFY, {"provider": "cosign", **evidence}, _no_lookup)
 
+    async def read_kubeconfig(self, text: str, *, allow_insecure: bool) -> JsonObject:
+        """Return what a kubeconfig says; KubeConfigInvalid if it cannot be used."""
+        arguments = {"text": text, "allow_insecure": allow_insecure}
+        return await self._run(JobKind.KUBECONFIG, arguments, _no_lookup)
+
     async def close(self) -> None:
         """Stop every child; jobs that wait for one are lost."""
         self._closed = True

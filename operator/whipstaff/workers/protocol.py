@@ -33,6 +33,7 @@ class JobKind(StrEnum):
     LIST = "list"  # read what an index says of archives
     SHOW = "show"  # read what people want to see of an archive
     VERIFY = "verify"  # the signature of a chart
+    KUBECONFIG = "kubeconfig"  # read how to reach another cluster
     COMPLETE = "complete"  # find a chart in its source, with its dependencies and values files
 
 
