@@ -18,6 +18,16 @@ _JO = (
     "zwRSfjDONai/ly758ngDaMGK9BBLo8VXNAD/UzhJ+GIH9YeQAAt+bAa1ZPT5IAYkSjYCUy5pvgTLEA8="
 )
 
+# The secret key of "Al <al@example.com>" as gpg exports it, locked with a passphrase.
+PASSPHRASE = "open sesame"
+LOCKED = base64.b64decode(
+    "lIYEZZIAgBYJKwYBBAHaRw8BAQdAj5Ms6vgw3UHA6QctpaxwlWpHAdB/SNrpBZ8JtMFBYPj+BwMCA7tQnVMX18r/"
+    "BHndTp5mJlx/QvBvYmtxgQDUTqfs4r/tu3dqQ9wX899JmddMMJTy4cH5E0zhxrTTgjn3y1Y11Sipc/x57Wv9fRXH"
+    "yMl+NLQTQWwgPGFsQGV4YW1wbGUuY29tPoiQBBMWCAA4FiEEWfyO5Y0PXRm8JY1rLdJA7YXUkfsFAmWSAIACGwMF"
+    "CwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQLdJA7YXUkfsHTQD+ORU1ETpymVCW/AzmDeU6UHgVuPcoFEEgBiKg"
+    "EN0fyhsBALuRCKJWug91IjhZY4xXogF0hJaoEzYgKgmCEdr/YUgJ"
+)
+
 
 class Signer:
     """An OpenPGP key: jo's, or a new one for someone else."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from whipstaff.chart.lock import missing
+from whipstaff.chart.lock import missing, missing_text
 from whipstaff.chart.model import Chart, Dependency, JsonObject
 from whipstaff.chart.values import (
     Warn,
@@ -21,8 +21,7 @@ def check(chart: Chart) -> None:
     if absent := missing(chart):
         raise ChartInvalid(
             "an error occurred while checking for chart dependencies. You may need to run "
-            "'helm dependency build' to fetch missing dependencies: found in Chart.yaml, "
-            f"but missing in charts/ directory: {', '.join(one.name for one in absent)}",
+            f"'helm dependency build' to fetch missing dependencies: {missing_text(absent)}",
             where="Chart.yaml: dependencies",
         )
 

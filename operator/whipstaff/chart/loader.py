@@ -36,6 +36,7 @@ def assemble(files: Sequence[File], load_archive: LoadArchive, depth: int = 0) -
         lock=held,
         templates=tuple(parts.templates),
         values=parts.values,
+        raw_values=parts.raw_values,
         schema=parts.schema.data if parts.schema else None,
         schema_modified=parts.schema.modified if parts.schema else "",
         files=tuple(parts.files),
@@ -101,6 +102,7 @@ class _Parts:
         self.files: list[File] = []
         self.charts: dict[str, list[File]] = {}
         self.values: JsonObject | None = None
+        self.raw_values: bytes | None = None
         self.schema: File | None = None
 
     def take(self, file: File) -> None:
@@ -109,6 +111,7 @@ class _Parts:
                 return
             case "values.yaml":
                 self.values = parse_values(file.data, file.name)
+                self.raw_values = file.data
             case "values.schema.json":
                 self.schema = file
             case "requirements.yaml" | "requirements.lock":

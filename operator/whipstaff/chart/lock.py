@@ -129,6 +129,12 @@ def missing(chart: Chart) -> tuple[Dependency, ...]:
     return tuple(one for one in chart.metadata.dependencies or () if one.name not in present)
 
 
+def missing_text(absent: Iterable[Dependency]) -> str:
+    """Say which declared charts are not carried, in Helm's words."""
+    names = ", ".join(one.name for one in absent)
+    return f"found in Chart.yaml, but missing in charts/ directory: {names}"
+
+
 def relocated(requirements: Dependencies, urls: dict[str, str]) -> tuple[Dependency, ...] | None:
     """The declared charts with the repositories in `urls` replaced by what they stand for."""
     if requirements is None:

@@ -96,6 +96,8 @@ class CRDFile:
 class Chart:
     """A chart with the charts inside it; `values` is its values.yaml, None if it has none.
 
+    `raw_values` is the text of that file, for those who write the chart down again.
+
     `path` is where Helm believes the chart to be: the names from the root chart down, joined by
     `/charts/`. It is empty until `placed`.
     """
@@ -110,6 +112,7 @@ class Chart:
     modified: str = ""
     subcharts: tuple["Chart", ...] = field(default=())
     path: str = ""
+    raw_values: bytes | None = None
 
     @property
     def name(self) -> str:

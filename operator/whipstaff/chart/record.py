@@ -12,7 +12,7 @@ _WHOLE_BELOW = 1e21  # from here on Go writes a float64 with an exponent
 def to_record(chart: Chart) -> JsonObject:
     """Return the JSON object; the charts inside are left out, as Helm leaves them out."""
     record: JsonObject = {
-        "metadata": _metadata(chart.metadata),
+        "metadata": metadata(chart.metadata),
         "lock": lock(chart.lock) if chart.lock else None,
         "templates": _files(chart.templates),
         "values": plain(chart.values),
@@ -40,29 +40,30 @@ def plain(value: object) -> object:
             return value
 
 
-def _metadata(metadata: Metadata) -> JsonObject:
+def metadata(held: Metadata) -> JsonObject:
+    """Return what Chart.yaml says."""
     return _without_empty(
         {
-            "name": metadata.name,
-            "home": metadata.home,
-            "sources": list(metadata.sources),
-            "version": metadata.version,
-            "description": metadata.description,
-            "keywords": list(metadata.keywords),
+            "name": held.name,
+            "home": held.home,
+            "sources": list(held.sources),
+            "version": held.version,
+            "description": held.description,
+            "keywords": list(held.keywords),
             "maintainers": [
                 _without_empty({"name": one.name, "email": one.email, "url": one.url})
-                for one in metadata.maintainers
+                for one in held.maintainers
             ],
-            "icon": metadata.icon,
-            "apiVersion": metadata.api_version,
-            "condition": metadata.condition,
-            "tags": metadata.tags,
-            "appVersion": metadata.app_version,
-            "deprecated": metadata.deprecated,
-            "annotations": dict(metadata.annotations or {}),
-            "kubeVersion": metadata.kube_version,
-            "dependencies": [dependency(one) for one in metadata.dependencies or ()],
-            "type": metadata.type,
+            "icon": held.icon,
+            "apiVersion": held.api_version,
+            "condition": held.condition,
+            "tags": held.tags,
+            "appVersion": held.app_version,
+            "deprecated": held.deprecated,
+            "annotations": dict(held.annotations or {}),
+            "kubeVersion": held.kube_version,
+            "dependencies": [dependency(one) for one in held.dependencies or ()],
+            "type": held.type,
         }
     )
 

@@ -19,10 +19,11 @@ class ChartNotFound(Exception):
 
 def load(path: Path) -> Chart:
     """Read the chart at a path; ChartInvalid or ChartNotFound in Helm's words."""
-    return _load_folder(path) if path.is_dir() else _load_archive(path)
+    return load_folder(path) if path.is_dir() else _load_archive(path)
 
 
-def _load_folder(path: Path) -> Chart:
+def load_folder(path: Path) -> Chart:
+    """Read the chart in a folder; ChartInvalid or ChartNotFound in Helm's words."""
     file = path / CHARTFILE
     try:
         data = file.read_bytes()

@@ -125,8 +125,45 @@ def at_least_one(usage: str) -> Callable[[click.Context, Any, tuple[str, ...]], 
     def check(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
         if not given and not ctx.resilient_parsing:
             raise click.ClickException(
-                f'"{usage.partition(" [")[0]}" requires at least 1 argument\n\nUsage:  {usage}'
+                f'"{_path_in(usage)}" requires at least 1 argument\n\nUsage:  {usage}'
             )
         return given
 
     return check
+
+
+def exactly(
+    count: int, usage: str
+) -> Callable[[click.Context, Any, tuple[str, ...]], tuple[str, ...]]:
+    """Make a callback that refuses any other number of arguments as Helm does."""
+    wanted = f"requires {count} argument{'' if count == 1 else 's'}"
+    wanted = wanted if count else "accepts no arguments"
+
+    def check(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) != count and not ctx.resilient_parsing:
+            raise click.ClickException(f'"{_path_in(usage)}" {wanted}\n\nUsage:  {usage}')
+        return given
+
+    return check
+
+
+def at_most(
+    count: int, usage: str
+) -> Callable[[click.Context, Any, tuple[str, ...]], tuple[str, ...]]:
+    """Make a callback that refuses more arguments as Helm does."""
+
+    def check(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) > count:
+            raise click.ClickException(
+                f'"{_path_in(usage)}" accepts at most {count} '
+                f"argument{'' if count == 1 else 's'}\n\nUsage:  {usage}"
+            )
+        return given
+
+    return check
+
+
+def _path_in(usage: str) -> str:
+    """The words of a command in its usage: what comes before arguments and flags."""
+    found = re.match(r"[a-z]+(?: [a-z]+)*", usage)
+    return found[0] if found else usage

@@ -20,10 +20,14 @@ def main() -> None:
 
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
+main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))
 main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
+main.add_command(Late("repo", "Know chart repositories, as `helm repo` does."))
+main.add_command(Late("search", "Find charts, as `helm search repo` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
 main.add_command(Late("serve", "Serve packaged charts over HTTP, as `helm serve` did."))
+main.add_command(Late("verify", "Check who signed a packaged chart, as `helm verify` does."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 
