@@ -7,6 +7,7 @@ import json
 import pytest
 from yarl import URL
 
+from tests.builders.cosigned import annotated, attached
 from tests.builders.oci_registry import HelmClient, OCIRegistry
 from tests.builders.repositories import DirectReader, Repository, an_archive
 from tests.builders.signatures import (
@@ -30,16 +31,12 @@ from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
 from whipstaff.sources.addresses import AddressPolicy
 from whipstaff.sources.oci import OCICharts
-from whipstaff.sources.oci_client import PUSH, Answer, RegistryClient, Request
+from whipstaff.sources.oci_client import Answer, RegistryClient
 from whipstaff.sources.oci_manifest import (
     BUNDLE,
-    IMAGE_INDEX,
-    IMAGE_MANIFEST,
-    SIGNATURE,
-    SIGNATURE_ANNOTATIONS,
 )
 from whipstaff.sources.oci_place import ChartPlace
-from whipstaff.sources.oci_push import Packaged, manifest_of, push, push_blob, push_manifest
+from whipstaff.sources.oci_push import Packaged, push
 from whipstaff.sources.oci_repository import OCIRepository
 from whipstaff.sources.place import Evidence, Place
 from whipstaff.sources.repository import HTTPRepositories
@@ -309,10 +306,12 @@ async def test_a_bundle_of_a_key_comes_from_the_registry(oci, helm):
     key = cosign_key()
     digest = helm.push(an_archive(), oci.url)
     oci.trust(cosign_pub=public_pem(key))
-    await attached(oci, digest, bundle_by_key(cosign_key(), digest))
+    await attached(oci.url, "blog", digest, bundle_by_key(cosign_key(), digest))
     with pytest.raises(ChartSignatureInvalid, match="none of the keys"):
         await oci.resolve(provider="cosign")
-    await attached(oci, digest, bundle_by_key(cosign_key(), digest), bundle_by_key(key, digest))
+    await attached(
+        oci.url, "blog", digest, bundle_by_key(cosign_key(), digest), bundle_by_key(key, digest)
+    )
     assert (await oci.resolve(provider="cosign")).manifest_digest == digest
 
 
@@ -325,9 +324,9 @@ async def test_who_signed_without_a_key_is_in_the_registry(oci, helm, sigstore, 
     with pytest.raises(ChartUnsigned, match="no signature of cosign"):
         await oci.resolve(identities=JO)
     if generation == 2:
-        await annotated(oci, digest, sigstore.sign(digest))
+        await annotated(oci.url, "blog", digest, sigstore.sign(digest))
     else:
-        await attached(oci, digest, sigstore.bundle(digest))
+        await attached(oci.url, "blog", digest, sigstore.bundle(digest))
     for _ in range(2):
         assert (await oci.resolve(identities=JO)).manifest_digest == digest
     assert oci.checker.checks == 1
@@ -410,46 +409,6 @@ async def pushed(world, provenance):
 async def signed(world, digest, key, of=""):
     """Put a key's signature beside a manifest, as cosign 2 does."""
     payload = cosign_payload(of or digest)
-    await annotated(world, digest, Signature(payload, cosign_signature(key, payload), "", ""))
-
-
-async def annotated(world, digest, signature):
-    """Put a signature beside a manifest, as cosign 2 does."""
-    client = RegistryClient(AddressPolicy(), lambda: 0.0)
-    place = ChartPlace.of(Place(URL(world.url)), "blog")
-    payload = signature.payload
-    config = await push_blob(client, place, "application/vnd.oci.image.config.v1+json", b"{}")
-    layer = await push_blob(client, place, SIGNATURE, payload)
-    texts = signature.signature, signature.certificate, signature.log
-    annotation = dict(zip(SIGNATURE_ANNOTATIONS, texts, strict=False))
-    manifest = manifest_of(config, [layer], {}).replace(
-        f'"size":{layer.size}'.encode(),
-        f'"size":{layer.size},"annotations":{json.dumps(annotation)}'.encode(),
+    await annotated(
+        world.url, "blog", digest, Signature(payload, cosign_signature(key, payload), "", "")
     )
-    await push_manifest(client, place, manifest, f"{digest.replace(':', '-')}.sig")
-    await client.close()
-
-
-async def attached(world, digest, *bundles):
-    """Have bundles refer to a manifest, as cosign 3 does where a registry keeps no list."""
-    client = RegistryClient(AddressPolicy(), lambda: 0.0)
-    place = ChartPlace.of(Place(URL(world.url)), "blog")
-    config = await push_blob(client, place, "application/vnd.oci.empty.v1+json", b"{}")
-    listed = []
-    for bundle in bundles:
-        layer = await push_blob(client, place, BUNDLE, json.dumps(bundle).encode())
-        manifest = manifest_of(config, [layer], {})
-        found = digest_of(manifest)
-        await push_manifest(client, place, manifest, found)
-        told = {"mediaType": IMAGE_MANIFEST, "digest": found, "size": len(manifest)}
-        listed.append({**told, "artifactType": BUNDLE})
-    index = {"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": listed}
-    await put_index(client, place, json.dumps(index).encode(), digest.replace(":", "-"))
-    await client.close()
-
-
-async def put_index(client, place, index, tag):
-    url = place.url("manifests", tag)
-    headers = {"Content-Type": IMAGE_INDEX}
-    request = Request("PUT", url, place.repository, 1 << 20, PUSH, headers, index)
-    assert (await client.ask(place.registry, request)).status == 201

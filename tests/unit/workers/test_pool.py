@@ -9,13 +9,17 @@ from dataclasses import replace
 import pytest
 
 from tests.builders.releases import a_revision
-from whipstaff.errors import StorageCorrupt, WorkerLost
+from tests.builders.sigstore_lab import ISSUER, SUBJECT, Sigstore
+from whipstaff.errors import ChartSignatureInvalid, StorageCorrupt, WorkerLost
+from whipstaff.helmrelease.types import OIDCIdentity
 from whipstaff.release import codec
 from whipstaff.settings import Settings
+from whipstaff.workers.evidence import Trusted
 from whipstaff.workers.pool import WorkerPool
 from whipstaff.workers.process import Worker
 
 SECRET = "sh.helm.release.v1.shop.v1"
+DIGEST = "sha256:" + "ab" * 32
 
 
 @pytest.fixture
@@ -28,6 +32,19 @@ async def pool():
 async def test_what_is_encoded_is_decoded_in_a_child(pool):
     revision = a_revision()
     assert await pool.decode(await pool.encode(revision), SECRET) == revision
+
+
+async def test_who_signed_without_a_key_is_found_out_in_a_child(pool):
+    sigstore = Sigstore()
+    jo = OIDCIdentity(f"^{ISSUER}$", f"^{SUBJECT}$")
+    trusted = Trusted(identities=(jo,), root=sigstore.trusted_root(), root_name="a root")
+    signed, stranger = (
+        json.dumps(sigstore.bundle(DIGEST, subject)).encode()
+        for subject in (SUBJECT, "al@example.com")
+    )
+    await pool.verify_cosign(trusted, [], [stranger, signed], DIGEST)
+    with pytest.raises(ChartSignatureInvalid, match=r"it is by al@example\.com"):
+        await pool.verify_cosign(trusted, [], [stranger], DIGEST)
 
 
 async def test_no_child_runs_before_the_first_job(pool):
