@@ -56,6 +56,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   `- KubeConfigForbidden              one that wants what is not allowed
  `- ClusterRefused(code, api_reason)     the API server said no; `retryable`: whether to ask again
      `- RemoteClusterUnreachable         another cluster does not answer
+     |- ServiceAccountNotFound           the account that a release acts as does not exist
 
 The text of an error may reach status, events and logs: it never holds a value of the user.
 """
@@ -359,6 +360,10 @@ class RemoteClusterUnreachable(ClusterRefused):
 @dataclass(eq=False)
 class KubeConfigInvalid(OperatorError):
     """A kubeconfig that cannot be used: `name` is its Secret; no text holds any of it."""
+class ServiceAccountNotFound(ClusterRefused):
+    """A ServiceAccount was refused something because it does not exist."""
+
+
 
     name: str = ""
 

@@ -17,7 +17,7 @@
   verbs: [create]
 - apiGroups: [""]
   resources: [serviceaccounts]
-  verbs: [impersonate]
+  verbs: [get, impersonate]
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]

@@ -32,6 +32,7 @@ from whipstaff.planning.steps import (
     history_to_forget,
     steps_for,
 )
+from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.execute import execute, gave_up
 from whipstaff.reconcile.narrator import Narrator
 from whipstaff.reconcile.observe import observe
@@ -112,7 +113,7 @@ class Pass:
         except Interrupted:
             return Outcome(Ending.INTERRUPTED, INTERRUPTED_SECONDS)
         except OperatorError as refusal:
-            return await self._refused(refusal)
+            return await self._refused(await explained(self._world, self._release, refusal))
         finally:
             await self._narrator.end()
 

@@ -273,8 +273,8 @@ class Preparation:
         spec = self._release.spec
         missing = []
         for name in sorted({spec.target_namespace, spec.storage_namespace}):
-            if name == self._release.namespace:
-                continue
+            if name == self._release.namespace and spec.kube_config is None:
+                continue  # it is where the HelmRelease is
             if await namespace_exists(self._world.cluster, name, self._identity):
                 continue
             if not spec.create_namespace:

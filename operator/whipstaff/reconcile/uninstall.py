@@ -8,10 +8,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.errors import (
+    ClusterRefused,
+    KubeConfigInvalid,
+    OperatorError,
+    RemoteClusterUnreachable,
+    ServiceAccountNotFound,
+    from_record,
+    to_record,
+)
 from whipstaff.helmrelease.names import API_VERSION, CRD_NAME, KIND
 from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease, UninstallOptions
 from whipstaff.planning.steps import Plan, Purge, steps_to_uninstall
+from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.execute import DELETION_IN_PROGRESS, execute
 from whipstaff.reconcile.ports import OPERATOR, ObjectReference
 from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
@@ -39,15 +48,23 @@ class Uninstallation:
         if await self._orphaned():
             log.info("release left running", extra={"release": str(self._release.release_key)})
             return
-        going = await self._namespace_is_going()
+        going = False
         try:
+            going = await self._namespace_is_going()
             await self._uninstall(hooks_can_run=not going)
-        except OperatorError as error:
-            if not going or error.retryable:
-                raise
+        except OperatorError as refusal:
+            error = await explained(self._world, self._release, refusal)
             # What is in the namespace goes with it, ServiceAccounts and rights first: a refusal
             # must not keep the finalizer, or the namespace would never end.
+            if not (going and not error.retryable) and not await self._means_are_gone(error):
+                raise _with_way_out(error) from refusal
             log.warning("uninstallation cut short", extra={"why": error.reason})
+
+    async def _means_are_gone(self, error: OperatorError) -> bool:
+        """Whether what the HelmRelease acts by went with its own namespace for good."""
+        if not isinstance(error, (ServiceAccountNotFound, KubeConfigInvalid)):
+            return False
+        return await self._is_going(self._release.namespace, OPERATOR)
 
     async def _orphaned(self) -> bool:
         if self._release.spec.uninstall.deletion_policy is DeletionPolicy.ORPHAN:
@@ -56,7 +73,10 @@ class Uninstallation:
         return await self._world.cluster.definition_is_going(CRD_NAME, API_VERSION, KIND)
 
     async def _namespace_is_going(self) -> bool:
-        name = self._release.spec.target_namespace
+        target = self._release.spec.target_namespace
+        return await self._is_going(target, self._identity.unimpersonated)
+
+    async def _is_going(self, name: str, identity: Identity) -> bool:
         reference = ObjectReference("v1", "Namespace", "", name)
         try:
             namespace = await self._world.cluster.read(reference, OPERATOR)
@@ -131,3 +151,12 @@ class Uninstallation:
         chosen = {header.number: header for header in (headers[0], *living(headers))}
         key = self._release.release_key
         return [await self._world.store.read(key, number, self._identity) for number in chosen]
+
+
+def _with_way_out(error: OperatorError) -> OperatorError:
+    """Say beside what cannot be reached how to let go of it."""
+    lost = isinstance(error, (KubeConfigInvalid, RemoteClusterUnreachable))
+    if not lost and not (isinstance(error, ClusterRefused) and error.code == _FORBIDDEN):
+        return error
+    text = f"{error.text}; to leave what runs alone, set spec.uninstall.deletionPolicy: Orphan"
+    return from_record({**to_record(error), "text": text})

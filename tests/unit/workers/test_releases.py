@@ -37,6 +37,7 @@ def an_order(folder, name="web", **changes):
         "skip_schema_validation": False,
         "generated": None,
         "charts_with_values": [],
+        "whole_numbers": [],
     }
     return facts | changes
 
