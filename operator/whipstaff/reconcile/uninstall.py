@@ -22,7 +22,7 @@ from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease, UninstallOp
 from whipstaff.planning.steps import Plan, Purge, steps_to_uninstall
 from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.execute import DELETION_IN_PROGRESS, execute
-from whipstaff.reconcile.ports import OPERATOR, ObjectReference
+from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
 from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
 from whipstaff.release.history import living
 from whipstaff.release.marks import Marks, Rejected, is_ours
@@ -79,7 +79,7 @@ class Uninstallation:
     async def _is_going(self, name: str, identity: Identity) -> bool:
         reference = ObjectReference("v1", "Namespace", "", name)
         try:
-            namespace = await self._world.cluster.read(reference, OPERATOR)
+            namespace = await self._world.cluster.read(reference, identity)
         except ClusterRefused as refused:
             if refused.code != _FORBIDDEN:
                 raise
