@@ -140,15 +140,15 @@ def test_the_same_press_gives_the_same_as_a_new_one(tmp_path):
     charts, releases = Charts(1 << 20), Releases()
     plain = an_order(tmp_path, current=None)
     orders = [
-        {**plain, "post_rendering": post_rendering(("data: {x: one}", on("plain")))},
-        {**plain, "post_rendering": post_rendering(("data: {x: two}", on("plain")))},
+        {**plain, "post_rendering": post_rendering(("data: {y: one}", on("plain")))},
+        {**plain, "post_rendering": post_rendering(("data: {y: two}", on("plain")))},
         plain,
         {
             **plain,
             "values": {"a": 7},
-            "post_rendering": post_rendering(("data: {x: two}", on("plain"))),
+            "post_rendering": post_rendering(("data: {y: two}", on("plain"))),
         },
-        {**plain, "post_rendering": post_rendering(("data: {x: one}", on("plain")))},
+        {**plain, "post_rendering": post_rendering(("data: {y: one}", on("plain")))},
     ]
 
     again = [rendering.render(charts, releases, a_scope(Begun()), one) for one in orders]
@@ -160,7 +160,7 @@ def test_the_same_press_gives_the_same_as_a_new_one(tmp_path):
 
 def test_what_was_patched_is_what_the_next_render_is_compared_with(tmp_path):
     charts, releases = Charts(1 << 20), Releases()
-    patched = post_rendering(("data: {x: one}", on("r")))
+    patched = post_rendering(("data: {y: one}", on("r")))
     order = an_order(tmp_path, current=None, post_rendering=patched)
     digest = rendering.render(charts, releases, a_scope(Begun()), order)["manifest_digest"]
     current = {"revision": 2, "is_upgrade": True, "manifest_digest": digest}
