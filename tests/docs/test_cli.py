@@ -26,7 +26,11 @@ def commands():
     for name, one in main.commands.items():
         one = loaded(one)
         if isinstance(one, click.Group):
-            found |= {f"{name} {word}": loaded(inner) for word, inner in one.commands.items()}
+            found |= {
+                f"{name} {word}": loaded(inner)
+                for word, inner in one.commands.items()
+                if not inner.hidden
+            }
         else:
             found[name] = one
     return found

@@ -87,16 +87,16 @@ def validate(metadata: Metadata) -> Metadata:
     """Return the metadata without control characters; ChartInvalid has Helm's sentence."""
     cleaned = replace(
         metadata,
-        name=_printable(metadata.name),
-        description=_printable(metadata.description),
-        home=_printable(metadata.home),
-        icon=_printable(metadata.icon),
-        condition=_printable(metadata.condition),
-        tags=_printable(metadata.tags),
-        app_version=_printable(metadata.app_version),
-        kube_version=_printable(metadata.kube_version),
-        sources=tuple(map(_printable, metadata.sources)),
-        keywords=tuple(map(_printable, metadata.keywords)),
+        name=printable(metadata.name),
+        description=printable(metadata.description),
+        home=printable(metadata.home),
+        icon=printable(metadata.icon),
+        condition=printable(metadata.condition),
+        tags=printable(metadata.tags),
+        app_version=printable(metadata.app_version),
+        kube_version=printable(metadata.kube_version),
+        sources=tuple(map(printable, metadata.sources)),
+        keywords=tuple(map(printable, metadata.keywords)),
     )
     _check_identity(cleaned)
     return replace(
@@ -128,7 +128,7 @@ def _check_identity(metadata: Metadata) -> None:
 
 def _valid_maintainer(maintainer: Maintainer) -> Maintainer:
     return Maintainer(
-        _printable(maintainer.name), _printable(maintainer.email), _printable(maintainer.url)
+        printable(maintainer.name), printable(maintainer.email), printable(maintainer.url)
     )
 
 
@@ -142,11 +142,11 @@ def _valid_dependencies(
     for dependency in dependencies:
         one = replace(
             dependency,
-            name=_printable(dependency.name),
-            version=_printable(dependency.version),
-            repository=_printable(dependency.repository),
-            condition=_printable(dependency.condition),
-            tags=tuple(map(_printable, dependency.tags)),
+            name=printable(dependency.name),
+            version=printable(dependency.version),
+            repository=printable(dependency.repository),
+            condition=printable(dependency.condition),
+            tags=tuple(map(printable, dependency.tags)),
         )
         if one.alias and not _ALIAS.fullmatch(one.alias):
             raise ChartInvalid(
@@ -170,7 +170,7 @@ def _invalid(field: str, problem: str) -> ChartInvalid:
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Turn every blank into a space and drop what cannot be printed."""
     if text.isascii() and text.isprintable():
         return text

@@ -159,8 +159,12 @@ async def _in_repository(client: Downloads, name: str, options: ChartOptions) ->
 
 
 async def fetched_index(client: Downloads, entry: RepositoryEntry) -> RepositoryIndex:
-    """Fetch and read the index of a repository; Refused in helm's words."""
-    _, index = await downloaded_index(client, entry)
+    """Fetch the index of a repository that need not be known; Refused in helm's words."""
+    check_scheme(entry.url)
+    try:
+        _, index = await downloaded_index(client, entry)
+    except Refused as error:
+        raise Refused(invalid_repository(entry.url, error.message)) from error
     return index
 
 
@@ -168,16 +172,12 @@ async def downloaded_index(
     client: Downloads, entry: RepositoryEntry
 ) -> tuple[bytes, RepositoryIndex]:
     """Return a repository's index as it came, and what it says."""
-    check_scheme(entry.url)
-    shown = downloads.shown(entry.url)
+    url = resolved(entry.url, "index.yaml")
+    data = await client.get(url, asker_of(entry, url))
     try:
-        url = resolved(entry.url, "index.yaml")
-        data = await client.get(url, asker_of(entry, url))
-        return data, repository_index.read(data, shown)
+        return data, repository_index.read(data, downloads.shown(entry.url))
     except IndexInvalid as error:
-        raise Refused(invalid_repository(entry.url, str(error))) from error
-    except Refused as error:
-        raise Refused(invalid_repository(entry.url, error.message)) from error
+        raise Refused(str(error)) from error
 
 
 def invalid_repository(url: str, why: str) -> str:

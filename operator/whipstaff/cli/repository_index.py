@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from whipstaff.chart.metadata import printable
 from whipstaff.cli.helm_logs import log
 from whipstaff.golang import yaml
 from whipstaff.golang.semver import Constraint, SemverError, Version
@@ -257,11 +258,11 @@ def _skip(chart: str, version: str, source: str, why: str) -> None:
 
 def _entry(raw: Raw) -> IndexEntry:
     return IndexEntry(
-        _text(raw.get("name")),
+        _shown(raw.get("name")),
         _text(raw.get("version")),
-        _text(raw.get("appVersion")),
-        _text(raw.get("description")),
-        tuple(map(_text, _items(raw.get("keywords")))),
+        _shown(raw.get("appVersion")),
+        _shown(raw.get("description")),
+        tuple(map(_shown, _items(raw.get("keywords")))),
         tuple(map(_text, _items(raw.get("urls")))),
         _text(raw.get("digest")),
     )
@@ -274,6 +275,11 @@ def _items(value: object) -> Iterable[object]:
 def _text(value: object) -> str:
     found = yaml.string_of(value)
     return found if isinstance(found, str) else ""
+
+
+def _shown(value: object) -> str:
+    """Return a text that may go to a terminal, as Helm cleans it."""
+    return printable(_text(value))
 
 
 def _problem(entry: IndexEntry, raw: Raw) -> str:
