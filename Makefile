@@ -53,13 +53,15 @@ types: $(SET_UP) ## check the types, strictly
 imports: $(SET_UP) ## check that imports only point down the layers
 	$(VENV)/bin/lint-imports
 
-.PHONY: bench-cluster bench-render bench-index fuzz corpus-install
+.PHONY: bench-cluster bench-render bench-index bench-charts fuzz corpus-install
 bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
 	$(RUN) -m bench.render
 bench-index: $(SET_UP) ## measure reading a repository's index of 26 MB against Helm's; the last line is JSON
 	$(RUN) -m bench.index
+bench-charts: $(SET_UP) ## measure the chart server with 10,000 charts; the last line is JSON
+	$(RUN) -m bench.chart_server
 fuzz: $(SET_UP) ## compare made-up charts with Helm itself (CASES=1000, SEED=1); the last line is JSON
 	$(RUN) -m bench.fuzz --cases $(CASES) --seed $(SEED)
 corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from yarl import URL
 
 from tests.builders.charts import packed
 from whipstaff.server.access import Access, Credential, Scope
@@ -42,8 +44,6 @@ class Asking:
 
     async def __call__(self, method, path, **request):
         # The path goes out as it is: tests spell what a library would tidy.
-        from yarl import URL
-
         async with self._session.request(
             method, URL(self.url + path, encoded=True), allow_redirects=False, **request
         ) as answer:
@@ -69,8 +69,6 @@ class Answer:
 
     @property
     def json(self):
-        import json
-
         return json.loads(self.body)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 import ssl
 import tempfile
@@ -9,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -34,9 +36,16 @@ def run(options: Options, ready: Callable[[str], None]) -> None:
 
 
 async def _run(options: Options, ready: Callable[[str], None]) -> None:
+    # uvicorn stops on both, and then raises them again: by then they have had their effect.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _nothing_more)
     async with serving(options) as (server, sockets):
         ready(url_of(options, sockets))
         await server.serve(sockets)
+
+
+def _nothing_more(_number: int, _frame: FrameType | None) -> None:
+    """Let the process end by itself."""
 
 
 @asynccontextmanager

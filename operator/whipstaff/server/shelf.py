@@ -148,7 +148,7 @@ class Shelf:
     async def _found_in(self, batch: Sequence[Stored]) -> list[dict[str, Any] | None]:
         """Return what is in archives; None for one that went away meanwhile."""
         with TemporaryDirectory(prefix="whipstaff-serve-") as folder:
-            paths = [await self._fetched(stored, Path(folder)) for stored in batch]
+            paths = await asyncio.gather(*(self._fetched(one, Path(folder)) for one in batch))
             there = [path for path in paths if isinstance(path, Path)]
             read: Iterator[dict[str, Any] | None]
             try:
