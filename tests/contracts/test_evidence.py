@@ -84,6 +84,7 @@ async def test_pods_are_found_by_their_labels(world):
         await asyncio.to_thread(world.put, "pods", a_pod(world, name, app=app, tier="web"))
     found = await world.evidence.pods(world.namespace, "app=a,tier=web", OPERATOR)
     assert sorted(pod["metadata"]["name"] for pod in found) == ["one", "three"]
+    assert {(pod["apiVersion"], pod["kind"]) for pod in found} == {("v1", "Pod")}
 
 
 async def test_events_are_found_by_what_they_are_about(world):

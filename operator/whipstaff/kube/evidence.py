@@ -9,7 +9,10 @@ from whipstaff.release.revision import JsonObject
 PODS_LIMIT = 50  # of one workload; more say nothing new
 EVENTS_LIMIT = 50
 LOG_BYTES_LIMIT = 16 << 10
+
 SECONDS = 5.0  # an answer that takes longer helps nobody who waits
+
+_KINDS = {"pods": "Pod", "events": "Event"}
 
 
 class ApiServerEvidence:
@@ -50,7 +53,8 @@ class ApiServerEvidence:
     ) -> Sequence[JsonObject]:
         path = f"/api/v1/namespaces/{namespace}/{plural}"
         answer = await self._client.send(_request(path, query, identity))
-        return [item for item in answer.get("items") or () if isinstance(item, dict)]
+        kinds = {"apiVersion": "v1", "kind": _KINDS[plural]}  # a list does not repeat them
+        return [kinds | item for item in answer.get("items") or () if isinstance(item, dict)]
 
 
 def _request(path: str, query: dict[str, str], identity: Identity) -> Request:
