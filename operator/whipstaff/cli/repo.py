@@ -20,7 +20,7 @@ from whipstaff.cli.helm_home import (
     home_options,
     write_whole,
 )
-from whipstaff.cli.late import Commands
+from whipstaff.cli.late import Commands, Late
 from whipstaff.cli.printing import echo, output_option, printed, table
 from whipstaff.golang.durations import DurationError, parse_duration
 from whipstaff.golang.strconv import quote
@@ -284,3 +284,6 @@ def _forget(file: Path) -> None:
     except OSError as error:
         why = f"remove {file}: {(error.strerror or '').lower()}"
         raise Refused(f"can't remove index file {file}: {why}") from error
+
+
+repo.add_command(Late("index", "Write the index of a folder of packaged charts.", "repo_index"))
