@@ -27,7 +27,7 @@ demo-down: $(SET_UP) ## end the demo and remove its files
 	@$(RUN) -m tools.demo down
 
 .PHONY: test check
-test: $(SET_UP) build-control-plane ## run all tests: first those of the code alone, then those on the control plane
+test: $(SET_UP) build-control-plane build-s3 ## run all tests: first those of the code alone, then those on the control plane
 	@failed=0; \
 	$(RUN) -m pytest -n $(WORKERS) -m "not cluster" || failed=1; \
 	$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m cluster || failed=1; \
@@ -70,6 +70,10 @@ corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF
 .PHONY: build-control-plane
 build-control-plane: $(SET_UP) ## get the control plane's programs: found, downloaded or built (15 minutes, once)
 	@$(CONTROL_PLANE) build > /dev/null
+
+.PHONY: build-s3
+build-s3: $(SET_UP) ## install the S3 server of tests (once)
+	@$(RUN) -m tools.s3server
 
 .PHONY: manifests
 manifests: $(SET_UP) ## write deploy/ and the chart's definitions anew from crds/ and charts/whipstaff

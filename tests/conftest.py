@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import s3server
 from tools.controlplane import programs
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,7 @@ def _needs() -> dict[str, str]:
         "corpus": "" if CORPUS.is_dir() else f"no charts at {CORPUS}: set WHIPSTAFF_CORPUS",
         "cluster": f"no {', '.join(lacking)}: run make build-control-plane" if lacking else "",
         "registry": "" if registry else "no registry: run make build-control-plane",
+        "s3": "" if s3server.find() else "no S3 server: run make build-s3",
     }
 
 

@@ -26,6 +26,8 @@ def main() -> None:
     wanted = "\n".join(project["dependency-groups"]["dev"])
     constraint = ("--constraint", str(runtime.relative_to(ROOT)))
     _compile("pyproject.toml", "-", *constraint, "-o", str(LOCKS / "dev.lock"), stdin=wanted)
+    s3 = "\n".join(project["dependency-groups"]["s3"])
+    _compile("-", "-o", str(LOCKS / "s3.lock"), stdin=s3)
 
 
 def _compile(*arguments: str, stdin: str = "") -> None:
