@@ -39,6 +39,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- ValuesNotFound                   no such ConfigMap, Secret or key; it may come yet
  |   |- ValuesTooLarge                   more than a release can be made of
  |   `- ValuesSchemaViolation            values that the chart's schema refuses
+ |- DependentsRemain                     what depends on it is to be uninstalled first
  |- DependencyNotReady(dependency)       what it depends on is not there, or not ready
  |- RenderFailed(chart, template, line)  a template failed; the text is Helm's
  |   |- RenderLimit                      too much output, too many steps, too deep
@@ -55,8 +56,8 @@ OperatorError                            each carries facts, a stable `reason` a
  |- KubeConfigInvalid(name)              a Secret that holds no way to a cluster; it may yet
  |   `- KubeConfigForbidden              one that wants what is not allowed
  `- ClusterRefused(code, api_reason)     the API server said no; `retryable`: whether to ask again
-     `- RemoteClusterUnreachable         another cluster does not answer
      |- ServiceAccountNotFound           the account that a release acts as does not exist
+     `- RemoteClusterUnreachable         another cluster does not answer
 
 The text of an error may reach status, events and logs: it never holds a value of the user.
 """
@@ -94,7 +95,9 @@ class OperatorError(Exception):
         match self:
             case ClusterRefused(code=code):
                 return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
-            case ChartUnavailable() | ValuesNotFound() | DependencyNotReady() | WorkerLost():
+            case ChartUnavailable() | ValuesNotFound() | WorkerLost():
+                return True
+            case DependencyNotReady() | DependentsRemain():
                 return True
             case KubeConfigInvalid():
                 return True
@@ -266,6 +269,10 @@ class ValuesSchemaViolation(ValuesInvalid):
     """Values that a values.schema.json refuses; the text has JSON pointers and no values."""
 
 
+class DependentsRemain(OperatorError):
+    """A deletion waits until what depends on the release is uninstalled."""
+
+
 @dataclass(eq=False)
 class DependencyNotReady(OperatorError):
     """A dependency is not there, or not ready: `dependency` names it."""
@@ -353,6 +360,10 @@ class ClusterRefused(OperatorError):
     object_reference: str = ""
 
 
+class ServiceAccountNotFound(ClusterRefused):
+    """A ServiceAccount was refused something because it does not exist."""
+
+
 class RemoteClusterUnreachable(ClusterRefused):
     """Another cluster than the HelmRelease's does not answer."""
 
@@ -360,10 +371,6 @@ class RemoteClusterUnreachable(ClusterRefused):
 @dataclass(eq=False)
 class KubeConfigInvalid(OperatorError):
     """A kubeconfig that cannot be used: `name` is its Secret; no text holds any of it."""
-class ServiceAccountNotFound(ClusterRefused):
-    """A ServiceAccount was refused something because it does not exist."""
-
-
 
     name: str = ""
 

@@ -30,8 +30,12 @@ from whipstaff.settings import VERSION, Settings
 from whipstaff.sources.addresses import AddressPolicy, Endpoint, JudgedAddresses, endpoints
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.charts import Charts
+from whipstaff.sources.completion import Completion
+from whipstaff.sources.flux import FluxSources
 from whipstaff.sources.oci import OCICharts
+from whipstaff.sources.places import ChartPlaces
 from whipstaff.sources.repository import HTTPRepositories
+from whipstaff.sources.stored import StoredArchives
 from whipstaff.sources.verify import VerifiedCharts
 from whipstaff.workers.pool import WorkerPool
 
@@ -79,11 +83,12 @@ class Parts:
     world: World
     connection: Connection
     client: Client
+    remotes: RemoteClusters
     cluster: ApiServerCluster
     workers: WorkerPool
-    charts: Charts
+    charts: Charts  # of HelmRepositories
+    places: ChartPlaces
     repository_reporter: Reporter
-    remotes: RemoteClusters
     references: References
     random: Callable[[], float]
 
@@ -134,23 +139,23 @@ class Parts:
             "namespaces": settings.watch_namespaces or "all",
         }
 
-    async def close(self) -> None:
-        """End workers and connections."""
-        await self.references.close()
-        await self.cluster.close()
-        await self.charts.close()
     def write_only_while(self, allowed: Callable[[], bool]) -> None:
         """Refuse the leader's writes, in every cluster, from when `allowed` says no."""
         self.client.write_only_while(allowed)
         self.remotes.write_only_while(allowed)
 
+    async def close(self) -> None:
+        """End workers and connections."""
+        await self.references.close()
+        await self.cluster.close()
+        await self.places.close()
         await self.workers.close()
+        await self.remotes.close()
         await self.client.close()
 
 
 async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
-        await self.remotes.close()
     clock = SystemClock()
     connection = await target.connect()
     client = Client(
@@ -159,25 +164,32 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         silence_seconds=settings.watch_silence_seconds,
     )
     workers = WorkerPool(settings)
-    api_server = await _api_server(connection.server)
-    http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
-    oci = OCICharts(settings, workers, clock.monotonic, api_server)
-    indexed = VerifiedCharts(http, secrets, workers)
     secrets = ApiServerSecrets(client)
     remotes = RemoteClusters(secrets, workers, _rules_for_clusters(settings))
     clients = EveryCluster(client, remotes)
     cluster = ApiServerCluster(clients, everywhere=not settings.watch_namespaces)
+    api_server = await _api_server(connection.server)
+    http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
+    oci = OCICharts(settings, workers, clock.monotonic, api_server)
+    indexed = VerifiedCharts(http, secrets, workers)
     charts = Charts(
         {"http": indexed, "https": indexed, "oci": VerifiedCharts(oci, secrets, workers)},
         secrets,
         timeout_seconds=settings.http_timeout_seconds,
+    )
+    cache = ArchiveCache(settings.cache_folder, settings.cache_bytes_limit)
+    places = ChartPlaces(
+        charts,
+        FluxSources(settings, cluster, cache, api_server),
+        StoredArchives(cluster, cache),
+        Completion(workers, cache, settings.cache_folder),
     )
     world = World(
         cluster=cluster,
         store=ObjectReleaseStore(
             clients, workers, clock, driver=settings.storage_driver, meter=meter
         ),
-        charts=charts,
+        charts=places,
         renderer=workers,
         reporter=ApiServerReporter(client, clock),
         clock=clock,
@@ -190,29 +202,17 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         world=world,
         connection=connection,
         client=client,
+        remotes=remotes,
         cluster=cluster,
         workers=workers,
         charts=charts,
+        places=places,
         repository_reporter=ApiServerReporter(client, clock, HELM_REPOSITORY),
         references=References(client, everywhere=not settings.watch_namespaces),
         random=random.SystemRandom().random,
     )
 
 
-async def _api_server(server: str) -> frozenset[Endpoint]:
-    """Return the API server's addresses, at which no chart repository may be."""
-    url = URL(server)
-        remotes=remotes,
-    host, port = url.host or "", url.port or 0
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port)
-    except OSError:  # who asks the API server will say so
-        found = []
-    return endpoints([(host, port), *((str(one[4][0]), port) for one in found)])
-
-
-def _identity(*, in_cluster: bool) -> str:
-    """Return a name for the Lease: a restarted container keeps it, a second process does not."""
 def _rules_for_clusters(settings: Settings) -> Rules:
     """Return what kubeconfigs may say: private networks are where clusters are."""
     policy = AddressPolicy(
@@ -226,5 +226,18 @@ def _rules_for_clusters(settings: Settings) -> Rules:
     )
 
 
+async def _api_server(server: str) -> frozenset[Endpoint]:
+    """Return the API server's addresses, at which no chart repository may be."""
+    url = URL(server)
+    host, port = url.host or "", url.port or 0
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+    except OSError:  # who asks the API server will say so
+        found = []
+    return endpoints([(host, port), *((str(one[4][0]), port) for one in found)])
+
+
+def _identity(*, in_cluster: bool) -> str:
+    """Return a name for the Lease: a restarted container keeps it, a second process does not."""
     host = socket.gethostname()
     return host if in_cluster else f"{host}-{os.getpid()}"

@@ -60,20 +60,28 @@ def without_ignored(files: Iterable[File]) -> list[File]:
     """Drop the files that the .helmignore among them names, as if they lay in a folder."""
     listed = list(files)
     rules = Rules.parse(next((file.data for file in listed if file.name == FILE_NAME), b""))
-    folders: dict[str, bool] = {}
-    return [file for file in listed if not _ignored(file.name, rules, folders)]
+    ignored = Ignored(rules)
+    return [file for file in listed if not ignored.has(file.name)]
 
 
-def _ignored(path: str, rules: Rules, folders: dict[str, bool]) -> bool:
-    end = path.find("/")
-    while end != -1:
-        folder = path[:end]
-        if folder not in folders:
-            folders[folder] = rules.ignore(folder, folder=True)
-        if folders[folder]:
-            return True
-        end = path.find("/", end + 1)
-    return rules.ignore(path)
+class Ignored:
+    """Says of each file of a chart's folder whether Helm skips it, or a folder that it is in."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._folders: dict[str, bool] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether Helm skips this file."""
+        end = path.find("/")
+        while end != -1:
+            folder = path[:end]
+            if folder not in self._folders:
+                self._folders[folder] = self._rules.ignore(folder, folder=True)
+            if self._folders[folder]:
+                return True
+            end = path.find("/", end + 1)
+        return self._rules.ignore(path)
 
 
 def _parse_rule(line: str) -> _Rule:

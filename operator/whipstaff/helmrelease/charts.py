@@ -59,7 +59,7 @@ def chart_of(namespace: str, chart: Fields) -> ChartSpec:
         repository=chart.text("repository", "", REPOSITORY).rstrip("/"),
         version=chart.text("version", "*", CHART_VERSION),
         repository_ref=repository_ref(namespace, chart),
-        source_ref=_source_ref(namespace, chart),
+        source_ref=source_ref(namespace, chart),
         path=chart.text("path", "", PATH),
         archive_from=_archive_from(namespace, chart),
         digest=chart.text("digest", "", DIGEST),
@@ -82,7 +82,8 @@ def repository_ref(namespace: str, chart: Fields) -> RepositoryKey | None:
     )
 
 
-def _source_ref(namespace: str, chart: Fields) -> ObjectReference | None:
+def source_ref(namespace: str, chart: Fields) -> ObjectReference | None:
+    """Read which object of Flux is named, None if none is."""
     if chart.content.get("sourceRef") is None:
         return None
     reference = chart.table("sourceRef")

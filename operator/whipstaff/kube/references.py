@@ -1,4 +1,4 @@
-"""Wakes HelmReleases when an object changes that they refer to: values, or a packed chart.
+"""Wakes HelmReleases when an object changes that they refer to: values, a chart or its source.
 
 One watch serves all references to a kind: of the whole cluster, or of a namespace where the
 operator may see no more. It opens with the first reference and closes with the last. It asks for
@@ -31,9 +31,17 @@ SOUND_SECONDS = 10.0  # a watch that lived as long starts the pauses anew
 REFUSED_SECONDS = 30.0  # who may not watch has everyone look again so often
 
 # What a release is stored in changes with every action, and nobody refers to it.
-_KINDS = {
-    "Secret": ("secrets", {"fieldSelector": "type!=helm.sh/release.v1"}),
-    "ConfigMap": ("configmaps", {"labelSelector": "owner!=helm"}),
+_SELECTORS = {
+    "Secret": {"fieldSelector": "type!=helm.sh/release.v1"},
+    "ConfigMap": {"labelSelector": "owner!=helm"},
+}
+_PLURALS = {
+    "Secret": "secrets",
+    "ConfigMap": "configmaps",
+    "GitRepository": "gitrepositories",
+    "OCIRepository": "ocirepositories",
+    "Bucket": "buckets",
+    "HelmChart": "helmcharts",
 }
 _GONE = 410
 
@@ -47,18 +55,20 @@ _Place = tuple[str, str]  # namespace and name of what it refers to
 class _Scope:
     """What one watch covers; an empty namespace means all of them."""
 
+    api_version: str
     kind: str
     namespace: str
 
     def request(self, accept: str, **query: str) -> Request:
-        plural, selectors = _KINDS[self.kind]
+        root = "/apis" if "/" in self.api_version else "/api"
         place = f"/namespaces/{self.namespace}" if self.namespace else ""
-        path = f"/api/v1{place}/{plural}"
+        path = f"{root}/{self.api_version}{place}/{_PLURALS[self.kind]}"
+        selectors = _SELECTORS.get(self.kind, {})
         return Request("GET", path, query={**selectors, **query}, accept=accept)
 
 
 class References:
-    """Knows which HelmRelease refers to which Secrets and ConfigMaps, and watches those."""
+    """Knows which HelmRelease refers to what, and watches that."""
 
     def __init__(self, client: Client, *, everywhere: bool = True) -> None:
         """`everywhere`: whether the operator may watch all namespaces at once."""
@@ -103,7 +113,8 @@ class References:
         await asyncio.gather(*self._endings)
 
     def _scope(self, reference: ObjectReference) -> _Scope:
-        return _Scope(reference.kind, "" if self._everywhere else reference.namespace)
+        namespace = "" if self._everywhere else reference.namespace
+        return _Scope(reference.api_version, reference.kind, namespace)
 
     def _watch(self, scope: _Scope) -> "_Watch":
         watch = self._watches.get(scope)

@@ -60,6 +60,12 @@ async def _resolve(
         release.namespace,
         chart.digest,
         chart.verify,
+        chart.source_ref,
+        chart.path,
+        chart.archive_from,
+        identity_of(release),
+        chart.values_files,
+        chart.ignore_missing_values_files,
     )
     asked = bool(release.requested_at) and release.requested_at != known.handled_request
     # Who asks for a pass, or for a version that is not known, may have published it just now.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from whipstaff.helmrelease.types import RepositoryKey, Verification
+from whipstaff.helmrelease.types import ArchiveFrom, RepositoryKey, Verification
 from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
 from whipstaff.release.packed import PackedText
 from whipstaff.release.revision import (
@@ -37,14 +37,14 @@ class RemoteCluster:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who acts: the operator itself, or the ServiceAccount that a release names (impersonated)."""
+    """Who acts and where: the operator itself, or the ServiceAccount that a release names.
 
-    service_account: str = ""  # empty: the operator's own identity
+    In another cluster, who acts is whom its kubeconfig names, or the ServiceAccount of that name
+    and namespace there.
+    """
+
+    service_account: str = ""  # empty: the connection's own identity
     namespace: str = ""
-
-    @property
-    def username(self) -> str:
-        """The user to impersonate, empty for the operator's own identity."""
     remote: RemoteCluster | None = None  # None: the cluster of the HelmReleases
 
     @property
@@ -56,6 +56,10 @@ class Identity:
     def at_home(self) -> "Identity":
         """The same account in the cluster of the HelmReleases."""
         return Identity(self.service_account, self.namespace)
+
+    @property
+    def username(self) -> str:
+        """The user to impersonate, empty for the connection's own identity."""
         if not self.service_account:
             return ""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
@@ -222,15 +226,21 @@ class ReleaseStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChartReference:
-    """Which chart a HelmRelease asks for."""
+    """Which chart a HelmRelease asks for, and from which one of the places."""
 
-    name: str
+    name: str  # empty: whatever the source holds
     version: str  # a version or a range; "*" for the newest
-    repository: str = ""  # a URL without a slash at its end; empty with a repository_ref
+    repository: str = ""  # a URL without a slash at its end
     repository_ref: RepositoryKey | None = None  # a HelmRepository
     namespace: str = ""  # of the HelmRelease that asks: not every HelmRepository is for everyone
     digest: str = ""  # "sha256:…" that the archive, or its manifest in a registry, must have
     verify: Verification | None = None  # by whom it must be signed
+    source_ref: ObjectReference | None = None  # an object of Flux
+    path: str = ""  # of the chart in that source
+    archive_from: ArchiveFrom | None = None  # a ConfigMap or Secret
+    identity: Identity = OPERATOR  # who reads that
+    values_files: tuple[str, ...] = ()  # instead of the chart's values.yaml
+    ignore_missing_values_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +253,7 @@ class ResolvedChart:
     path: str  # of the archive in the content-addressed cache
     newer: int = 0  # stable versions in the repository that are newer than this one
     manifest_digest: str = ""  # "sha256:…" of its manifest, if it comes from an OCI registry
+    scope: str = field(default="", repr=False)  # whose logins it was fetched with; empty: nobody's
 
 
 class ChartSource(Protocol):
@@ -258,6 +269,14 @@ class ChartSource(Protocol):
 
 
 Lookup = Callable[[str, str, str, str], Awaitable[JsonObject]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an expression said: false with a `problem` where it could not be told."""
+
+    value: bool
+    problem: str = ""
 
 
 ValuePath = tuple[str | int, ...]  # keys and indexes
@@ -328,6 +347,15 @@ class Renderer(Protocol):
 
     async def render(self, request: RenderRequest, lookup: Lookup) -> Rendering:
         """Render; failures are RenderFailed, ChartInvalid, ValuesInvalid, ManifestInvalid."""
+        ...
+
+    async def evaluate(
+        self, expressions: Sequence[str], names: Sequence[str], variables: Mapping[str, object]
+    ) -> tuple[Judgement, ...]:
+        """Ask each CEL expression, which may use `names`, of the same variables.
+
+        ExpressionInvalid for the first one that cannot be compiled.
+        """
         ...
 
     async def compose_values(

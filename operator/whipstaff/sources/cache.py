@@ -57,6 +57,17 @@ class ArchiveCache:
         self._make_room(target)
         return digest
 
+    def adopt(self, file: Path, scope: str = "") -> str:
+        """Take over a file, which must be on the cache's own disk, and return its digest."""
+        digest = _digest_of(file)
+        target = self._path(digest, scope)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+        file.replace(target)
+        self._make_room(target)
+        return digest
+
     def _path(self, digest: str, scope: str = "") -> Path:
         folder = self._folder
         if scope:

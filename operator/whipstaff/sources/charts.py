@@ -85,7 +85,21 @@ class Charts:
             repository = self._allowed(reference.repository_ref, reference.namespace)
             place, max_age_seconds = await self._place_now(repository, max_age_seconds)
         charts = self._schemes[place.url.scheme]
-        return await charts.resolve(place, reference, max_age_seconds=max_age_seconds)
+        found = await charts.resolve(place, reference, max_age_seconds=max_age_seconds)
+        return replace(found, scope=place.scope)
+
+    def named(self, url: URL, reference: ChartReference) -> RepositoryKey | None:
+        """Return the HelmRepository of this URL that a chart's dependencies are fetched from.
+
+        Those in the HelmRelease's own namespace count, and the one that the chart is from.
+        """
+        mine = sorted(key for key in self._repositories if key.namespace == reference.namespace)
+        own = [reference.repository_ref] if reference.repository_ref else []
+        for key in [*own, *mine]:
+            repository = self._repositories.get(key)
+            if isinstance(repository, HelmRepository) and _same_place(repository.spec.url, url):
+                return key
+        return None
 
     async def refresh(self, repository: HelmRepository) -> Fetched:
         """Ask a HelmRepository now, with its login as it is now; ChartUnavailable and its kin."""
@@ -163,6 +177,15 @@ class Charts:
         if found is None:
             raise RepoAuthInvalid(f"{place} does not exist", place)
         return SecretData.of(found, place)
+
+
+def _same_place(text: str, url: URL) -> bool:
+    try:
+        mine = URL(text)
+    except ValueError:
+        return False
+    paths = mine.path.rstrip("/"), url.path.rstrip("/")
+    return mine.origin() == url.origin() and paths[0] == paths[1] and mine.query == url.query
 
 
 def _whereabouts(repository: HelmRepository) -> tuple[str, RepositorySpec]:

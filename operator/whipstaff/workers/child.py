@@ -20,6 +20,7 @@ from whipstaff.errors import (
     ChartSignatureInvalid,
     ChartTooLarge,
     ChartUnavailable,
+    ExpressionInvalid,
     KubeConfigInvalid,
     OperatorError,
     RenderLimit,
@@ -131,7 +132,7 @@ class Child:
         self._sink.flush()
 
 
-def _excess(kind: JobKind, text: str) -> OperatorError:
+def _excess(kind: JobKind, text: str) -> OperatorError:  # noqa: PLR0911 - one for each job
     """Name what was too large by what the job reads."""
     match kind:
         case JobKind.RENDER:
@@ -144,6 +145,8 @@ def _excess(kind: JobKind, text: str) -> OperatorError:
             return ChartUnavailable(text)
         case JobKind.INSPECT | JobKind.LIST | JobKind.SHOW | JobKind.COMPLETE:
             return ChartTooLarge(text)
+        case JobKind.EVALUATE:
+            return ExpressionInvalid(text)
         case JobKind.VALUES:
             return ValuesTooLarge(text)
         case JobKind.VERIFY:

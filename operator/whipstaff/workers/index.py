@@ -20,14 +20,16 @@ from whipstaff.workers import index_lines
 # A JSON document is YAML too; this reads it in a twentieth of the time.
 _JSON_START = b"{"
 _SNIPPET_BYTES = 512
+_CHANGES_LIMIT = 1000  # more names than that say that anything may be another
 
 Entry = tuple[str, str, list[str]]
 
 
-def compact(source: str, target: str, url: str) -> dict[str, Any]:
+def compact(source: str, target: str, url: str, before: str = "") -> dict[str, Any]:
     """Write the entries of the index in file `source` to `target`; RepoIndexInvalid names `url`.
 
-    Entries that Helm would skip are skipped and counted.
+    Entries that Helm would skip are skipped and counted. `before` is a file that was written so:
+    what is another than there is said.
     """
     entries = _entries(Path(source).read_bytes(), url)
     skipped = versions = position = 0
@@ -47,7 +49,33 @@ def compact(source: str, target: str, url: str) -> dict[str, Any]:
         file.write(_line([len(places), versions, skipped]))
         file.write(_line(places))
         file.writelines(lines)
-    return {"charts": len(places), "versions": versions, "skipped": skipped}
+    found = {"charts": len(places), "versions": versions, "skipped": skipped}
+    return {**found, **(_compared(Path(before), places, lines) if before else {})}
+
+
+def _compared(before: Path, places: dict[str, int], lines: list[bytes]) -> dict[str, Any]:
+    """Return the names of charts that are others than in `before`, and exchanged versions."""
+    new = dict(zip(places, lines, strict=True))
+    changed: list[str] = []
+    exchanged: list[str] = []
+    with before.open("rb") as file:
+        file.readline()
+        old = json.loads(file.readline())
+        for name in old:  # they are in the order of their lines
+            line = file.readline()
+            if new.get(name) != line:
+                changed.append(name)
+                exchanged += _exchanged(name, line, new.get(name, b"[]"))
+    changed += [name for name in new if name not in old]
+    whole = len(changed) <= _CHANGES_LIMIT
+    return {"changed": changed if whole else None, "exchanged": exchanged[:_CHANGES_LIMIT]}
+
+
+def _exchanged(name: str, before: bytes, after: bytes) -> Iterator[str]:
+    digests = {version: digest for version, digest, _ in json.loads(before)}
+    for version, digest, _ in json.loads(after):
+        if digest and digests.get(version) and digests[version] != digest:
+            yield f"{name} {version}"
 
 
 def _line(content: object) -> bytes:

@@ -66,7 +66,7 @@ class Workshop:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
                 return rendering.inspect(self._charts, **arguments)
-            case JobKind.LIST | JobKind.SHOW:
+            case JobKind.LIST | JobKind.SHOW | JobKind.COMPLETE:
                 return self._of_archives(kind, arguments)
             case JobKind.VERIFY:
                 return verify(**arguments)
@@ -74,10 +74,8 @@ class Workshop:
                 from whipstaff.workers import remote_kubeconfig  # noqa: PLC0415
 
                 return remote_kubeconfig.read(**arguments)
-            case JobKind.VALUES:
-                from whipstaff.workers import composing  # noqa: PLC0415
-
-                return composing.compose(**arguments)
+            case JobKind.VALUES | JobKind.EVALUATE:
+                return of_spec(kind, arguments)
             case JobKind.RENDER:
                 from whipstaff.workers import rendering  # noqa: PLC0415
 
@@ -90,6 +88,10 @@ class Workshop:
         from whipstaff.workers import chart_entries  # noqa: PLC0415
 
         limit = self._limits.archive_bytes
+        if kind is JobKind.COMPLETE:
+            from whipstaff.workers import completion  # noqa: PLC0415
+
+            return completion.complete(arguments, limit)
         if kind is JobKind.LIST:
             return chart_entries.entries(**arguments, archive_bytes=limit)
         match arguments["what"]:
@@ -102,6 +104,17 @@ class Workshop:
 
     def _begin(self, template: str) -> None:
         self.template = template
+
+
+def of_spec(kind: JobKind, arguments: JsonObject) -> JsonObject:
+    """Read what a spec refers to, or the expressions in it."""
+    if kind is JobKind.EVALUATE:
+        from whipstaff.workers import expressions  # noqa: PLC0415
+
+        return expressions.evaluate(**arguments)
+    from whipstaff.workers import composing  # noqa: PLC0415
+
+    return composing.compose(**arguments)
 
 
 def encode(record: JsonObject, manifest: str) -> JsonObject:

@@ -15,6 +15,7 @@ from typing import Any
 from whipstaff.chart.model import Dependency
 from whipstaff.chart.wanted import CompleteChart, Wanted
 from whipstaff.errors import (
+    ExpressionInvalid,
     OperatorError,
     RenderLimit,
     RenderTimeout,
@@ -24,6 +25,7 @@ from whipstaff.errors import (
 )
 from whipstaff.reconcile.ports import (
     ComposedValues,
+    Judgement,
     Lookup,
     Rendering,
     RenderRequest,
@@ -71,6 +73,17 @@ class WorkerPool:
         """Render a chart; `lookup` is asked 256 times at most."""
         return _rendering(await self._run(JobKind.RENDER, _render_arguments(request), lookup))
 
+    async def evaluate(
+        self, expressions: Sequence[str], names: Sequence[str], variables: Mapping[str, object]
+    ) -> tuple[Judgement, ...]:
+        """Ask each CEL expression of the same variables; ExpressionInvalid if one is none."""
+        arguments = {"expressions": expressions, "names": names, "variables": variables}
+        try:
+            found = await self._run(JobKind.EVALUATE, arguments, _no_lookup)
+        except RenderTimeout as error:
+            raise ExpressionInvalid(error.text) from error
+        return tuple(Judgement(**one) for one in found["results"])
+
     async def compose_values(
         self, inline: JsonObject, layers: Sequence[ValuesLayer]
     ) -> ComposedValues:
@@ -105,10 +118,20 @@ class WorkerPool:
         found = await self._run(JobKind.ENCODE, arguments, _no_lookup)
         return str(found["payload"])
 
-    async def compact_index(self, source: Path, target: Path, url: str) -> None:
-        """Read a repository's index.yaml in `source`, write its entries to `target`."""
+    async def compact_index(
+        self, source: Path, target: Path, url: str, before: Path | None = None
+    ) -> tuple[frozenset[str] | None, tuple[str, ...]]:
+        """Read a repository's index.yaml in `source`, write its entries to `target`.
+
+        Return which charts are others than in the file `before`, None for any, and which versions
+        were exchanged.
+        """
         arguments = {"source": str(source), "target": str(target), "url": url}
-        await self._run(JobKind.INDEX, arguments, _no_lookup)
+        found = await self._run(
+            JobKind.INDEX, {**arguments, "before": str(before or "")}, _no_lookup
+        )
+        changed = found.get("changed")
+        return (None if changed is None else frozenset(changed)), tuple(found.get("exchanged", ()))
 
     async def inspect(self, path: Path) -> tuple[str, str]:
         """Return name and version of a chart archive, once it proved sound; or ChartInvalid."""

@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     INDEX = "index"  # read a repository's index
     ENCODE = "encode"  # a release whose manifest is long
     INSPECT = "inspect"  # read the metadata of an archive
+    EVALUATE = "evaluate"  # expressions in CEL
     VALUES = "values"  # lay those of ConfigMaps and Secrets over each other
     LIST = "list"  # read what an index says of archives
     SHOW = "show"  # read what people want to see of an archive
