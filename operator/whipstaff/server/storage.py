@@ -99,7 +99,8 @@ def open_storage(place: str) -> "ObjectStorage":
         _sweep(root)
         return ObjectStorage(LocalStore(root, mkdir=True), root)
     except (BaseError, ValueError, OSError) as error:
-        text = f"charts cannot be kept in {without_login(place)}: {_sentence(error)}"
+        shown = without_login(place)
+        text = f"charts cannot be kept in {shown}: {_sentence(error).replace(place, shown)}"
         raise InvalidSpec(text, "--repo-path") from error
 
 
