@@ -86,9 +86,12 @@ class DirectReader:
         self.indexes = 0
         self.inspections = 0
 
-    async def compact_index(self, source, target, url):
+    async def compact_index(self, source, target, url, before=None):
         self.indexes += 1
-        index.compact(str(source), str(target), url)
+        found = index.compact(str(source), str(target), url, str(before or ""))
+        changed = found.get("changed")
+        charts = None if changed is None else frozenset(changed)
+        return charts, tuple(found.get("exchanged", ()))
 
     async def inspect(self, path):
         self.inspections += 1

@@ -17,6 +17,7 @@ from whipstaff.controller.metrics import Known
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.parsing import (
+    chart_name_of,
     parse,
     parse_for_uninstall,
     parse_head,
@@ -169,13 +170,17 @@ class Queue:
             "HelmRelease cannot be read", extra={"helmrelease": f"{namespace}/{name}", "why": text}
         )
 
-    def repository_moved(self, repository: RepositoryKey) -> None:
-        """Look again at who takes charts from a HelmRepository.
+    def repository_moved(
+        self, repository: RepositoryKey, charts: frozenset[str] | None = None
+    ) -> None:
+        """Look again at who takes one of these charts from a HelmRepository, None for any.
 
         What is under way goes on: another chart version waits for the end of it.
         """
         for entry in self._entries.values():
             if not entry.present or repository_ref_of(entry.body) != repository:
+                continue
+            if charts is not None and chart_name_of(entry.body) not in charts:
                 continue
             if entry.passing is not None:
                 entry.dirty = True

@@ -14,7 +14,13 @@ from whipstaff.errors import InvalidSpec, OperatorError
 from whipstaff.helmrelease.parsing import parse_head
 from whipstaff.helmrelease.types import Head, RepositoryKey
 from whipstaff.helmrepository.parsing import parse
-from whipstaff.helmrepository.status import Fetched, news, status_for, suspended_status
+from whipstaff.helmrepository.status import (
+    Fetched,
+    exchange_news,
+    news,
+    status_for,
+    suspended_status,
+)
 from whipstaff.helmrepository.types import HelmRepository
 from whipstaff.planning.failures import backoff_seconds
 from whipstaff.reconcile.ports import Clock, Event, Reporter
@@ -66,9 +72,12 @@ class Repositories:
         reporter: Reporter,
         clock: Clock,
         random: Callable[[], float],
-        moved: Callable[[RepositoryKey], None],
+        moved: Callable[[RepositoryKey, frozenset[str] | None], None],
     ) -> None:
-        """`random` returns numbers from 0 to 1; `moved` is called when charts may have changed."""
+        """`random` returns numbers from 0 to 1; `moved` is called when charts may have changed.
+
+        With their names, or None for any.
+        """
         self._source = source
         self._reporter = reporter
         self._clock = clock
@@ -113,7 +122,7 @@ class Repositories:
         entry.moved.set()
         if other_spec:
             entry.digest = None
-            self._moved(key)
+            self._moved(key, None)
         self._tend(entry)
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
@@ -123,7 +132,7 @@ class Repositories:
         if entry is not None and entry.head.uid == uid:
             self._end(entry)
             self._source.forget(key)
-            self._moved(key)
+            self._moved(key, None)
 
     def poison(self, namespace: str, name: str, text: str) -> None:
         """Take note of a HelmRepository that cannot be read."""
@@ -168,8 +177,11 @@ class Repositories:
             outcome = error
         if entry.head is not head:
             return 0.0  # it was edited meanwhile: the answer is to another question
+        exchanged = self._exchanged(entry, outcome)
         self._tell(entry, outcome)
         await self._write(entry, head, outcome)
+        if exchanged is not None:
+            await self._reporter.emit(head.namespace, head.name, head.uid, [Event(*exchanged)])
         if isinstance(outcome, OperatorError):
             entry.refusals += 1
             pause = min(backoff_seconds(entry.refusals), repository.spec.interval_seconds)
@@ -180,13 +192,27 @@ class Repositories:
 
     def _tell(self, entry: _Entry, outcome: Fetched | OperatorError) -> None:
         """Wake who takes charts from here, if there may be others now."""
-        digest = outcome.index_digest if isinstance(outcome, Fetched) else None
-        if digest is not None and digest != entry.digest:
+        if not isinstance(outcome, Fetched):
+            entry.digest = None
+            return
+        digest = outcome.index_digest
+        if digest != entry.digest:
             log.info(
                 "repository changed", extra={"helmrepository": "/".join(entry.key), "index": digest}
             )
-            self._moved(entry.key)
+            # Who saw it fail, or did not see it yet, may wait for any chart.
+            charts = outcome.since(entry.digest).charts if entry.digest else None
+            self._moved(entry.key, charts)
         entry.digest = digest
+
+    def _exchanged(
+        self, entry: _Entry, outcome: Fetched | OperatorError
+    ) -> tuple[str, str, str] | None:
+        """Say which versions are other archives than when the repository was asked before."""
+        before = entry.digest or str(self._known(entry).status.get("indexDigest", ""))
+        if not before or not isinstance(outcome, Fetched):
+            return None
+        return exchange_news(outcome.since(before))
 
     async def _write(self, entry: _Entry, head: Head, outcome: Fetched | OperatorError) -> None:
         known = self._known(entry)

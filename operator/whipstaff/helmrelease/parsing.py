@@ -116,6 +116,14 @@ def repository_ref_of(body: JsonObject) -> RepositoryKey | None:
         return None
 
 
+def chart_name_of(body: JsonObject) -> str:
+    """Return the chart that a stored HelmRelease names, empty if that cannot be read."""
+    try:
+        return str(Fields("", body).table("spec").table("chart").content.get("name", ""))
+    except InvalidSpec:
+        return ""
+
+
 def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) -> Spec:
     placement = _placement(head, spec)
     timeout = timeout_of(spec, DEFAULT_SECONDS)

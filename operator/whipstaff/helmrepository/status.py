@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import Head
 from whipstaff.release.revision import JsonObject
+
+EXCHANGED_SHOWN = 5
 
 
 class Reason(StrEnum):
@@ -13,6 +16,21 @@ class Reason(StrEnum):
 
     FETCHED = "IndexFetched"
     SUSPENDED = "Suspended"
+    EXCHANGED = "ChartDigestChanged"
+
+
+class Change(NamedTuple):
+    """What was another in an index than in the one before it."""
+
+    before: str  # the digest of that one
+    charts: frozenset[str] | None  # whose versions are others; None: it may be any
+    exchanged: tuple[str, ...] = ()  # "blog 1.0.0": the same versions of other archives
+
+    def and_then(self, later: "Change") -> "Change":
+        """Return both changes as one."""
+        known = self.charts is not None and later.charts is not None
+        charts = (self.charts or frozenset()) | (later.charts or frozenset()) if known else None
+        return Change(self.before, charts, self.exchanged + later.exchanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +41,19 @@ class Fetched:
     index_digest: str  # "sha256:…" of index.yaml as it was sent; empty where there is none
     skipped: int = 0  # entries that nobody can use
     sentence: str = ""  # for people
+    changes: tuple[Change, ...] = ()  # the last ones, each from the digest of the one before
+
+    def since(self, digest: str) -> Change:
+        """Say what is another than in the index of that digest."""
+        found = Change(digest, frozenset())
+        if digest == self.index_digest:
+            return found
+        for place in reversed(range(len(self.changes))):
+            if self.changes[place].before == digest:
+                for change in self.changes[place:]:
+                    found = found.and_then(change)
+                return found
+        return Change(digest, None)
 
 
 def status_for(head: Head, outcome: Fetched | OperatorError, now: str) -> JsonObject:
@@ -68,6 +99,20 @@ def news(old: JsonObject, new: JsonObject) -> tuple[str, str, str] | None:
         return None
     kind = "Normal" if after.get("status") == "True" else "Warning"
     return kind, str(after.get("reason")), str(after.get("message"))
+
+
+def exchange_news(change: Change) -> tuple[str, str, str] | None:
+    """Return type, reason and message of the Event for versions that are other archives now."""
+    if not change.exchanged:
+        return None
+    shown = ", ".join(change.exchanged[:EXCHANGED_SHOWN])
+    more = len(change.exchanged) - EXCHANGED_SHOWN
+    also = f" and {more} more" if more > 0 else ""
+    return (
+        "Warning",
+        Reason.EXCHANGED,
+        f"the index has other digests for versions that were there before: {shown}{also}",
+    )
 
 
 def _ready_of(status: JsonObject) -> JsonObject:

@@ -31,14 +31,14 @@ from whipstaff.errors import (
     WorkerLost,
 )
 from whipstaff.helmrelease.types import VerificationProvider
-from whipstaff.helmrepository.status import Fetched
+from whipstaff.helmrepository.status import Change, Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
 from whipstaff.sources.addresses import AddressPolicy, Endpoint
 from whipstaff.sources.archives import Archives, Inspector
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.choice import Choice, Entry, choose
-from whipstaff.sources.entries import Summary, entries_of, summary
+from whipstaff.sources.entries import entries_of, summary
 from whipstaff.sources.fetch import (
     Asker,
     Fetcher,
@@ -47,20 +47,28 @@ from whipstaff.sources.fetch import (
     refuse_unless_gzip,
     same_origin,
 )
+from whipstaff.sources.left import LeftIndex, Remembered, whose
 from whipstaff.sources.place import Evidence, Place, PlaceKey
 from whipstaff.sources.sharing import SharedWork
 
 log = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
+_CHANGES_KEPT = 8  # of an index, for those who saw an older one
 _PROVENANCE_BYTES_LIMIT = 1 << 20
 
 
 class Reader(Inspector, Protocol):
     """Who parses what was fetched: the worker pool."""
 
-    async def compact_index(self, source: Path, target: Path, url: str) -> None:
-        """Boil an index.yaml down for `sources.entries`; ChartUnavailable names `url`."""
+    async def compact_index(
+        self, source: Path, target: Path, url: str, before: Path | None
+    ) -> tuple[frozenset[str] | None, tuple[str, ...]]:
+        """Boil an index.yaml down for `sources.entries`; ChartUnavailable names `url`.
+
+        Return which charts are others than in the file `before`, None for any, and which versions
+        were exchanged.
+        """
         ...
 
 
@@ -71,7 +79,7 @@ class _Index:
     place: Place
     file: Path
     fetched_at: float
-    validators: dict[str, str]  # what to send to be told that nothing changed
+    validators: Mapping[str, str]  # what to send to be told that nothing changed
     fetched: Fetched
     choices: dict[tuple[str, str], Choice] = field(default_factory=dict)
 
@@ -189,26 +197,66 @@ class HTTPRepositories:
 
     async def _fetch_index(self, place: Place) -> _Index:
         # What another login saw says nothing about what this one may see.
-        known = self._indexes[place.key] if self.known(place) else None
         self._index_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = self._indexes[place.key] if self.known(place) else await self._left(place)
         fetched_at = self._monotonic()
         with tempfile.TemporaryDirectory(dir=self._index_folder) as name:
             folder = Path(name)
             downloaded = await self._download_index(place, known, folder / "index.yaml")
             if downloaded is None and known:
                 known.fetched_at = fetched_at
+                self._indexes[place.key] = known
                 return known
-            digest, headers = downloaded or ("", {})
-            file, summary = await self._keep_entries(place, folder)
-        fetched = Fetched(summary.charts, digest, summary.skipped, summary.sentence)
-        index = _Index(place, file, fetched_at, _validators(headers), fetched)
+            downloaded = downloaded or Remembered("", {})
+            return await self._keep(place, folder, known, downloaded, fetched_at)
+
+    async def _keep(
+        self,
+        place: Place,
+        folder: Path,
+        known: _Index | None,
+        downloaded: Remembered,
+        fetched_at: float,
+    ) -> _Index:
+        """Have the index in `folder` boiled down; the file of entries appears whole."""
+        entries = folder / "entries"
+        url = displayed(_index_url(place.url))
+        before = known.file if known else None
+        try:
+            changed, exchanged = await self._reader.compact_index(
+                folder / "index.yaml", entries, url, before
+            )
+        except (RenderLimit, RenderTimeout, WorkerLost) as error:
+            raise RepoIndexInvalid(f"{url} cannot be read: {error.text}", url) from error
+        found = await asyncio.to_thread(summary, entries)
+        changes: tuple[Change, ...] = ()
+        if known:
+            change = Change(known.fetched.index_digest, changed, exchanged)
+            changes = (*known.fetched.changes, change)[-_CHANGES_KEPT:]
+        sentence = found.sentence
+        fetched = Fetched(found.charts, downloaded.digest, found.skipped, sentence, changes)
+        file = self._left_by(place).keep(entries, downloaded)
+        index = _Index(place, file, fetched_at, downloaded.validators, fetched)
         self._indexes[place.key] = index
         return index
 
+    async def _left(self, place: Place) -> _Index | None:
+        """Return the index that a process before this one left, to be asked whether it changed."""
+        left = self._left_by(place)
+        remembered = await asyncio.to_thread(left.remembered)
+        if remembered is None:
+            return None
+        found = await asyncio.to_thread(summary, left.file)
+        fetched = Fetched(found.charts, remembered.digest, found.skipped, found.sentence)
+        return _Index(place, left.file, -math.inf, remembered.validators, fetched)
+
+    def _left_by(self, place: Place) -> LeftIndex:
+        return LeftIndex(self._index_folder, whose(place))
+
     async def _download_index(
         self, place: Place, known: _Index | None, target: Path
-    ) -> tuple[str, Mapping[str, str]] | None:
-        """Write index.yaml to `target`, return digest and headers; None if nothing changed."""
+    ) -> Remembered | None:
+        """Write index.yaml to `target`, return what to remember; None if nothing changed."""
         headers = {"Accept-Encoding": "gzip", **(known.validators if known else {})}
         digest = hashlib.sha256()
         url = _index_url(place.url)
@@ -226,30 +274,14 @@ class HTTPRepositories:
                         digest.update(chunk)
         except ChartTooLarge as error:
             raise RepoIndexTooLarge(error.text, displayed(url)) from error
-        return f"sha256:{digest.hexdigest()}", reply.headers
-
-    async def _keep_entries(self, place: Place, folder: Path) -> tuple[Path, Summary]:
-        """Have the index in `folder` boiled down; the file of entries appears whole."""
-        entries = folder / "entries"
-        url = displayed(_index_url(place.url))
-        try:
-            await self._reader.compact_index(folder / "index.yaml", entries, url)
-        except (RenderLimit, RenderTimeout, WorkerLost) as error:
-            raise RepoIndexInvalid(f"{url} cannot be read: {error.text}", url) from error
-        found = await asyncio.to_thread(summary, entries)
-        name = hashlib.sha256(f"{place.scope}\n{place.url}".encode()).hexdigest()
-        return entries.replace(self._index_folder / f"{name}.entries"), found
+        return Remembered(f"sha256:{digest.hexdigest()}", _validators(reply.headers))
 
     async def _choose(self, index: _Index, reference: ChartReference) -> Choice:
         key = reference.name, reference.version
         if key not in index.choices:
             where = displayed(index.place.url)
-            entries = await asyncio.to_thread(entries_of, index.file, reference.name)
-            if not entries:
-                raise ChartUnavailable(
-                    f"{where} has no chart named {reference.name!r}", f"{where}/{reference.name}"
-                )
-            index.choices[key] = choose(reference.name, reference.version, entries, where)
+            # A thread, for thousands of versions take longer than others may wait.
+            index.choices[key] = await asyncio.to_thread(_choice, index.file, reference, where)
         return index.choices[key]
 
     async def _archive(self, place: Place, entry: Entry, promised: str) -> tuple[str, Path]:
@@ -292,6 +324,15 @@ class HTTPRepositories:
         digest, path = await self._archives.keep(data, displayed(url), place.scope)
         self._digests[place.scope, url] = digest
         return digest, path
+
+
+def _choice(file: Path, reference: ChartReference, where: str) -> Choice:
+    entries = entries_of(file, reference.name)
+    if not entries:
+        raise ChartUnavailable(
+            f"{where} has no chart named {reference.name!r}", f"{where}/{reference.name}"
+        )
+    return choose(reference.name, reference.version, entries, where)
 
 
 def _index_url(repository: URL) -> URL:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders.helmreleases import a_body
 from tests.builders.virtual_time import skip_waits
+from tests.builders.worlds import a_world
 from whipstaff.controller import patience, queue
 from whipstaff.controller.logs import JsonLines
 from whipstaff.controller.queue import Queue
@@ -93,7 +94,7 @@ def passes(monkeypatch):
 
 @asynccontextmanager
 async def a_queue(concurrency=2):
-    made = Queue(None, concurrency, lambda: 0.5)
+    made = Queue(a_world(), concurrency, lambda: 0.5)
     yield made
     await made.close()
 
@@ -148,6 +149,19 @@ async def test_who_takes_charts_from_a_repository_is_looked_at_when_it_moves(pas
         await until(lambda: len(passes.begun) == 5)
         await asyncio.sleep(0.05)
         assert [name for name, _ in passes.begun[4:]] == ["mine"]
+
+
+async def test_a_repository_wakes_those_whose_chart_moved(passes):
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release_of("charts"))
+        await until(lambda: len(passes.begun) == 1 and passes.running == 0)
+        key = RepositoryKey("web", "charts")
+        made.repository_moved(key, frozenset({"another"}))
+        made.repository_moved(key, frozenset({a_release_of("charts")["spec"]["chart"]["name"]}))
+        await until(lambda: len(passes.begun) == 2 and passes.running == 0)
+        await asyncio.sleep(0.05)
+        assert len(passes.begun) == 2
 
 
 async def test_a_repository_that_moves_ends_no_wait(passes):
@@ -355,7 +369,7 @@ async def test_what_is_known_is_told_until_it_is_gone(passes):
 
 
 async def test_a_release_without_a_limit_of_its_own_keeps_what_the_operator_says(passes):
-    made = Queue(None, 2, lambda: 0.5, history_limit=3)
+    made = Queue(a_world(), 2, lambda: 0.5, history_limit=3)
     made.open()
     made.changed(a_release("silent"))
     made.changed(a_release("outspoken", maxHistory=7))
@@ -384,7 +398,7 @@ def a_release_with(secret, **changes):
 @asynccontextmanager
 async def a_queue_with_references():
     references = FakeReferences()
-    made = Queue(None, 2, lambda: 0.5, references=references)
+    made = Queue(a_world(), 2, lambda: 0.5, references=references)
     yield made, references
     await made.close()
 

@@ -8,7 +8,7 @@ from tests.builders.stub_api_server import until
 from whipstaff.controller.repositories import Repositories
 from whipstaff.errors import ChartUnavailable
 from whipstaff.helmrelease.types import RepositoryKey
-from whipstaff.helmrepository.status import Fetched
+from whipstaff.helmrepository.status import Change, Fetched
 
 KEY = RepositoryKey("team", "charts")
 
@@ -53,9 +53,12 @@ class Clock:
 class World:
     def __init__(self):
         self.source, self.reports, self.moved = Source(), Reports(), []
-        self.repositories = Repositories(
-            self.source, self.reports, Clock(), lambda: 0.5, self.moved.append
-        )
+        self.charts = []  # that were named each time
+        self.repositories = Repositories(self.source, self.reports, Clock(), lambda: 0.5, self.tell)
+
+    def tell(self, key, charts):
+        self.moved.append(key)
+        self.charts.append(charts)
 
     def write(self, uid="u", generation=1, asks="", **spec):
         annotations = {"whipstaff.dev/requestedAt": asks} if asks else {}
@@ -109,6 +112,34 @@ async def test_a_request_asks_and_another_index_is_told(world):
     await until(lambda: len(world.moved) > told)
     await until(lambda: world.reports.statuses[-1].get("lastHandledReconcileAt") == "now")
     assert set(world.moved) == {KEY}
+
+
+async def test_who_takes_a_chart_that_changed_is_woken(world):
+    world.repositories.open()
+    world.write()
+    await until(lambda: world.reports.statuses)
+    changes = (Change("sha256:a", frozenset({"blog"})), Change("sha256:b", frozenset({"wiki"})))
+    world.source.answers = [Fetched(2, "sha256:c", changes=changes)]
+    world.write(asks="now")
+    await until(lambda: len(world.moved) == 3)
+    assert world.charts == [None, None, {"blog", "wiki"}]
+    world.source.answers = [Fetched(2, "sha256:f", changes=(Change("sha256:e", frozenset()),))]
+    world.write(asks="again")
+    await until(lambda: len(world.moved) == 4)
+    assert world.charts[-1] is None
+
+
+async def test_a_version_that_is_another_archive_now_is_told_once(world):
+    world.repositories.open()
+    world.write()
+    await until(lambda: world.reports.statuses)
+    changes = (Change("sha256:a", frozenset({"blog"}), ("blog 1.0.0",)),)
+    world.source.answers = [Fetched(2, "sha256:b", changes=changes)]
+    for word in ("now", "again"):
+        world.write(asks=word)
+        await until(lambda: world.reports.statuses[-1].get("lastHandledReconcileAt") == word)  # noqa: B023
+    await until(lambda: "ChartDigestChanged" in world.reports.events)
+    assert world.reports.events == ["IndexFetched", "ChartDigestChanged"]
 
 
 async def test_the_same_index_wakes_nobody(world):

@@ -98,6 +98,81 @@ async def test_an_index_that_did_not_change_is_not_read_again(world, repository)
     assert world.reader.indexes == 1
 
 
+async def test_what_a_process_left_is_asked_about_and_not_read_again(settings, repository):
+    repository.add("1.0.0")
+    first, second = World(settings, repository), World(settings, repository)
+    await first.resolve()
+    await first.source.close()
+    assert (await second.resolve()).version == "1.0.0"
+    assert (repository.asked("/index.yaml"), second.reader.indexes) == (2, 0)
+    repository.add("1.1.0")
+    assert (await second.resolve()).version == "1.1.0"
+    await second.source.close()
+
+
+async def test_nobody_is_served_what_was_left_while_the_repository_is_away(settings, repository):
+    repository.add("1.0.0")
+    first, second = World(settings, repository), World(settings, repository)
+    await first.resolve()
+    await first.source.close()
+    repository.answers["/index.yaml"] = _refused
+    with pytest.raises(ChartUnavailable, match="401"):
+        await second.resolve()
+    await second.source.close()
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        pytest.param({"insecure": True}, "certificates were looked at", id="insecure"),
+        pytest.param({"scope": "u"}, "it is another's", id="scope"),
+        pytest.param({"credentials": Credentials("jo", "x")}, "somebody asked", id="user"),
+    ],
+)
+async def test_what_others_left_is_read_anew(settings, repository, other, why):
+    repository.add("1.0.0")
+    first, second = World(settings, repository), World(settings, repository)
+    await first.resolve()
+    await first.source.close()
+    await second.resolve(**other)
+    assert second.reader.indexes == 1, why
+    await second.source.close()
+
+
+@pytest.mark.parametrize("notes", [b"", b"{", b"[]", b'{"file": [1, 2]}', b"{}"], ids=repr)
+async def test_notes_that_are_broken_or_of_another_file_are_passed_over(
+    settings, repository, notes
+):
+    repository.add("1.0.0")
+    first, second = World(settings, repository), World(settings, repository)
+    await first.resolve()
+    await first.source.close()
+    [file] = (settings.cache_folder / "indexes").glob("*.json")
+    file.write_bytes(notes)
+    assert (await second.resolve()).version == "1.0.0"
+    assert second.reader.indexes == 1
+    await second.source.close()
+
+
+async def test_what_changed_in_an_index_is_known_to_whoever_saw_one_of_the_last(world, repository):
+    place = Place(URL(repository.url), timeout_seconds=world.timeout)
+    repository.add("1.0.0")
+    first = await world.source.refresh(place)
+    repository.add("1.0.0", name="wiki")
+    await world.resolve()  # which asks, too
+    repository.entries["blog"][0]["digest"] = "e" * 64
+    last = await world.source.refresh(place)
+    found = last.since(first.index_digest)
+    assert found.charts == {"blog", "wiki"}
+    assert found.exchanged == ("blog 1.0.0",)
+    assert last.since(last.index_digest).charts == frozenset()
+    assert last.since("sha256:unknown").charts is None
+
+
+async def _refused(_request):
+    return web.Response(status=401)
+
+
 async def test_a_new_version_is_seen_at_the_next_fetch(world, repository):
     repository.add("1.0.0")
     assert (await world.resolve()).version == "1.0.0"

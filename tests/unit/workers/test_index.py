@@ -88,3 +88,38 @@ def test_what_is_no_index_is_said_with_its_url(tmp_path, text, why):
     with pytest.raises(RepoIndexInvalid, match=why) as refused:
         compacted(tmp_path, text)
     assert refused.value.text.startswith(URL)
+
+
+def changes(tmp_path, before, after):
+    """Return what is said of an index that follows another one."""
+    for name, text in (("first", before), ("second", after)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    index.compact(f"{first}.yaml", first, URL)
+    found = index.compact(f"{second}.yaml", second, URL, first)
+    return found["changed"], found["exchanged"]
+
+
+def charts(**named):
+    return json.dumps({"apiVersion": "v1", "entries": named})
+
+
+def test_charts_with_other_versions_than_before_are_named(tmp_path):
+    blog, shop, wiki = ([entry("1.0.0", name=name)] for name in ("blog", "shop", "wiki"))
+    newer = [entry("1.1.0"), *blog]
+    before, after = charts(blog=blog, shop=shop, gone=wiki), charts(shop=shop, blog=newer, new=wiki)
+    assert changes(tmp_path, before, after) == (["blog", "gone", "new"], [])
+    assert changes(tmp_path, before, before) == ([], [])
+
+
+def test_a_version_with_another_digest_than_before_is_named(tmp_path):
+    before = index_of(entry("1.0.0"), entry("1.1.0", digest=""), entry("2.0.0"))
+    after = index_of(entry("1.0.0", digest="e"), entry("1.1.0"), entry("2.0.0"), entry("3.0.0"))
+    assert changes(tmp_path, before, after) == (["blog"], ["blog 1.0.0"])
+
+
+def test_of_very_many_changes_only_some_are_named(tmp_path):
+    many = {f"c{number}": [entry("1.0.0")] for number in range(1001)}
+    other = {name: [entry("1.0.0", digest="e")] for name in many}
+    changed, exchanged = changes(tmp_path, charts(**many), charts(**other))
+    assert (changed, len(exchanged)) == (None, 1000)
