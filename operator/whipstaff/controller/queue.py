@@ -14,6 +14,7 @@ from typing import Protocol
 from whipstaff.controller.entry import Entry, Key, Passing, wish_of
 from whipstaff.controller.logs import bound
 from whipstaff.controller.metrics import Known
+from whipstaff.controller.relations import Relations
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.parsing import (
@@ -87,6 +88,7 @@ class Queue:
         self._world = world
         self._references = references or NoReferences()
         self._references.tell(self._referent_moved)
+        self._relations = Relations(world.kinship, world.cluster.follow, self._look_again)
         self._history_limit = history_limit
         self._default_service_account = default_service_account
         self._room = asyncio.Semaphore(concurrency)
@@ -133,6 +135,7 @@ class Queue:
         """Take note of a HelmRelease as it is now."""
         head = parse_head(body)
         key = (head.namespace, head.name)
+        self._relations.noted(head, body)
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(key, body, head)
@@ -161,6 +164,7 @@ class Queue:
         entry.present = False
         entry.moved.set()
         self._references.refer(entry.key, ())
+        self._relations.gone(entry.key)
         self._give_up_claims(entry)
         self._bury(entry)
 
@@ -182,10 +186,17 @@ class Queue:
                 continue
             if charts is not None and chart_name_of(entry.body) not in charts:
                 continue
-            if entry.passing is not None:
-                entry.dirty = True
-            else:
-                self._wake(entry)
+            self._look_again(entry.key)
+
+    def _look_again(self, key: Key) -> None:
+        """Have a pass made, after the end of the one that is under way."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.present:
+            return
+        if entry.passing is not None:
+            entry.dirty = True
+        else:
+            self._wake(entry)
 
     def _referent_moved(self, user: Key) -> None:
         """Look again at a HelmRelease that refers to what changed, as if it were edited."""
@@ -205,6 +216,7 @@ class Queue:
     async def close(self) -> None:
         """End every pass at its next step border; cut off what takes too long."""
         self._open = False
+        await self._relations.close()
         passes = []
         for entry in self._entries.values():
             if entry.timer is not None:
@@ -263,6 +275,7 @@ class Queue:
             release, refusal = self._read(entry)
             if release.deletion_requested and FINALIZER not in release.finalizers:
                 return None
+            self._relations.pass_begins(entry.key)
             work = Pass(self._world, Passing(release, entry, self._room), entry.written)
             outcome = await (work.refuse(refusal) if refusal else work.run())
         except Exception:
@@ -273,10 +286,12 @@ class Queue:
             entry.written = work.status
         if outcome.ending is Ending.DELETED:
             return None
-        return self._pause(entry, outcome, release.spec.interval_seconds)
+        pause = self._pause(entry, outcome, release.spec.interval_seconds)
+        self._relations.pass_ended(release, held=outcome.held, refusals=entry.refusals)
+        return pause
 
     def _pause(self, entry: Entry, outcome: Outcome, interval_seconds: float) -> float:
-        if outcome.ending is Ending.REFUSED:
+        if outcome.ending is Ending.REFUSED and not outcome.held:
             entry.refusals += 1
             pause = backoff_seconds(entry.refusals)
         else:

@@ -15,6 +15,7 @@ from whipstaff.helmrelease.actions import (
     upgrade_options,
 )
 from whipstaff.helmrelease.charts import chart_of, repository_ref
+from whipstaff.helmrelease.depends_on import depends_on
 from whipstaff.helmrelease.fields import Fields, TextRule
 from whipstaff.helmrelease.texts import DATA_KEY, NAMESPACE, SECRET_NAME, SUBDOMAIN
 from whipstaff.helmrelease.types import (
@@ -134,6 +135,7 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         chart=chart_of(head.namespace, spec.table("chart")),
         values=_values(spec),
         values_from=values_from(spec),
+        depends_on=depends_on(spec, head.namespace),
         revision=None if revision is None else RevisionNumber(revision),
         release_name=placement.release_name,
         target_namespace=placement.target_namespace,

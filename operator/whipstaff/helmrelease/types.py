@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
+from whipstaff.helmrelease.depends_on import Dependency
 from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
 from whipstaff.helmrelease.post_rendering import PostRendering
 from whipstaff.helmrelease.values_from import ValuesReference
@@ -229,6 +230,7 @@ class Spec:
     storage_namespace: str
     values: JsonObject = field(default_factory=dict)
     values_from: tuple[ValuesReference, ...] = ()
+    depends_on: tuple[Dependency, ...] = ()
     revision: RevisionNumber | None = None
     create_namespace: bool = False
     interval_seconds: float = DEFAULT_SECONDS

@@ -15,12 +15,12 @@ def why_not_ready(dependency: Dependency, live: JsonObject | None) -> str:
     if live is None:
         return "it does not exist"
     if dependency.is_helmrelease:
-        return _of_helmrelease(live)
+        return why_helmrelease_not_ready(live)
     found = readiness(live)
     return "" if found.verdict is Verdict.READY else found.cause
 
 
-def _of_helmrelease(live: JsonObject) -> str:
+def why_helmrelease_not_ready(live: JsonObject) -> str:
     """Ask for Ready of the newest spec; a suspended one is taken at its word."""
     if "deletionTimestamp" in live["metadata"]:
         return "it is being deleted"

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from whipstaff.errors import ClusterRefused, OperatorError, ReleaseConflict, WorkerLost
+from whipstaff.errors import (
+    ClusterRefused,
+    DependencyCycle,
+    DependencyNotReady,
+    DependentsRemain,
+    OperatorError,
+    ReleaseConflict,
+    WorkerLost,
+)
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.decision import Action, Decision, decide
@@ -33,6 +41,7 @@ from whipstaff.planning.steps import (
     steps_for,
 )
 from whipstaff.reconcile.accounts import explained
+from whipstaff.reconcile.dependencies import check_dependencies, check_dependents
 from whipstaff.reconcile.execute import execute, gave_up
 from whipstaff.reconcile.narrator import Narrator
 from whipstaff.reconcile.observe import observe
@@ -57,6 +66,8 @@ INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted in
 UNUSED_VALUES = "ValuesUnused"  # reason of an event
 RECORD_LARGE = "RecordLarge"  # reason of an event
 RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
+_HELD = (DependencyCycle, DependencyNotReady, DependentsRemain)
+_HELD_BACK = frozenset({Action.INSTALL, Action.UPGRADE})  # until dependencies are ready
 _RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
 
 
@@ -78,6 +89,7 @@ class Outcome:
 
     ending: Ending
     again_seconds: float | None = None
+    held: bool = False  # by other HelmReleases or objects, whose change is told of
 
 
 class Pass:
@@ -170,6 +182,8 @@ class Pass:
         """Do one action and count it; True if the inputs turned out to render to what runs."""
         action = decision.action
         assert action is not None  # noqa: S101 - the caller looked
+        if action in _HELD_BACK:
+            await check_dependencies(self._world, self._release)
         started = self._world.clock.monotonic()
         log.debug("action begins", extra={"action": action, "why": decision.why})
         try:
@@ -431,7 +445,7 @@ class Pass:
             await self._report(Findings(refusal=refusal))
         except OperatorError as error:
             log.warning("status not written", extra={"why": error.reason})
-        return Outcome(Ending.REFUSED)
+        return Outcome(Ending.REFUSED, held=isinstance(refusal, _HELD))
 
     async def _without_inputs(self, refusal: OperatorError) -> Observation:
         """Observe the history alone, or nothing where even that cannot be had."""
@@ -453,6 +467,7 @@ class Pass:
         return Outcome(Ending.DELETED)
 
     async def _uninstall(self) -> None:
+        check_dependents(self._world, self._release)
         started = self._world.clock.monotonic()
         try:
             await Uninstallation(self._world, self._intent, self._release, self._story).run()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.planning.status import Unready
+from whipstaff.reconcile.kinship import Kinship
 from whipstaff.reconcile.ports import (
     ChartSource,
     Clock,
@@ -47,6 +48,7 @@ class World:
     clock: Clock
     evidence: Evidence
     meter: Meter = field(default_factory=NoMeter)
+    kinship: Kinship = field(default_factory=Kinship)
 
 
 class Interrupted(Exception):

@@ -7,7 +7,7 @@ import yaml
 
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
-from whipstaff.helmrelease import charts, names, parsing, texts
+from whipstaff.helmrelease import charts, depends_on, names, parsing, texts
 from whipstaff.helmrelease.post_rendering import (
     IMAGES_LIMIT,
     MARKS_LIMIT,
@@ -132,6 +132,10 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         ("targetNamespace", parsing.NAMESPACE),
         ("storageNamespace", parsing.NAMESPACE),
         ("serviceAccountName", parsing.SERVICE_ACCOUNT),
+        ("dependsOn.apiVersion", depends_on.VERSION),
+        ("dependsOn.kind", depends_on.OBJECT_KIND),
+        ("dependsOn.name", depends_on.OBJECT),
+        ("dependsOn.readyExpr", depends_on.EXPRESSION),
         ("chart.name", charts.CHART_NAME),
         ("chart.version", charts.CHART_VERSION),
         ("chart.repository", charts.REPOSITORY),
@@ -151,6 +155,7 @@ def test_the_definition_and_the_parser_have_the_same_numbers():
     schemas = {dotted(path): schema for path, schema in SPEC}
 
     assert schemas["spec.revision"]["maximum"] == parsing.HIGHEST_REVISION
+    assert schemas["spec.dependsOn"]["maxItems"] == depends_on.MOST_DEPENDENCIES
     assert schemas["spec.valuesFrom"]["maxItems"] == MOST_REFERENCES
     assert schemas["spec.chart.valuesFiles"]["maxItems"] == charts.MOST_VALUES_FILES
     assert schemas["spec.maxHistory"]["maximum"] == parsing.HIGHEST_MAX_HISTORY

@@ -100,7 +100,9 @@ async def test_a_refusal_is_no_missing_object_even_for_what_is_optional(world):
     place = ObjectReference("v1", "Secret", NAMESPACE, "login")
     world.cluster.refuse("read", place, REFUSED)
     with pytest.raises(ClusterRefused):
-        await final_values(world, a_release_with(ValuesReference("Secret", "login", optional=True)))
+        await final_values(
+            world, a_release_with(ValuesReference(ValuesKind.SECRET, "login", optional=True))
+        )
 
 
 async def test_more_than_any_release_is_made_of_is_refused_before_it_is_read(world, monkeypatch):
