@@ -115,15 +115,14 @@ def test_what_a_failed_upgrade_brought_is_deleted_if_that_is_asked(releases, cle
 
 
 def test_values_that_run_are_preserved_where_that_is_asked(releases):
-    releases.create("x", values={"text": "first", "other": 1})
+    releases.create("x", "app", values={"text": "first"})
     releases.settled("x", 1)
-    releases.edit("x", values={"text": None, "other": 2}, upgrade={"preserveValues": True})
-    releases.settled("x")
+    releases.edit("x", values={"text": None, "extra": True}, upgrade={"preserveValues": True})
+    releases.settled("x", 2)
     assert releases.data("x")["text"] == "first"
-    newest = max(releases.stored("x"))
-    assert releases.payload("x", newest)["config"] == {"text": "first", "other": 2}
+    assert releases.payload("x", 2)["config"] == {"text": "first", "extra": True}
     releases.answered("x")
-    assert max(releases.stored("x")) == newest  # what is kept is no change
+    assert max(releases.stored("x")) == 2  # what is kept is no change
     releases.edit("x", upgrade={"preserveValues": None})
     eventually(lambda: releases.data("x")["text"] == "plain", "the old value stays")
 

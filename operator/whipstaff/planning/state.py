@@ -191,7 +191,7 @@ def _inputs_changed(seen: Observation) -> SyncState | None:
 
 def _untidy(seen: Observation) -> SyncState | None:
     deployed = [h for h in seen.headers if h.status is ReleaseStatus.DEPLOYED]
-    if len(deployed) > 1:
+    if len(deployed) > 1 and deployed[0] is seen.newest and marks.is_ours(deployed[0]):
         return SyncState(Sync.UNTIDY, "several revisions say that they are deployed", deployed[0])
     return None
 
@@ -212,11 +212,11 @@ CHECKS: Sequence[Check] = (
     _forced,
     _never_installed,
     _pin_unreached,
+    _untidy,  # what our last action ended with, before another begins
     _failed,
     _remediated,  # before the inputs, which are others than those that run
     _changed_outside,
     _inputs_changed,
-    _untidy,
     _untested,
 )
 

@@ -1,0 +1,132 @@
+"""A chart that fails where its values say so, and a HelmRelease of it."""
+
+import json
+
+from tests.builders.live_releases import condition, eventually, is_true
+from tests.builders.small_charts import a_packed_chart
+
+NAME = "x"
+VALUES = "text: plain\nfails: ''\ntests: succeeds\n"
+SETTINGS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+data:
+  text: {{ .Values.text | quote }}
+"""
+# `fails` names the hook events whose Job fails.
+GATE = """\
+{{- with .Values.fails }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ $.Release.Name }}-gate
+  annotations:
+    helm.sh/hook: {{ . }}
+spec:
+  backoffLimit: 0
+  template:
+    metadata:
+      annotations: {pods.whipstaff.dev/outcome: fails}
+    spec:
+      restartPolicy: Never
+      containers: [{name: gate, image: busybox}]
+{{- end }}
+"""
+TEST = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}-test
+  annotations:
+    helm.sh/hook: test
+    pods.whipstaff.dev/outcome: {{ .Values.tests }}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers: [{name: test, image: busybox}]
+"""
+OTHER_TEST = TEST.replace("-test\n", "-other\n").replace("{{ .Values.tests }}", "succeeds")
+
+
+def atomic_chart(name="atomic", **templates):
+    return a_packed_chart(name, values=VALUES, settings=SETTINGS, gate=GATE, test=TEST, **templates)
+
+
+class AtomicReleases:
+    """One HelmRelease of the chart, and what Helm and status tell of it."""
+
+    def __init__(self, releases):
+        self.live = releases
+
+    def create(self, text="first", **spec):
+        values = {"text": text, **spec.pop("values", {})}
+        return self.live.create(NAME, "atomic", values=values, **spec)
+
+    def edit(self, **spec):
+        return self.live.edit(NAME, **spec)
+
+    def value(self, **values):
+        return self.live.edit(NAME, values=values)
+
+    def runs(self, number):
+        return self.live.settled(NAME, number)
+
+    def until(self, stored, *conditions):
+        """Wait until this is stored and these conditions are True; Helm tells the same then."""
+
+        def there(release):
+            told = {entry["revision"]: entry["status"] for entry in history(release)}
+            return told == stored and all(is_true(release, kind) for kind in conditions)
+
+        release = self.live.until(NAME, there)
+        assert self.live.stored(NAME) == stored
+        self.agree()
+        return release
+
+    def stalled(self, stored, reason="RetriesExhausted"):
+        """Wait until nothing more will be tried, with this stored."""
+        release = self.until(stored, "Stalled")
+        assert condition(release, "Stalled")["reason"] == reason
+        return release
+
+    def agree(self):
+        """Hold `helm history` and `helm status` against status.history."""
+
+        def alike():
+            entries = history(self.live.get(NAME))
+            told = json.loads(self.live.helm("history", NAME, "-o", "json"))
+            helms = [(one["revision"], one["status"], one["description"]) for one in told[::-1]]
+            ours = [(one["revision"], one["status"], one["description"]) for one in entries]
+            newest = json.loads(self.live.helm("status", NAME, "-o", "json"))
+            info = newest["info"]
+            return helms == ours and (newest["version"], info["status"]) == ours[0][:2]
+
+        eventually(alike, "helm and status.history differ")
+
+    def annotate(self, **annotations):
+        """Write annotations of ours; return the token that they share."""
+        notes = {f"whipstaff.dev/{name}": token for name, token in annotations.items()}
+        self.live.api.request("PATCH", self.live.path(NAME), {"metadata": {"annotations": notes}})
+
+    def answered(self):
+        """Ask for a pass, and wait until it is over."""
+        return self.live.answered(NAME)
+
+    @property
+    def text(self):
+        return (self.live.data(NAME) or {}).get("text")
+
+    @property
+    def stored(self):
+        return self.live.stored(NAME)
+
+    def phases(self, number):
+        """Give how the hooks of a stored revision ended, by name."""
+        hooks = self.live.payload(NAME, number)["hooks"]
+        return {hook["name"]: hook["last_run"]["phase"] for hook in hooks}
+
+
+def history(release):
+    return release["status"].get("history", [])

@@ -1,0 +1,435 @@
+"""What becomes of a release when its install, its upgrade or its tests fail, and of what is undone.
+
+After each, `helm history` and `helm status` tell what status.history tells. Elsewhere: locks of
+others, and what the helm command does (test_helm_cli.py); pins (test_pins.py); a kill at every
+border (test_kills.py, test_remediation.py of the unit tests); edits, deletions and suspension while
+something runs (test_faults_edits.py); namespaces that are deleted (test_deletion.py).
+"""
+
+import pytest
+
+from tests.builders.atomic_releases import NAME, OTHER_TEST, AtomicReleases, atomic_chart, history
+from tests.builders.live_releases import condition, is_true, secret_name
+
+BAD = {"fails": "pre-install,pre-upgrade"}
+LAST = {"remediateLastFailure": True}
+INSTALL, UPGRADE = {"fails": "pre-install"}, {"fails": "pre-upgrade"}
+ROLLBACK_FAILS = {"fails": "pre-rollback"}
+TESTS_FAIL = {"tests": "fails"}
+TESTED = {"enable": True, "timeout": "20s"}
+
+
+@pytest.fixture
+def x(releases, repository):
+    repository.add(atomic_chart())
+    return AtomicReleases(releases)
+
+
+# An install that fails.
+
+
+def test_a_failed_install_is_left_as_it_is_where_nothing_is_to_be_done(x):
+    x.create(values=INSTALL, install={"remediation": {}})
+    release = x.stalled({1: "failed"})
+    assert condition(release, "Ready")["reason"] == "InstallFailed"
+    assert release["status"]["installFailures"] == 1
+    assert "upgradeFailures" not in release["status"]
+    assert condition(release, "Remediated")["status"] == ""
+    x.value(fails=None)
+    x.runs(2)
+    x.agree()
+
+
+def test_a_failed_install_is_uninstalled_and_its_inputs_are_not_tried_again(x):
+    x.create(values={"fails": "post-install"}, install={"remediation": LAST})
+    release = x.stalled({1: "uninstalled"})
+    assert x.text is None
+    remediated = condition(release, "Remediated")
+    assert (remediated["status"], remediated["reason"]) == ("True", "UninstallSucceeded")
+    ready = condition(release, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "InstallFailed")
+    assert "x-gate failed" in ready["message"]
+    assert "it was uninstalled" in ready["message"]
+    rejected = release["status"]["rejected"]
+    assert (rejected["revision"], rejected["attempts"]) == (1, 1)
+    assert "x-gate failed" in rejected["reason"]
+    # Whoever only asks for a pass does not ask for what was rejected.
+    x.answered()
+    assert x.stored == {1: "uninstalled"}
+    x.value(fails=None)
+    release = x.runs(2)
+    assert "rejected" not in release["status"]
+    x.agree()
+
+
+def test_a_failed_install_is_uninstalled_before_each_retry_and_left_after_the_last(x):
+    x.create(values={"fails": "post-install"}, install={"remediation": {"retries": 1}})
+    release = x.stalled({1: "uninstalled", 2: "failed"})
+    assert release["status"]["installFailures"] == 2
+    assert [entry["trigger"] for entry in history(release)] == ["retry", "spec"]
+    assert x.text == "first"
+
+
+def test_a_failed_install_is_retried_for_ever_where_nothing_is_to_be_undone(x):
+    strategy = {"name": "RetryOnFailure", "retryInterval": "1s"}
+    x.create(values=INSTALL, install={"strategy": strategy, "remediation": LAST})
+
+    def often(release):
+        newest = (history(release) or [{}])[0]
+        return newest.get("revision", 0) >= 5 and not is_true(release, "Stalled")
+
+    x.live.until(NAME, often)
+    x.value(fails=None)
+    x.live.settled(NAME)
+    assert list(x.stored.values())[-1] == "deployed"
+    x.agree()
+
+
+def test_what_a_remediation_kept_is_forgotten_with_the_helmrelease(x):
+    x.create(values=INSTALL, install={"remediation": LAST})
+    x.stalled({1: "uninstalled"})
+    x.live.delete(NAME)
+    x.live.gone(NAME)
+    assert x.stored == {}
+
+
+# An upgrade that fails.
+
+
+def test_a_failed_upgrade_is_left_as_it_is_where_nothing_is_to_be_done(x):
+    x.create(upgrade={"remediation": {}})
+    x.runs(1)
+    x.value(text="second", fails="post-upgrade")
+    release = x.stalled({1: "deployed", 2: "failed"})
+    assert condition(release, "Ready")["reason"] == "UpgradeFailed"
+    assert release["status"]["upgradeFailures"] == 1
+    assert x.text == "second"
+
+
+def test_a_failed_upgrade_is_rolled_back_and_its_inputs_are_not_tried_again(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", fails="post-upgrade")
+    stored = {1: "superseded", 2: "failed", 3: "deployed"}
+    release = x.stalled(stored)
+    assert x.text == "first"
+    remediated = condition(release, "Remediated")
+    assert (remediated["status"], remediated["reason"]) == ("True", "RollbackSucceeded")
+    ready = condition(release, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "UpgradeFailed")
+    assert "revision 1 runs again, as revision 3" in ready["message"]
+    assert condition(release, "Released")["status"] == "False"
+    newest = history(release)[0]
+    assert (newest["action"], newest["trigger"], newest["madeFrom"]) == (
+        "remediate",
+        "remediation",
+        1,
+    )
+    assert release["status"]["rejected"]["version"] == "1.0.0"
+    x.answered()
+    assert x.stored == stored
+    # What runs is what is wanted: there is nothing to release, and nothing is wrong any more.
+    x.edit(values={"text": "first", "fails": None})
+    release = x.runs(3)
+    assert x.stored == stored
+    for kind in ("Remediated", "Stalled"):
+        assert condition(release, kind)["status"] == ""
+    assert "rejected" not in release["status"]
+    x.agree()
+
+
+def test_a_failed_upgrade_is_rolled_back_before_each_retry_and_after_the_last(x):
+    x.create(upgrade={"remediation": {"retries": 1}})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    release = x.stalled({1: "superseded", 2: "failed", 3: "superseded", 4: "failed", 5: "deployed"})
+    assert release["status"]["rejected"]["attempts"] == 2
+    assert release["status"]["upgradeFailures"] == 2
+    assert x.text == "first"
+
+
+def test_a_failed_upgrade_is_uninstalled_where_that_is_the_strategy(x):
+    x.create(upgrade={"remediation": LAST | {"strategy": "uninstall"}})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    release = x.stalled({1: "superseded", 2: "uninstalled"})
+    assert x.text is None
+    assert condition(release, "Remediated")["reason"] == "UninstallSucceeded"
+    x.value(fails=None)
+    x.runs(3)
+    assert x.text == "second"
+    x.agree()
+
+
+def test_new_inputs_are_released_over_a_remediation_and_leave_no_trace_in_conditions(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.value(text="third", fails=None)
+    release = x.runs(4)
+    assert [c["type"] for c in release["status"]["conditions"]] == ["Ready", "Released"]
+    assert "failures" not in release["status"]
+    x.agree()
+
+
+def test_a_reset_has_rejected_inputs_tried_again_once(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.annotate(requestedAt="one", resetAt="one")
+    stored = {1: "superseded", 2: "failed", 3: "superseded", 4: "failed", 5: "deployed"}
+    release = x.stalled(stored)
+    assert release["status"]["lastHandledResetAt"] == "one"
+    assert release["status"]["rejected"]["attempts"] == 1
+    assert history(release)[1]["trigger"] == "reset"
+
+
+def test_a_reset_that_is_not_asked_for_in_the_same_breath_is_none(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.annotate(requestedAt="one", resetAt="another")
+    x.live.until(NAME, lambda release: release["status"].get("lastHandledReconcileAt") == "one")
+    assert max(x.stored) == 3
+
+
+def test_without_a_previous_revision_there_is_nothing_to_roll_back_to(x):
+    x.create(upgrade={"remediation": {}})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "deployed", 2: "failed"})
+    x.live.api.request("DELETE", x.live.core("secrets", secret_name(NAME, 1)))
+    x.edit(upgrade={"remediation": LAST})
+    release = x.stalled({2: "failed"}, "MissingRollbackTarget")
+    assert "no previous revision" in condition(release, "Ready")["message"]
+
+
+def test_a_rollback_that_remediates_and_fails_is_tried_three_times(x):
+    x.create(values=ROLLBACK_FAILS, upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", fails="post-upgrade")
+    release = x.stalled({1: "deployed", 2: "failed", 5: "failed"})
+    remediated = condition(release, "Remediated")
+    assert (remediated["status"], remediated["reason"]) == ("False", "RollbackFailed")
+    ready = condition(release, "Ready")["message"]
+    assert 'Upgrade "x" failed' in ready
+    assert 'Rollback "x" failed' in ready
+    assert release["status"]["rejected"]["revision"] == 2
+    # The last word is the user's: other inputs are released over all of it.
+    x.value(text="third", fails=None)
+    x.runs(6)
+    x.agree()
+
+
+def test_a_rollback_by_a_pin_that_fails_is_never_undone(x):
+    x.create(values=ROLLBACK_FAILS, upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", fails=None)
+    x.runs(2)
+    x.edit(revision=1)
+    release = x.stalled({1: "superseded", 2: "deployed", 5: "failed"})
+    assert condition(release, "Ready")["reason"] == "RollbackFailed"
+    assert condition(release, "Remediated")["status"] == ""
+    x.edit(revision=None)
+    x.runs(6)
+    assert x.text == "second"
+    x.agree()
+
+
+def test_removing_a_pin_rolls_forward_even_to_inputs_that_were_rejected(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.edit(revision=1)
+    x.runs(4)
+    x.edit(revision=None)
+    x.stalled(
+        {1: "superseded", 2: "failed", 3: "superseded", 4: "superseded", 5: "failed", 6: "deployed"}
+    )
+
+
+# Force.
+
+
+def test_a_forced_revision_is_made_once_though_nothing_changed(x):
+    x.create()
+    x.runs(1)
+    x.annotate(requestedAt="one", forceAt="one")
+    release = x.runs(2)
+    assert history(release)[0]["trigger"] == "force"
+    assert release["status"]["lastHandledForceAt"] == "one"
+    x.answered()
+    # Whatever becomes of status: the revision says that it answers the wish.
+    x.live.api.request("PUT", f"{x.live.path(NAME)}/status", {**x.live.get(NAME), "status": {}})
+    x.live.until(NAME, lambda release: release["status"].get("revision") == 2)
+    x.answered()
+    assert x.stored == {1: "superseded", 2: "deployed"}
+    x.agree()
+
+
+def test_force_tries_again_what_is_exhausted(x):
+    x.create(values=INSTALL, install={"remediation": {}})
+    x.stalled({1: "failed"})
+    x.annotate(requestedAt="one", forceAt="one")
+    x.live.until(NAME, lambda release: max(e["revision"] for e in history(release)) == 2)
+    release = x.stalled({2: "failed"})  # of the same content: the older one tells nothing more
+    assert release["status"]["lastHandledForceAt"] == "one"
+
+
+# Tests of the chart.
+
+
+def test_tests_run_once_after_an_install_and_an_upgrade(x):
+    x.create(test=TESTED)
+    release = x.until({1: "deployed"}, "Ready", "Tested")
+    assert x.phases(1) == {"x-test": "Succeeded"}
+    (test,) = release["status"]["tests"]
+    assert (test["name"], test["kind"], test["phase"]) == ("x-test", "Pod", "Succeeded")
+    assert release["status"]["testedRevision"] == 1
+    ran = x.live.payload(NAME, 1)["hooks"][0]["last_run"]
+    x.answered()
+    assert x.live.payload(NAME, 1)["hooks"][0]["last_run"] == ran
+    x.value(text="second")
+    x.until({1: "superseded", 2: "deployed"}, "Ready", "Tested")
+    assert x.phases(2) == {"x-test": "Succeeded"}
+
+
+def test_tests_do_not_run_where_nobody_asks(x):
+    x.create()
+    release = x.runs(1)
+    assert x.phases(1) == {"x-test": ""} or x.phases(1) == {"x-test": None}
+    assert condition(release, "Tested")["status"] == ""
+
+
+def test_tests_that_are_asked_for_later_run_on_what_runs(x):
+    x.create()
+    x.runs(1)
+    x.edit(test=TESTED)
+    x.until({1: "deployed"}, "Ready", "Tested")
+
+
+def test_a_failed_test_makes_a_release_not_ready_and_is_told_by_helm(x):
+    x.create(values=TESTS_FAIL, test=TESTED, install={"remediation": {}})
+    release = x.stalled({1: "deployed"})
+    for kind in ("Ready", "Tested"):
+        assert condition(release, kind)["reason"] == "TestFailed"
+        assert "x-test failed" in condition(release, kind)["message"]
+    assert release["status"]["tests"][0]["phase"] == "Failed"
+    assert release["status"]["installFailures"] == 1
+    assert x.phases(1) == {"x-test": "Failed"}
+    assert condition(release, "Released")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"test": TESTED | {"ignoreFailures": True}}, id="by test"),
+        pytest.param(
+            {"test": TESTED, "install": {"remediation": {"ignoreTestFailures": True}}},
+            id="by remediation",
+        ),
+    ],
+)
+def test_a_failed_test_that_is_ignored_leaves_a_release_ready(x, spec):
+    x.create(values=TESTS_FAIL, **spec)
+    release = x.until({1: "deployed"}, "Ready")
+    release = x.live.until(NAME, lambda it: condition(it, "Tested")["status"] == "False")
+    assert is_true(release, "Ready")
+    assert x.phases(1) == {"x-test": "Failed"}
+
+
+def test_an_install_whose_tests_fail_is_uninstalled_where_that_is_asked(x):
+    x.create(values=TESTS_FAIL, test=TESTED, install={"remediation": LAST})
+    release = x.stalled({1: "uninstalled"})
+    assert x.text is None
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+
+
+def test_an_upgrade_whose_tests_fail_is_rolled_back_where_that_is_asked(x):
+    x.create(test=TESTED, upgrade={"remediation": LAST})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    release = x.stalled({1: "superseded", 2: "superseded", 3: "deployed"})
+    assert x.text == "first"
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+    assert condition(release, "Tested")["status"] == "False"
+    assert condition(release, "Remediated")["reason"] == "RollbackSucceeded"
+    assert release["status"]["rejected"]["revision"] == 2
+
+
+def test_an_upgrade_whose_tests_fail_is_tried_again_as_a_new_revision(x):
+    x.create(test=TESTED, upgrade={"remediation": {"retries": 1, "strategy": "rollback"}})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    x.stalled({1: "superseded", 2: "superseded", 3: "superseded", 4: "superseded", 5: "deployed"})
+    assert x.text == "first"
+
+
+def test_filters_choose_the_tests_that_run(x, repository):
+    repository.add(atomic_chart("two", other=OTHER_TEST))
+    filters = [{"name": "x-test", "exclude": True}]
+    x.live.create(NAME, "two", test=TESTED | {"filters": filters}, values=TESTS_FAIL)
+    release = x.until({1: "deployed"}, "Ready", "Tested")
+    assert [test["name"] for test in release["status"]["tests"]] == ["x-other"]
+    assert x.phases(1)["x-other"] == "Succeeded"
+
+
+# What others do to the history; see also test_helm_cli.py.
+
+
+def test_a_history_that_is_deleted_is_begun_anew(x):
+    x.create()
+    x.runs(1)
+    x.live.api.request("DELETE", x.live.core("secrets", secret_name(NAME, 1)))
+    x.answered()
+    x.runs(1)
+    x.agree()
+
+
+def test_a_part_of_the_history_that_is_deleted_is_missed_by_nobody(x):
+    x.create()
+    x.runs(1)
+    x.value(text="second")
+    x.runs(2)
+    x.value(text="third")
+    x.runs(3)
+    x.live.api.request("DELETE", x.live.core("secrets", secret_name(NAME, 2)))
+    x.answered()
+    x.until({1: "superseded", 3: "deployed"}, "Ready")
+    x.value(text="fourth")
+    x.runs(4)
+    x.agree()
+
+
+def test_a_deployed_revision_that_is_deleted_is_made_again(x):
+    x.create()
+    x.runs(1)
+    x.value(text="second")
+    x.runs(2)
+    x.live.api.request("DELETE", x.live.core("secrets", secret_name(NAME, 2)))
+    x.answered()
+    x.runs(2)
+    assert x.text == "second"
+    x.agree()
+
+
+@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback"])
+def test_a_lock_of_the_helm_command_is_taken_away_after_the_timeout(x, status):
+    x.create(timeout="2s")
+    x.runs(1)
+    x.edit(suspend=True)
+    path = x.live.core("secrets", secret_name(NAME, 1))
+    secret = x.live.api.request("GET", path)
+    secret["metadata"] = {
+        "name": secret_name(NAME, 2),
+        "labels": secret["metadata"]["labels"] | {"version": "2", "status": status},
+    }
+    x.live.api.request("POST", x.live.core("secrets"), secret)
+    x.edit(suspend=None, values={"text": "second"})
+    x.runs(3)
+    assert x.stored == {1: "superseded", 2: "failed", 3: "deployed"}
+    assert x.text == "second"
