@@ -1,10 +1,12 @@
 """Prometheus metrics: what happened since the start, and how things stand at the scrape.
 
-What stands in HelmReleases is read from them at each scrape, so that nothing is told of one that
-is gone. docs/metrics.md lists every metric; dashboard and alerts are made of the same names.
+What stands in HelmReleases and HelmRepositories is read from them at each scrape, so that nothing
+is told of one that is gone. docs/metrics.md lists every metric; dashboard and alerts are made of
+the same names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -31,6 +33,15 @@ class Known(NamedTuple):
     suspended: bool
     status: JsonObject
     release: ReleaseKey | None  # None: its spec cannot be read
+
+
+class KnownRepository(NamedTuple):
+    """One HelmRepository."""
+
+    namespace: str
+    name: str
+    suspended: bool
+    status: JsonObject
 
 
 class Subject(Protocol):
@@ -99,6 +110,10 @@ class Metrics:
         """Tell from now on what stands in HelmReleases, and how old the watch's news are."""
         self._registry.register(_AtScrape(self, subject, silence_seconds))
 
+    def watch_repositories(self, known: Callable[[], Iterable[KnownRepository]]) -> None:
+        """Tell from now on what stands in HelmRepositories."""
+        self._registry.register(_RepositoriesAtScrape(known))
+
     def text(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self._registry)
@@ -110,7 +125,7 @@ class Metrics:
         self._lag = {key: lag for key, lag in self._lag.items() if key in present}
         stored = {it.release for it in known}
         self._record_bytes = {k: size for k, size in self._record_bytes.items() if k in stored}
-        yield from (_info(known), _conditions(known), *_facts(known))
+        yield from (_info(known), _conditions("helmrelease", known), *_facts(known))
         yield _gauge(
             "whipstaff_helmrelease_chart_versions_behind",
             "Stable versions of the chart in its repository that are newer than the one in use.",
@@ -158,6 +173,42 @@ class _AtScrape(Collector):
         yield from self._metrics.of_releases(self._subject.known())
 
 
+class _RepositoriesAtScrape(Collector):
+    def __init__(self, known: Callable[[], Iterable[KnownRepository]]) -> None:
+        self._known = known
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # a scrape would be needed to know
+
+    def collect(self) -> Iterator[Metric]:
+        known = list(self._known())
+        yield _conditions("helmrepository", known)
+        yield _gauge(
+            "whipstaff_helmrepository_charts",
+            "Charts that the index names, as it was fetched last; of a registry, those in use.",
+            {(it.namespace, it.name): int(it.status.get("charts") or 0) for it in known},
+        )
+        yield _gauge(
+            "whipstaff_helmrepository_suspended",
+            "Whether spec.suspend is set.",
+            {(it.namespace, it.name): int(it.suspended) for it in known},
+        )
+        fetched = {(it.namespace, it.name): _unix_seconds(it.status) for it in known}
+        yield _gauge(
+            "whipstaff_helmrepository_fetched_timestamp_seconds",
+            "When the repository answered last, in seconds of Unix time.",
+            {key: seconds for key, seconds in fetched.items() if seconds},
+        )
+
+
+def _unix_seconds(status: JsonObject) -> int:
+    """Return when a repository answered last, 0 if it never did."""
+    try:
+        return int(datetime.fromisoformat(str(status.get("lastFetchedAt", ""))).timestamp())
+    except ValueError:
+        return 0
+
+
 def _info(known: Iterable[Known]) -> Metric:
     family = InfoMetricFamily(
         "whipstaff_helmrelease",
@@ -177,19 +228,19 @@ def _info(known: Iterable[Known]) -> Metric:
     return family
 
 
-def _conditions(known: Iterable[Known]) -> Metric:
+def _conditions(kind: str, known: Iterable[Known | KnownRepository]) -> Metric:
     family = GaugeMetricFamily(
-        "whipstaff_helmrelease_condition",
+        f"whipstaff_{kind}_condition",
         "Status of a condition: 1 true, 0 false, -1 unknown or absent.",
         labels=(*_OBJECT, "type", "reason"),
     )
     for it in known:
         found = {each.get("type"): each for each in it.status.get("conditions") or ()}
-        for kind in _CONDITIONS:
-            condition = found.get(kind) or {}
-            truth = _TRUTH.get(str(condition.get("status")), -1.0 if kind == "Ready" else 0.0)
+        for one in _CONDITIONS:
+            condition = found.get(one) or {}
+            truth = _TRUTH.get(str(condition.get("status")), -1.0 if one == "Ready" else 0.0)
             reason = str(condition.get("reason", ""))
-            family.add_metric((it.namespace, it.name, kind, reason), truth)
+            family.add_metric((it.namespace, it.name, one, reason), truth)
     return family
 
 

@@ -64,6 +64,7 @@ class Operator:
         self._leading = False
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch(self._queue, lambda: self._silence_seconds)
+        metrics.watch_repositories(self._repositories.known)
         self._probes = Probes(
             alive={"watch": self._watch_is_stale},
             ready={"lease": self._not_leading, "list": self._not_listed},

@@ -5,11 +5,12 @@ Level-triggered, as the queue of HelmReleases is: many events make one look, at 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from whipstaff.controller.entry import wish_of
+from whipstaff.controller.metrics import KnownRepository
 from whipstaff.errors import InvalidSpec, OperatorError
 from whipstaff.helmrelease.parsing import parse_head
 from whipstaff.helmrelease.types import Head, RepositoryKey
@@ -133,6 +134,13 @@ class Repositories:
             self._end(entry)
             self._source.forget(key)
             self._moved(key, None)
+
+    def known(self) -> Iterator[KnownRepository]:
+        """Yield every HelmRepository, with its status as it was last written."""
+        for entry in self._entries.values():
+            spec = None if isinstance(entry.repository, InvalidSpec) else entry.repository.spec
+            suspended = spec is not None and spec.suspend
+            yield KnownRepository(*entry.key, suspended, self._known(entry).status)
 
     def poison(self, namespace: str, name: str, text: str) -> None:
         """Take note of a HelmRepository that cannot be read."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from whipstaff.controller.metrics import Known, Metrics
+from whipstaff.controller.metrics import Known, KnownRepository, Metrics
 from whipstaff.release.revision import ReleaseKey
 
 ROOT = Path(__file__).parents[3]
@@ -103,6 +103,26 @@ def test_a_scrape_tells_how_things_stand(sample, value):
     assert scraped(a_known())[sample] == value
 
 
+def test_a_scrape_tells_how_repositories_stand():
+    ready = {"type": "Ready", "status": "True", "reason": "IndexFetched"}
+    fetched = "2026-01-02T03:04:05Z"
+    known = [
+        KnownRepository("shop", "charts", False, {"charts": 7, "conditions": [ready]}),
+        KnownRepository("shop", "other", True, {"lastFetchedAt": fetched}),
+    ]
+    metrics = Metrics()
+    metrics.watch_repositories(lambda: known)
+    found = samples(metrics)
+    charts, other = ({"namespace": "shop", "name": name} for name in ("charts", "other"))
+    condition = {"type": "Ready", "reason": "IndexFetched"}
+    assert found[of("whipstaff_helmrepository_condition", **charts, **condition)] == 1
+    assert found[of("whipstaff_helmrepository_charts", **charts)] == 7
+    assert found[of("whipstaff_helmrepository_suspended", **other)] == 1
+    when = "whipstaff_helmrepository_fetched_timestamp_seconds"
+    assert found[of(when, **other)] == 1767323045
+    assert of(when, **charts) not in found
+
+
 def test_a_helmrelease_without_status_is_neither_ready_nor_not():
     found = scraped(a_known(status={}))
     sample = of("whipstaff_helmrelease_condition", type="Ready", reason="", **BLOG)
@@ -149,6 +169,8 @@ def told():
 
     metrics = Metrics()
     metrics.watch(Queue(a_known()), lambda: 0.0)
+    fetched = {"lastFetchedAt": "2026-01-02T03:04:05Z"}
+    metrics.watch_repositories(lambda: [KnownRepository("shop", "charts", False, fetched)])
     noted(metrics)
     families = list(text_string_to_metric_families(metrics.text().decode()))
     return {s.name for f in families for s in f.samples}, families
