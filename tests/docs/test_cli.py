@@ -23,8 +23,8 @@ def loaded(found):
 def commands():
     """All commands by their words: those of a group as `repo add`."""
     found = {}
-    for name, one in main.commands.items():
-        one = loaded(one)
+    for name, late in main.commands.items():
+        one = loaded(late)
         if isinstance(one, click.Group):
             found |= {
                 f"{name} {word}": loaded(inner)

@@ -5,6 +5,7 @@ from https to http. Addresses are not judged: whoever runs a command may send it
 """
 
 import asyncio
+import os
 import ssl
 import sys
 import urllib.request
@@ -243,9 +244,8 @@ def _why(error: Exception, url: URL) -> str:
         case aiohttp.ClientConnectorSSLError():
             return "http: server gave HTTP response to HTTPS client"
         case aiohttp.ClientConnectorError():
-            why = (error.os_error.strerror or "connection refused").lower()
-            if "connect call failed" in why:
-                why = "connection refused"
+            number = error.os_error.errno  # the text may be asyncio's, which names the address
+            why = os.strerror(number).lower() if number else "connection refused"
             shown_host = f"[{host}]" if ":" in host else host
             return f"dial tcp {shown_host}:{port}: connect: {why}"
         case aiohttp.ServerDisconnectedError():

@@ -30,30 +30,33 @@ def pull(charts: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click
     """Download charts, as `helm pull` does."""
     home, options = home_of(flags), ChartOptions.taken(flags)
     for reference in charts:
-        click.echo(_pulled(reference, options, home, flags), nl=False)
+        _pull(reference, options, home, flags)
 
 
-def _pulled(reference: str, options: ChartOptions, home: HelmHome, flags: dict[str, Any]) -> str:
-    """Download a chart and return what helm prints of it."""
+def _pull(reference: str, options: ChartOptions, home: HelmHome, flags: dict[str, Any]) -> None:
+    """Download a chart and print what helm prints of it."""
     from whipstaff.cli import chart_source  # noqa: PLC0415 - help needs none of it
+    from whipstaff.cli.downloads import shown  # noqa: PLC0415
 
     proof = options.verify or flags["prov"]
     found = chart_source.retrieved(reference, options, home, provenance=proof)
-    output = found.notes
+    click.echo(found.notes, nl=False)
+    sentences = ""
     if options.verify:
-        output += chart_source.checked(found, options).sentences
+        sentences = chart_source.checked(found, options).sentences
     elif flags["prov"] and found.provenance is None:
-        output += f"WARNING: Verification not found for {reference}: {found.problem}\n"
+        sentences = f"WARNING: Verification not found for {shown(reference)}: {found.problem}\n"
     folder = Path(flags["destination"])
     if flags["untar"]:
         unpack(found.archive, folder / flags["untardir"])
-        return output
+        click.echo(sentences, nl=False)
+        return
     if not folder.is_dir():
         raise Refused(_no_folder(folder))
     write_whole(folder / found.file_name, found.archive)
     if found.provenance is not None:
         write_whole(folder / f"{found.file_name}.prov", found.provenance)
-    return output
+    click.echo(sentences, nl=False)
 
 
 def _no_folder(folder: Path) -> str:

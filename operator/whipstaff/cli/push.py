@@ -9,9 +9,10 @@ from typing import Any, cast
 import click
 from yarl import URL
 
-from whipstaff.chart import archive
 from whipstaff.chart.record import to_record
+from whipstaff.cli import chart_files
 from whipstaff.cli.helm_flags import HelmCommand
+from whipstaff.cli.helm_home import home_of, home_options
 from whipstaff.cli.registry_login import Access, own_environment, registry_options, said
 from whipstaff.errors import OperatorError
 from whipstaff.sources.addresses import AddressPolicy
@@ -21,17 +22,27 @@ from whipstaff.sources.oci_push import Packaged
 from whipstaff.sources.oci_push import push as push_to
 from whipstaff.sources.oci_repository import tag_of
 
+_TWO_ARGUMENTS = (
+    '"whipstaff push" requires at least 2 arguments\n\n'
+    "Usage:  whipstaff push [chart] [remote] [flags]"
+)
+
 
 @click.command("push", cls=HelmCommand)
-@click.argument("chart", type=click.Path(path_type=Path))
-@click.argument("remote")
+@click.argument("chart", type=click.Path(path_type=Path), required=False)
+@click.argument("remote", required=False)
 @registry_options
-def push(chart: Path, remote: str, **flags: Any) -> None:  # noqa: ANN401 - those of Access
+@home_options
+def push(chart: Path, remote: str | None, **flags: Any) -> None:  # noqa: ANN401 - those of Access
     """Put a packaged chart into an OCI registry, as `helm push` does."""
+    if remote is None:
+        raise click.ClickException(_TWO_ARGUMENTS)
+    home = home_of(flags)
+    environment = {**own_environment(), "HELM_REGISTRY_CONFIG": str(home.registry_config)}
     try:
         packaged = _packaged(chart)
         name, version = packaged.metadata["name"], packaged.metadata["version"]
-        place = Access(**flags).place(_folder(remote), name, own_environment())
+        place = Access(**flags).place(_folder(remote), name, environment)
         digest = asyncio.run(_push(place, packaged, tag_of(version)))
     except OperatorError as error:
         raise click.ClickException(str(error)) from error
@@ -57,10 +68,14 @@ def _packaged(file: Path) -> Packaged:
         raise click.ClickException(f"{file}: no such file") from error
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
+    try:
+        chart = chart_files.load(file)
+    except chart_files.ChartNotFound as error:
+        raise click.ClickException(str(error)) from error
     provenance = file.with_name(f"{file.name}.prov")
     return Packaged(
         data,
-        cast("dict[str, Any]", to_record(archive.load(data))["metadata"]),
+        cast("dict[str, Any]", to_record(chart)["metadata"]),
         datetime.fromtimestamp(int(written), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         provenance.read_bytes() if provenance.is_file() else None,
     )

@@ -55,6 +55,32 @@ def retrieved(
     wanted = Reference.read(reference)
     if options.wanted and wanted.tag and wanted.tag != options.wanted:
         raise Refused(f"chart reference and version mismatch: {options.wanted} is not {wanted.tag}")
+    try:
+        place = _place(wanted, options, home)
+        version = options.wanted or wanted.tag
+        return asyncio.run(_retrieved(place, wanted.digest, version, provenance=provenance))
+    except OperatorError as error:
+        raise Refused(error.text) from error
+
+
+def tags(reference: str, options: ChartOptions, home: HelmHome) -> list[str]:
+    """List the versions of a chart in a registry, newest first; Refused if there is none."""
+
+    async def listed(place: ChartPlace) -> list[Version]:
+        client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
+        try:
+            return _versions(await OCIRepository(client, place).tags())
+        finally:
+            await client.close()
+
+    try:
+        found = asyncio.run(listed(_place(Reference.read(reference), options, home)))
+    except OperatorError as error:
+        raise Refused(error.text) from error
+    return [str(one) for one in sorted(found, key=lambda one: one.key, reverse=True)]
+
+
+def _place(wanted: Reference, options: ChartOptions, home: HelmHome) -> ChartPlace:
     access = Access(
         options.username,
         options.password,
@@ -65,12 +91,7 @@ def retrieved(
         options.plain_http,
     )
     environment = {**own_environment(), "HELM_REGISTRY_CONFIG": str(home.registry_config)}
-    try:
-        place = access.place(wanted.folder, wanted.name, environment)
-        version = options.wanted or wanted.tag
-        return asyncio.run(_retrieved(place, wanted.digest, version, provenance=provenance))
-    except OperatorError as error:
-        raise Refused(error.text) from error
+    return access.place(wanted.folder, wanted.name, environment)
 
 
 async def _retrieved(
@@ -80,13 +101,13 @@ async def _retrieved(
     client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
     try:
         repository = OCIRepository(client, place)
-        tag = digest or tag_of(await _version(repository, place, version))
+        chosen = version if digest else await _version(repository, place, version)
+        tag = digest or tag_of(chosen)
         manifest = await _manifest(repository, place, tag)
         if digest and version:
             await _check_tag(repository, version, digest)
         bar.expect(manifest.archive.size)
-        archive = await repository.blob(manifest.archive, _ARCHIVE_BYTES_LIMIT)
-        bar.advance(len(archive))
+        archive = await repository.blob(manifest.archive, _ARCHIVE_BYTES_LIMIT, bar.advance)
         beside, problem = None, ""
         if provenance and manifest.provenance is None:
             problem = f"manifest does not contain a layer with mediatype {PROVENANCE}"
@@ -97,8 +118,9 @@ async def _retrieved(
         await client.close()
     reference = f"{place.shown.removeprefix(f'{SCHEME}://')}{'@' if digest else ':'}{tag}"
     notes = said("Pulled", reference, manifest.digest) * (2 if beside is not None else 1)
-    name = f"{place.name}-{tag.rpartition(':')[2]}.tgz"
-    return Retrieved(name, archive, beside, notes, f"{SCHEME}://{reference}.prov", problem)
+    named = f"@{digest.replace(':', '-')}" if digest else f"-{chosen}"
+    beside_url = f"{place.shown}{'@' if digest else ':'}{digest or chosen}.prov"
+    return Retrieved(f"{place.name}{named}.tgz", archive, beside, notes, beside_url, problem)
 
 
 async def _version(repository: OCIRepository, place: ChartPlace, wanted: str) -> str:

@@ -6,6 +6,7 @@ without user, password and query.
 """
 
 import asyncio
+import os
 import re
 import ssl
 import zlib
@@ -233,7 +234,8 @@ def _why(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "the name cannot be resolved"
         case aiohttp.ClientConnectorError():
-            return f"no connection: {error.os_error.strerror or 'refused'}"
+            number = error.os_error.errno  # the text may be asyncio's, which names the address
+            return f"no connection: {os.strerror(number) if number else 'refused'}"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | zlib.error():
             return "the answer broke off"
         case _:

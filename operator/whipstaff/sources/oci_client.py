@@ -53,6 +53,7 @@ class Request:
     actions: str = PULL
     headers: Mapping[str, str] = field(default_factory=dict)
     data: bytes | None = None
+    received: Callable[[int], None] | None = None  # is told how many bytes came, piece by piece
 
 
 class Answer(NamedTuple):
@@ -157,7 +158,7 @@ class RegistryClient:
             allow_redirects=False,
             ssl=asker.tls,
         ) as response:
-            body = await _body(response, request.bytes_limit)
+            body = await _body(response, request)
             asked = tuple(challenges(response.headers.getall("WWW-Authenticate", [])))
             return Answer(response.status, response.headers, body, asked)
 
@@ -208,12 +209,14 @@ def refused(url: URL, answer: Answer) -> ChartUnavailable:
     return ChartUnavailable(_said(url, answer), displayed(url))
 
 
-async def _body(response: aiohttp.ClientResponse, bytes_limit: int) -> bytes:
-    found = bytearray()
+async def _body(response: aiohttp.ClientResponse, request: Request) -> bytes:
+    found, limit = bytearray(), request.bytes_limit
     async for chunk in response.content.iter_chunked(1 << 16):
         found += chunk
-        if len(found) > bytes_limit:
-            raise ChartTooLarge(f"{displayed(response.url)} is larger than {bytes_limit} bytes")
+        if len(found) > limit:
+            raise ChartTooLarge(f"{displayed(response.url)} is larger than {limit} bytes")
+        if request.received:
+            request.received(len(chunk))
     return bytes(found)
 
 

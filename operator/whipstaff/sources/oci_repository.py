@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 from yarl import URL
@@ -149,12 +150,20 @@ class OCIRepository:
         answered = await self.manifest_bytes(digest.replace(":", "-"))
         return answered[0] if answered else b'{"manifests": []}'
 
-    async def blob(self, wanted: Descriptor, bytes_limit: int) -> bytes:
-        """Fetch a blob; ChartIntegrity if it is not what its digest promises."""
+    async def blob(
+        self,
+        wanted: Descriptor,
+        bytes_limit: int,
+        received: Callable[[int], None] | None = None,
+    ) -> bytes:
+        """Fetch a blob; ChartIntegrity if it is not what its digest promises.
+
+        `received` is told how many bytes came, piece by piece.
+        """
         url = self._place.url("blobs", wanted.digest)
         if wanted.size > bytes_limit:
             raise ChartTooLarge(f"{displayed(url)} is larger than {bytes_limit} bytes")
-        answer = await self._ask("GET", url, bytes_limit)
+        answer = await self._ask("GET", url, bytes_limit, received=received)
         if answer.status != HTTPStatus.OK:
             raise refused(url, answer)
         found = _digest_of(answer.body)
@@ -165,9 +174,19 @@ class OCIRepository:
             )
         return answer.body
 
-    async def _ask(self, method: str, url: URL, bytes_limit: int, accept: str = "*/*") -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        url: URL,
+        bytes_limit: int,
+        accept: str = "*/*",
+        received: Callable[[int], None] | None = None,
+    ) -> Answer:
         place = self._place
-        request = Request(method, url, place.repository, bytes_limit, headers={"Accept": accept})
+        headers = {"Accept": accept}
+        request = Request(
+            method, url, place.repository, bytes_limit, headers=headers, received=received
+        )
         return await self._client.ask(place.registry, request)
 
 
