@@ -23,6 +23,7 @@ main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` 
 main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))
 main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
+main.add_command(Late("registry", "Log in to registries and out, as `helm registry` does."))
 main.add_command(Late("repo", "Know chart repositories, as `helm repo` does."))
 main.add_command(Late("search", "Find charts, as `helm search repo` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
