@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from tools.controlplane import processes
@@ -29,12 +30,14 @@ class RunningOperator:
         *flags: str,
         account: str = ACCOUNT,
         namespace: str = NAMESPACE,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.cluster = cluster
         self.name = name
         self.flags = flags
         self.account = account  # whose token it works with
         self.namespace = namespace  # the account's
+        self.environment = dict(environment or {})  # settings besides the flags
         self.probe_port = free_ports(1)[0]
 
     @property
@@ -64,7 +67,8 @@ class RunningOperator:
             f"--cache-folder={self.cluster.folder / 'charts'}",
             *self.flags,
         ]
-        return self.cluster.attach(self.name, command, {"WHIPSTAFF_PROBE_HOST": "127.0.0.1"})
+        environment = {"WHIPSTAFF_PROBE_HOST": "127.0.0.1", **self.environment}
+        return self.cluster.attach(self.name, command, environment)
 
     def stop(self) -> None:
         """Ask it to end, and wait."""

@@ -30,7 +30,7 @@ from whipstaff.kube.secrets import ApiServerSecrets
 from whipstaff.reconcile.ports import Identity, RemoteCluster
 from whipstaff.release.revision import JsonObject
 
-FRESH_SECONDS = 2.0  # how long a Secret is not read again
+FRESH_SECONDS = 0.5  # how long a Secret is not read again: a pass has many requests
 SURE_SECONDS = 30.0  # how long a cluster that answered is taken to answer
 PROBE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 5.0  # after a probe that nobody answered
