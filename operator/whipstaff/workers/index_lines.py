@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from whipstaff.golang import yaml
 
 _WANTED = frozenset({b"digest", b"name", b"urls", b"version"})
+_COMMENT = re.compile(rb" {0,4}#")
+_QUOTE = re.compile(rb"[\"']")
 _TOP_LEVEL = re.compile(rb"[A-Za-z][A-Za-z]*:[ \n]")
 _CHART = re.compile(rb"  ([A-Za-z0-9][A-Za-z0-9._-]*|\"[A-Za-z0-9._-]+\"|'[A-Za-z0-9._-]+'):\n")
 _KEY = re.compile(rb"    ([A-Za-z][A-Za-z0-9_.-]*):[ \n]")
@@ -46,10 +48,14 @@ class _Reader:
         self._entry: list[bytes] | None = None  # its wanted lines
         self._keep = False  # whether lines that belong to the last key are wanted
         self._inside = False  # of `entries`
+        self._deep = False  # whether entries are indented by two more
 
     def read(self, lines: Iterable[bytes]) -> dict[str, object]:
-        for line in lines:
-            if line.startswith(b"     "):
+        for written in lines:
+            line = self._as_helm_indents(written)
+            if _COMMENT.match(line):
+                self._comment()
+            elif line.startswith(b"     "):
                 self._below_key(line)
             elif line.startswith(b"    "):
                 self._key(line)
@@ -68,6 +74,22 @@ class _Reader:
         if not isinstance(head, dict) or head.get("entries") != {}:
             raise Unusual
         return {**head, "entries": self._charts}
+
+    def _as_helm_indents(self, line: bytes) -> bytes:
+        """Take back what yq and prettier indent more: the entries of a chart."""
+        if not self._deep:
+            begins = self._inside and self._versions == [] and self._entry is None
+            self._deep = begins and line.startswith(b"    - ")
+        if not self._deep or not self._inside:
+            return line
+        if line.startswith(b"  - "):
+            raise Unusual  # both ways
+        return line[2:] if line.startswith(b"    ") else line
+
+    def _comment(self) -> None:
+        """Pass a comment over, where it cannot be the rest of a text in quotes."""
+        if self._keep and self._entry and _QUOTE.search(self._entry[-1]):
+            raise Unusual
 
     def _below_key(self, line: bytes) -> None:
         """Keep a line that belongs to the key before it, if that is wanted."""

@@ -26,6 +26,14 @@ def quick(text):
     return index_lines.read(io.BytesIO(text.encode()))
 
 
+def deeper(text):
+    """Indent the entries of an index by two more, as yq and prettier do."""
+    lines = [
+        f"  {line}" if line.startswith(("  - ", "    ")) else line for line in text.split("\n")
+    ]
+    return "\n".join(lines)
+
+
 def whole(text):
     """The same index as the whole reader has it, without what is not wanted."""
     index = yaml.load_strict(text)
@@ -39,6 +47,16 @@ def whole(text):
 def test_an_index_as_helm_writes_it_is_read_alike():
     text = made_index.text(charts=3, versions=4, images=2)
     assert quick(text) == whole(text)
+    assert quick(deeper(text)) == whole(text)
+
+
+@pytest.mark.parametrize("indent", [0, 2, 3, 4, 6])
+def test_comments_are_passed_over(indent):
+    text = HEAD + "  blog:\n" + ENTRY + "  wiki:\n" + ENTRY
+    lines = text.splitlines(keepends=True)
+    comment = " " * indent + "# name: evil\n"
+    commented = comment + comment.join(lines) + comment
+    assert quick(commented) == whole(text)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +93,17 @@ def test_an_index_as_helm_writes_it_is_read_alike():
         pytest.param(HEAD + "  blog:\n  - apiVersion: v2\n" + ENTRY, id="one without a name"),
         pytest.param(HEAD + '  "3scale":\n' + ENTRY, id="a name in quotes"),
         pytest.param("---\n" + HEAD + "  blog:\n" + ENTRY, id="a marker at the start"),
+        pytest.param(HEAD + "  blog:\n" + deeper(ENTRY) + "  wiki:\n" + ENTRY, id="both ways"),
+        pytest.param(HEAD + "  blog:\n" + ENTRY + "  wiki:\n" + deeper(ENTRY), id="and back"),
+        pytest.param(HEAD + "  a: []\n  blog:\n" + deeper(ENTRY), id="an empty one before"),
+        pytest.param(
+            HEAD + "  blog:\n" + ENTRY.replace(": 1.0.0", ': "1.0.0\n    # more"'),
+            id="a comment in quotes",
+        ),
+        pytest.param(
+            HEAD + "  blog:\n" + deeper(ENTRY) + "generated: now\nother:\n    - a\n",
+            id="lists beside",
+        ),
         pytest.param(HEAD + "  blog:\n" + ENTRY + "serverInfo:\n  a:\n  - b\n", id="more beside"),
     ],
 )
