@@ -1,6 +1,7 @@
 """A chart server for tests, in the test's own event loop, and the charts that it serves."""
 
 import asyncio
+import base64
 import hashlib
 import json
 from contextlib import asynccontextmanager
@@ -124,6 +125,11 @@ def a_form(**fields):
     for field, content in fields.items():
         form.add_field(field, content, filename=f"/tmp/{field}")
     return form
+
+
+def basic(user, password):
+    """The header of a login."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def a_credential(user="", secret="secret", scopes=frozenset(Scope), repositories=()):

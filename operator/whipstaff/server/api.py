@@ -121,8 +121,10 @@ class Uploads:
 
 
 def _upload(request: Request, files: Mapping[str, Path], body: str) -> Upload:
-    sent = {body: files["body"]} if "body" in files else files
-    upload = Upload(sent.get("chart"), sent.get("prov"), "force" in request.query_params)
+    is_form = "body" not in files
+    sent = files if is_form else {body: files["body"]}
+    force = "force" in request.query_params
+    upload = Upload(sent.get("chart"), sent.get("prov"), force, is_form)
     if upload.archive is None and upload.provenance is None:
         raise bad("no package or provenance file found in form fields chart and prov")
     return upload

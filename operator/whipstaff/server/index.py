@@ -14,9 +14,6 @@ from whipstaff.golang import yaml
 from whipstaff.golang.semver import Constraint, SemverError, Version
 from whipstaff.golang.yaml_keys import natural_order
 
-_INDENT = "    "
-_ITEM = "  - "
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -42,8 +39,6 @@ def finished(found: dict[str, Any], file: str, created: str, tag: str) -> Entry:
     """Make an entry of what a worker found in an archive."""
     digest = found["digest"]
     before, after = found["yaml"]
-    lines = f'{before}created: "{created}"\n{after}'.removesuffix("\n").split("\n")
-    block = "\n".join(f"{_INDENT}{line}" if line else line for line in lines)
     # Go writes the members of the chart first, and those of the repository after them.
     last = f',"created":"{created}","digest":"{digest}"}}'
     return Entry(
@@ -54,7 +49,7 @@ def finished(found: dict[str, Any], file: str, created: str, tag: str) -> Entry:
         digest=digest,
         tag=tag,
         json=_utf8(found["record"][:-1] + last),
-        yaml=_utf8(f"{_ITEM}{block.removeprefix(_INDENT)}\n"),
+        yaml=_utf8(f'{before}    created: "{created}"\n{after}'),
     )
 
 

@@ -33,6 +33,7 @@ class Upload:
     archive: Path | None = None
     provenance: Path | None = None
     force: bool = False
+    is_form: bool = False
 
 
 class Repository:
@@ -104,7 +105,7 @@ class Repository:
         }
         with self._room_for(content), self._own_change():
             if not overwrite:
-                await self._refuse_second(archive or provenance, both=len(content) > 1)
+                await self._refuse_second(archive or provenance, is_form=upload.is_form)
             for name, path in content.items():
                 # A provenance without its chart was left by an upload that never ended.
                 stray = archive not in {"", name} and archive not in self._shelf.files
@@ -201,9 +202,9 @@ class Repository:
             for name in sizes:
                 del self._reserved[name]
 
-    async def _refuse_second(self, name: str, *, both: bool) -> None:
+    async def _refuse_second(self, name: str, *, is_form: bool) -> None:
         if await self._storage.find(self._path(name)):
-            raise conflict("chart already exists" if both else "file already exists")
+            raise conflict("chart already exists" if is_form else "file already exists")
 
     async def _write(self, name: str, content: Path, *, overwrite: bool) -> Stored:
         try:

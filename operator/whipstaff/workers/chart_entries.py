@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 ENTRY_BYTES_LIMIT = 128 << 10  # of one version in an index; the largest real ones take a third
 _TEXT_CHARACTERS = 512 << 10  # of a README or values file on a page
 _READMES = ("readme.md", "readme.txt", "readme")
-_CREATED = "\ncreated: "
+# Where lines are folded depends on how far they are indented: an entry is written in its place.
+_PLACE = "entries:\n  name:\n"
+_CREATED = "\n    created: "
 
 
 def entries(paths: Sequence[str], base: str, archive_bytes: int) -> JsonObject:
@@ -39,7 +41,7 @@ def _entry_or_error(path: str, base: str, archive_bytes: int) -> JsonObject:
 
 
 def _entry(path: str, base: str, archive_bytes: int) -> JsonObject:
-    """Return name, version and digest, and the entry as JSON and as YAML.
+    """Return name, version and digest, and the entry as JSON and as the YAML of an index.
 
     When a file was written is known later than what is in it, so both forms lack `created`: it
     belongs between the two halves of `yaml`, and after `urls` in `record`.
@@ -52,7 +54,8 @@ def _entry(path: str, base: str, archive_bytes: int) -> JsonObject:
         "urls": [f"{base}/{name}-{version}.tgz"],
     }
     digest = hashlib.sha256(data).hexdigest()
-    text = yaml.dump({**record, "created": "", "digest": digest})
+    entry = {**record, "created": "", "digest": digest}
+    text = yaml.dump({"entries": {"name": [entry]}}).removeprefix(_PLACE)
     if len(text) > ENTRY_BYTES_LIMIT:
         raise ChartTooLarge(
             f"Chart.yaml takes more than the {ENTRY_BYTES_LIMIT} bytes that an index has for a "

@@ -1,12 +1,11 @@
 """Who may do what: on every path and with every verb."""
 
-import base64
 import json
 import logging
 
 import pytest
 
-from tests.builders.chart_servers import a_chart, a_chart_server, a_credential, a_form
+from tests.builders.chart_servers import a_chart, a_chart_server, a_credential, a_form, basic
 from whipstaff.controller.logs import JsonLines
 from whipstaff.errors import InvalidSpec
 from whipstaff.server import access
@@ -32,10 +31,6 @@ WRITES = [
     ("POST", "/api/prov"),
     ("DELETE", "/api/charts/demo/1.0.0"),
 ]
-
-
-def basic(user, password):
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def bearer(token):
