@@ -23,6 +23,14 @@ def test_values_and_a_packed_chart_are_referred_to():
     }
 
 
+def test_a_source_of_flux_is_referred_to_in_its_own_namespace():
+    source = {"kind": "Bucket", "name": "app", "namespace": "flux"}
+
+    assert referenced_by(a_body(chart={"sourceRef": source})) == {
+        ObjectReference("source.toolkit.fluxcd.io/v1", "Bucket", "flux", "app")
+    }
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -33,6 +41,7 @@ def test_values_and_a_packed_chart_are_referred_to():
             {"valuesFrom": [None, 3, {"kind": ["Secret"], "name": "x"}]}, id="odd entries"
         ),
         pytest.param({"valuesFrom": [{"kind": "Secret", "name": {}}]}, id="an odd name"),
+        pytest.param({"chart": {"sourceRef": {"kind": "Node", "name": "x"}}}, id="no source"),
         pytest.param({"valuesFrom": [{"kind": "Node", "name": "x"}]}, id="another kind"),
     ],
 )

@@ -162,3 +162,14 @@ async def test_who_may_not_watch_has_everyone_look_from_time_to_time(monkeypatch
         await found.settled()
         await until(lambda: len(woken) >= 3)
         assert stub.asked("WATCH") == []
+
+
+async def test_sources_of_flux_are_watched_by_their_kind():
+    path = "/apis/source.toolkit.fluxcd.io/v1/gitrepositories"
+    source = ObjectReference("source.toolkit.fluxcd.io/v1", "GitRepository", "flux", "app")
+    async with a_watcher() as (stub, found, woken):
+        stub.on("GET", path, PRESENT)
+        stub.watches(path, [changed(source), NEVER])
+        found.refer(SHOP, [source])
+        await until(lambda: woken == [SHOP, SHOP])
+        assert {request["path"] for request in stub.asked("WATCH")} == {path}
