@@ -22,8 +22,10 @@ _PRIVATE = tuple(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
     )
 )
-# IPv6 addresses behind which a translator reaches the IPv4 address of their last 32 bits.
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# IPv6 addresses behind which a translator reaches the IPv4 address of their last 32 bits; those of
+# the last network are written `::a.b.c.d`, and `::` and `::1` are none of them.
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
+_LAST_OF_ITS_OWN = ipaddress.IPv6Address("::1")
 
 
 class ForbiddenAddressError(OSError):
@@ -98,7 +100,7 @@ def _actual(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 address stands for, if it stands for one."""
     if not isinstance(address, ipaddress.IPv6Address):
         return address
-    if address in _TRANSLATED:
+    if address > _LAST_OF_ITS_OWN and any(address in network for network in _TRANSLATED):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
 

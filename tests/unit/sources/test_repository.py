@@ -289,6 +289,34 @@ async def test_loopback_is_refused_where_settings_say_so(settings, repository):
     await world.source.close()
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("127.0.0.1", id="an address"),
+        pytest.param("localhost", id="a name"),
+        pytest.param("2130706433", id="one number"),
+        pytest.param("0x7f000001", id="a hexadecimal number"),
+        pytest.param("0177.0.0.1", id="octal"),
+        pytest.param("0x7f.0.0.1", id="hexadecimal"),
+        pytest.param("127.1", id="short"),
+        pytest.param("127.0.0.1.", id="a dot at its end"),
+        pytest.param("0", id="zero"),
+        pytest.param("[::1]", id="IPv6"),
+        pytest.param("[::ffff:127.0.0.1]", id="IPv4 in IPv6"),
+        pytest.param("[::127.0.0.1]", id="IPv4 in IPv6, the old way"),
+        pytest.param("\uff11\uff12\uff17.0.0.1", id="wide digits"),
+        pytest.param("%31%32%37.0.0.1", id="quoted"),
+    ],
+)
+async def test_no_spelling_of_an_address_leads_to_loopback(settings, repository, host):
+    repository.add()
+    world = World(replace(settings, allow_loopback_repositories=False), repository)
+    with pytest.raises(ChartUnavailable):
+        await world.resolve(url=repository.url.replace("127.0.0.1", host))
+    assert repository.requests == []
+    await world.source.close()
+
+
 async def test_nobody_listening_is_said(world):
     with pytest.raises(ChartUnavailable, match="no connection"):
         await world.resolve(url="http://127.0.0.1:1")
