@@ -22,6 +22,11 @@ def load(path: Path) -> Chart:
     return load_folder(path) if path.is_dir() else _load_archive(path)
 
 
+def load_any(path: Path) -> Chart:
+    """Read the chart at a path without asking of which format it is, as `helm show` does."""
+    return folder.load(path) if path.is_dir() else _load_archive(path)
+
+
 def load_folder(path: Path) -> Chart:
     """Read the chart in a folder; ChartInvalid or ChartNotFound in Helm's words."""
     file = path / CHARTFILE

@@ -21,6 +21,9 @@ def main() -> None:
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
 main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))
+main.add_command(
+    Late("dependency", "List the charts that a chart declares, and put them into charts/.")
+)
 main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
 main.add_command(Late("registry", "Log in to registries and out, as `helm registry` does."))

@@ -11,9 +11,10 @@ from whipstaff.chart import archive, lock, packing, provenance
 from whipstaff.chart.model import Chart
 from whipstaff.cli import chart_files
 from whipstaff.cli.chart_files import ChartNotFound
+from whipstaff.cli.chart_options import ChartOptions
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_flags import HelmCommand
-from whipstaff.cli.helm_home import Refused, home_options, write_whole
+from whipstaff.cli.helm_home import Refused, home_of, home_options, write_whole
 from whipstaff.cli.registry_login import Access, registry_options
 from whipstaff.cli.signing import Passphrase, sign
 from whipstaff.cli.verification import default_keyring
@@ -54,6 +55,12 @@ class _Wanted:
 @click.option("-d", "--destination", default=".", help="Folder to write the archive to.")
 @click.option("--version", default="", help="Version of the chart, instead of Chart.yaml's.")
 @click.option("--app-version", default="", help="Its appVersion, instead of Chart.yaml's.")
+@click.option(
+    "-u",
+    "--dependency-update",
+    is_flag=True,
+    help="Have the charts of Chart.yaml in charts/ first.",
+)
 @click.option("--sign", "signed", is_flag=True, help="Sign the archive with a key of OpenPGP.")
 @click.option("--key", default="", help="Name of the key's user, or a part of it.")
 @click.option(
@@ -74,9 +81,14 @@ def package(charts: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cl
     """Pack a chart's folder into an archive, as `helm package` does."""
     wanted = _wanted(charts, flags)
     registry = {one.name: flags[one.name] for one in fields(Access)}
+    home = home_of(flags)
     for name in charts:
         _check_there(name)
         folder = Path(os.path.abspath(name))  # noqa: PTH100 - Go's: `..` goes before links are read
+        if flags["dependency_update"]:
+            from whipstaff.cli.dependency_files import Manager  # noqa: PLC0415 - asyncio, aiohttp
+
+            Manager(str(folder), home, ChartOptions(**registry), lambda _: None).update()
         file = _packaged(folder, wanted)
         click.echo(f"Successfully packaged chart and saved it to: {file}")
         if flags["target"]:

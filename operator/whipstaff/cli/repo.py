@@ -153,7 +153,7 @@ def _fetch(entry: RepositoryEntry, home: HelmHome, timeout_seconds: float) -> No
                 data, index = await chart_source.downloaded_index(client, entry)
             finally:
                 bar.clear()
-            _keep(home, entry.name, data, list(index.charts))
+            keep_index(home, entry.name, data, list(index.charts))
 
     try:
         asyncio.run(fetched())
@@ -164,7 +164,7 @@ def _fetch(entry: RepositoryEntry, home: HelmHome, timeout_seconds: float) -> No
         raise Refused(chart_source.invalid_repository(entry.url, why)) from error
 
 
-def _keep(home: HelmHome, name: str, data: bytes, charts: Sequence[str]) -> None:
+def keep_index(home: HelmHome, name: str, data: bytes, charts: Sequence[str]) -> None:
     """Write an index where both clients look for it, and the names of its charts."""
     names = "".join(f"{chart}\n" for chart in charts)
     write_whole(home.charts_file(name), names.encode("utf-8", "surrogateescape"))
@@ -232,7 +232,7 @@ def update_all(entries: Sequence[RepositoryEntry], home: HelmHome, timeout_secon
         name, url = quote(entry.name), downloads.shown(entry.url)
         try:
             data, index = await chart_source.downloaded_index(client, entry)
-            _keep(home, entry.name, data, list(index.charts))
+            keep_index(home, entry.name, data, list(index.charts))
         except Refused as error:
             failed.append(url)
             said = f"...Unable to get an update from the {name} chart repository ({url}):\n"

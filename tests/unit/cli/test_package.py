@@ -74,7 +74,7 @@ def beside(tmp_path_factory, signer):
         pytest.param(["c", "-d", "o"], id="into another folder"),
         pytest.param(["c", "-d", "./o/p/../q/"], id="a folder that is not there"),
         pytest.param(["c", "--version", "2.0.0+x.1", "--app-version", "7"], id="other versions"),
-        pytest.param(["c/charts/d", "v1", "c"], id="several"),
+        pytest.param(["c/charts/d", "v1", "c", "-u=false"], id="several"),
         pytest.param(["v1"], id="a chart of version 1"),
         pytest.param([], id="none"),
         pytest.param(["nope"], id="no folder"),
