@@ -18,8 +18,9 @@ from whipstaff.helmrelease.names import API_VERSION, KIND
 from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease
 from whipstaff.planning.dependencies import why_not_ready
 from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
-from whipstaff.reconcile.world import World, home_identity_of
+from whipstaff.reconcile.world import Intent, World, home_identity_of
 
+TOGETHER_SECONDS = 2.0  # between two deletions that are meant as one
 DEPENDENCY, OWN = "dep", "self"  # Flux's names
 
 
@@ -41,11 +42,16 @@ async def check_dependencies(world: World, release: HelmRelease) -> None:
         raise DependencyNotReady(f"waits for {told}", lacking[0][0])
 
 
-def check_dependents(world: World, release: HelmRelease) -> None:
+async def check_dependents(world: World, intent: Intent, release: HelmRelease) -> None:
     """Raise DependentsRemain while others that depend on it are to be uninstalled first."""
     if release.spec.uninstall.deletion_policy is DeletionPolicy.ORPHAN:
         return
-    first = world.kinship.leaving_before((release.namespace, release.name))
+    key = (release.namespace, release.name)
+    if world.kinship.has_staying_dependents(key):
+        # What is deleted together is not deleted at once: the dependents' turn may be to come.
+        async with intent.waiting():
+            await asyncio.sleep(TOGETHER_SECONDS)
+    first = world.kinship.leaving_before(key)
     if first:
         named = ", ".join("/".join(key) for key in first)
         raise DependentsRemain(f"waits until what depends on it is uninstalled: {named}")

@@ -59,6 +59,10 @@ class Kinship:
         """Return the way from a HelmRelease back to itself, both ends named; empty without one."""
         return cycle_of(key, self.dependencies)
 
+    def has_staying_dependents(self, key: Key) -> bool:
+        """Whether one that depends on a HelmRelease is not being deleted."""
+        return any(not self._kin[dependent].leaving for dependent in self.dependents(key))
+
     def leaving_before(self, key: Key) -> tuple[Key, ...]:
         """Return whose uninstallation comes first: dependents that are being deleted as well.
 

@@ -467,7 +467,7 @@ class Pass:
         return Outcome(Ending.DELETED)
 
     async def _uninstall(self) -> None:
-        check_dependents(self._world, self._release)
+        await check_dependents(self._world, self._intent, self._release)
         started = self._world.clock.monotonic()
         try:
             await Uninstallation(self._world, self._intent, self._release, self._story).run()
