@@ -17,7 +17,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |   |- VerificationKeyInvalid           a Secret that holds no key to verify with
  |   |- RepoTimeout                      the answer took too long
  |   |- SourceNotFound                   no such object of Flux, or no such kind here
- |   |- SourceAccessDenied               a source that is not for this namespace, or not for us
+ |   |- SourceAccessDenied               a source that the operator may not read
  |   |- SourceNotReady                   a source without an artifact of what it says now
  |   |- ArtifactUnavailable              the artifact of a source is not to be had, or another one
  |   |- ArchiveNotFound                  no such ConfigMap, Secret or key
@@ -176,7 +176,7 @@ class SourceNotFound(ChartUnavailable):
 
 
 class SourceAccessDenied(ChartUnavailable):
-    """The source is in another namespace, which is not allowed, or we may not read it."""
+    """The operator may not read the source."""
 
 
 class SourceNotReady(ChartUnavailable):
