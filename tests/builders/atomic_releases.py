@@ -1,8 +1,11 @@
 """A chart that fails where its values say so, and a HelmRelease of it."""
 
+import base64
+import gzip
 import json
+import time
 
-from tests.builders.live_releases import condition, eventually, is_true
+from tests.builders.live_releases import condition, eventually, is_true, secret_name
 from tests.builders.small_charts import a_packed_chart
 
 NAME = "x"
@@ -90,6 +93,26 @@ class AtomicReleases:
         release = self.until(stored, "Stalled")
         assert condition(release, "Stalled")["reason"] == reason
         return release
+
+    def leave_pending(self, number, status):
+        """Leave what a helm command that was killed leaves after the revision before."""
+        path = self.live.core("secrets", secret_name(NAME, number - 1))
+        stored = self.live.api.request("GET", path)
+        labels = stored["metadata"]["labels"] | {
+            "version": str(number),
+            "status": status,
+            "createdAt": str(int(time.time())),
+        }
+        labels.pop("modifiedAt", None)
+        payload = self.live.payload(NAME, number - 1) | {"version": number}
+        payload["info"]["status"] = status
+        packed = base64.b64encode(gzip.compress(json.dumps(payload).encode()))
+        body = {
+            "type": stored["type"],
+            "metadata": {"name": secret_name(NAME, number), "labels": labels},
+            "data": {"release": base64.b64encode(packed).decode()},
+        }
+        self.live.api.request("POST", self.live.core("secrets"), body)
 
     def agree(self):
         """Hold `helm history` and `helm status` against status.history."""

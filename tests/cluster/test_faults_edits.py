@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.builders.live_releases import condition, eventually
+from tests.builders.live_releases import eventually
 from tests.builders.releases_under_fault import ReleasesUnderFault
 from tools.chartrepo import ChartRepository
 
@@ -77,30 +77,46 @@ def test_a_deleted_name_can_be_used_again_at_once(releases):
         releases.gone("mine")
 
 
-def test_suspended_during_a_wait_no_other_step_begins(releases, running):
+def test_suspended_during_a_wait_what_is_under_way_ends_and_nothing_else_begins(releases, running):
     releases.edit(running, values={"word": "waits", "gate": "suspended"})
     eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
     releases.edit(running, suspend=True)
-    eventually(lambda: suspended(releases, running), "nothing is said of it")
-    stored = releases.stored(running)
     releases.edit(running, values={"word": "not-yet"})
     releases.ask(running)
     time.sleep(1.5)
-    assert releases.word(running) == "waits"
-    assert releases.stored(running) == stored
-    assert suspended(releases, running)
+    assert releases.stored(running) == {1: "deployed", 2: "pending-upgrade"}
     releases.open("suspended")
+    ended = {1: "superseded", 2: "deployed"}
+    eventually(lambda: releases.stored(running) == ended, "the upgrade does not end")
+    eventually(lambda: "suspended" in releases.said(running), "nothing is said of it")
+    time.sleep(0.5)
+    assert releases.word(running) == "waits"
+    assert releases.stored(running) == ended
     releases.edit(running, suspend=None)
     eventually(lambda: releases.ready(running), "it does not go on")
     assert releases.word(running) == "not-yet"
     assert list(releases.stored(running).values()).count("deployed") == 1
 
 
+def test_what_fails_under_way_is_not_undone_while_suspended(releases, running):
+    undo = {"remediation": {"remediateLastFailure": True}, "timeout": "3s"}
+    releases.edit(running, values={"word": "waits", "gate": "never-opened"}, upgrade=undo)
+    eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
+    releases.edit(running, suspend=True)
+    failed = {1: "deployed", 2: "failed"}
+    eventually(lambda: releases.stored(running) == failed, "the upgrade does not fail")
+    eventually(lambda: "suspended" in releases.said(running), "nothing is said of it")
+    assert releases.stored(running) == failed
+    releases.edit(running, suspend=None)
+    undone = {1: "superseded", 2: "failed", 3: "deployed"}
+    eventually(lambda: releases.stored(running) == undone, "it is not undone")
+    assert releases.word(running) == "first"
+
+
 def test_suspended_and_let_go_during_a_wait_it_ends_the_same_revision(releases, running):
     releases.edit(running, values={"word": "waits", "gate": "let-go"})
     eventually(lambda: releases.word(running) == "waits", "the upgrade does not begin")
     releases.edit(running, suspend=True)
-    eventually(lambda: suspended(releases, running), "nothing is said of it")
     releases.edit(running, suspend=None)
     releases.open("let-go")
     eventually(lambda: releases.ready(running), "it does not go on")
@@ -113,8 +129,3 @@ def test_a_suspended_release_that_was_never_begun_is_left_alone(releases):
     assert releases.stored("mine") == {}
     releases.edit("mine", suspend=None)
     eventually(lambda: releases.ready("mine"), "it does not begin")
-
-
-def suspended(releases, name):
-    ready = condition(releases.look(name), "Ready")
-    return (ready["status"], ready["reason"]) == ("False", "Suspended")

@@ -74,6 +74,8 @@ def rejection(seen: Observation) -> Rejected | None:
     rejected = Marks.of(newest).rejected
     if rejected is None or isinstance(seen.inputs, OperatorError):
         return None
+    if seen.remembered.pinned_revision:  # whoever takes a pin away wants the inputs tried
+        return None
     return rejected if rejected.inputs == seen.inputs.digest else None
 
 
