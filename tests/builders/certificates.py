@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -48,6 +49,16 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+
+def served_by(authority, folder):
+    """Give what a server shows a certificate of the authority with; files go into the folder."""
+    certificate, key = authority.issue()
+    (folder / "server.crt").write_text(certificate)
+    (folder / "server.key").write_text(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    return context
 
 
 def _named(name):

@@ -159,7 +159,9 @@ class Downloads:
                 f"Get {quote(shown(url))}: context deadline exceeded "
                 "(Client.Timeout exceeded while awaiting headers)"
             ) from error
-        except (aiohttp.ClientError, OSError, zlib.error) as error:
+        except (aiohttp.ClientPayloadError, zlib.error) as error:
+            raise Refused("unexpected EOF") from error
+        except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"Get {quote(shown(url))}: {_why(error, place)}") from error
         except RepoAuthInvalid as error:
             raise Refused(
@@ -250,8 +252,6 @@ def _why(error: Exception, url: URL) -> str:
             return f"dial tcp {shown_host}:{port}: connect: {why}"
         case aiohttp.ServerDisconnectedError():
             return "EOF"
-        case aiohttp.ClientPayloadError() | zlib.error():
-            return "unexpected EOF"
         case ConnectionResetError():
             return "read: connection reset by peer"
         case _:
