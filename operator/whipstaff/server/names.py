@@ -28,7 +28,8 @@ def archive_name(name: str, version: str) -> str:
 
 def is_file_name(text: str) -> bool:
     """Whether a file that is asked for may be one of ours."""
-    return bool(_VERSION.fullmatch(text)) and text.endswith((ARCHIVE, PROVENANCE))
+    is_short = len(text) <= _LONGEST_FILE_NAME
+    return is_short and bool(_VERSION.fullmatch(text)) and text.endswith((ARCHIVE, PROVENANCE))
 
 
 def folder_of(tenant: tuple[str, ...]) -> str:

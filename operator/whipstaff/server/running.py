@@ -145,7 +145,8 @@ def _configured(app: object, options: Options) -> uvicorn.Config:
 
 def _listen(options: Options) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    place = socket.socket(family)
+    # asyncio sends small answers at once only where the protocol is named.
+    place = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.bind((options.host, options.port))
