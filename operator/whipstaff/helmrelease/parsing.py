@@ -17,6 +17,7 @@ from whipstaff.helmrelease.actions import (
 from whipstaff.helmrelease.charts import chart_of, repository_ref
 from whipstaff.helmrelease.depends_on import depends_on
 from whipstaff.helmrelease.fields import Fields, TextRule
+from whipstaff.helmrelease.health_checks import health_checks, wait_strategy
 from whipstaff.helmrelease.texts import DATA_KEY, NAMESPACE, SECRET_NAME, SUBDOMAIN
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
@@ -150,6 +151,8 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         service_account_name=_service_account(spec, service_account),
         kube_config=_kube_config(spec),
         post_rendering=post_rendering.read(spec),
+        health_checks=health_checks(spec),
+        wait_strategy=wait_strategy(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
         install=install_options(install, timeout, test),
         upgrade=upgrade_options(spec.table("upgrade"), timeout, test),

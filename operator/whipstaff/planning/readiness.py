@@ -75,6 +75,11 @@ def readiness(live: JsonObject | None, *, complete_jobs: bool = False) -> Readin
     )
 
 
+def is_known(live: JsonObject) -> bool:
+    """Whether there are rules for its kind beyond those for all."""
+    return group_and_kind(live) in _RULES
+
+
 def hook_outcome(live: JsonObject | None) -> HookEnding:
     """Judge the run of a hook: Jobs and Pods have an end, all else is done once it is there.
 

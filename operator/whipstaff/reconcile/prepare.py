@@ -12,6 +12,7 @@ from whipstaff.planning.decision import Action, Decision
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.steps import Change, history_to_forget
 from whipstaff.reconcile.checking import Check, namespace_exists
+from whipstaff.reconcile.health import check_expressions
 from whipstaff.reconcile.ports import (
     Identity,
     Rendering,

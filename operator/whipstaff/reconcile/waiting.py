@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
 from whipstaff.errors import ClusterRefused, OperatorError
-from whipstaff.planning.readiness import Readiness, Verdict, readiness
+from whipstaff.planning.readiness import Readiness, Verdict
 from whipstaff.planning.status import Unready
+from whipstaff.reconcile.health import judge
 from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import Cluster, ObjectReference
 from whipstaff.reconcile.world import Work, World
@@ -82,7 +83,9 @@ async def until_ready(
             for reference, body in live.items():
                 if body is None and _over(reference, sight.found.get(reference)):
                     continue
-                sight.found[reference] = readiness(body, complete_jobs=complete_jobs)
+                sight.found[reference] = await judge(
+                    world, work.intent.release, reference, body, complete_jobs=complete_jobs
+                )
                 sight.bodies[reference] = body
             work.story.unready = sight.unready()
             if len(sight.found) == expected and await sight.settled():

@@ -8,6 +8,7 @@ import yaml
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import charts, depends_on, names, parsing, texts
+from whipstaff.helmrelease.health_checks import MOST_CHECKS, WaitStrategy
 from whipstaff.helmrelease.post_rendering import (
     IMAGES_LIMIT,
     MARKS_LIMIT,
@@ -114,6 +115,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.chart.archiveFrom.kind": [kind.value for kind in StoredKind],
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
         "spec.valuesFrom.kind": [kind.value for kind in ValuesKind],
+        "spec.waitStrategy.name": [strategy.value for strategy in WaitStrategy],
         "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
         "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
@@ -167,6 +169,7 @@ def test_the_definition_and_the_parser_take_as_many_changes_of_what_is_rendered(
     assert schemas["spec.postRenderers"]["maxItems"] == RENDERERS_LIMIT
     assert schemas["spec.postRenderers.kustomize.patches"]["maxItems"] == PATCHES_LIMIT
     assert schemas["spec.postRenderers.kustomize.images"]["maxItems"] == IMAGES_LIMIT
+    assert schemas["spec.healthCheckExprs"]["maxItems"] == MOST_CHECKS
     assert schemas["spec.commonMetadata.labels"]["maxProperties"] == MARKS_LIMIT
     assert schemas["spec.commonMetadata.annotations"]["maxProperties"] == MARKS_LIMIT
 
