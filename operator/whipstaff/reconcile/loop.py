@@ -490,13 +490,17 @@ def _ends_attempt(state: SyncState, refused: OperatorError) -> bool:
 
 
 def _answered(seen: Observation) -> Observation:
-    """Return an observation by which every wish of an annotation was acted on."""
+    """Return an observation by which every wish of an annotation was acted on.
+
+    So was the removal of a pin.
+    """
     release = seen.release
     known = replace(
         seen.remembered,
         handled_request=release.requested_at,
         handled_force=release.force_at,
         handled_reset=release.reset_at,
+        pinned_revision=seen.remembered.pinned_revision if release.spec.revision else 0,
     )
     return replace(seen, remembered=known)
 
