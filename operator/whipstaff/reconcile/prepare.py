@@ -60,6 +60,7 @@ class Preparation:
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
+        await check_expressions(self._world, self._release)
         namespaces = await self._missing_namespaces()
         values = await self._values()
         rendering = await self._render(chart, values)
