@@ -3,6 +3,8 @@
 The same facts always give the same status, so that a pass over an unchanged release writes nothing.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -143,6 +145,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         else old.get("settledGeneration", 0),
         "conditions": _conditions(facts, history),
         "history": history,
+        "observedPostRenderersDigest": _post_renderers(seen),
         "lastHandledReconcileAt": seen.release.requested_at,
         "lastHandledForceAt": seen.release.force_at or seen.remembered.handled_force,
         "lastHandledResetAt": seen.release.reset_at or seen.remembered.handled_reset,
@@ -383,6 +386,15 @@ def _acted_on(facts: StatusFacts) -> int:
     if facts.findings.suspended:
         return _int(release.status, "observedGeneration")
     return release.generation
+
+
+def _post_renderers(seen: Observation) -> str:
+    """Return the digest of what is changed after rendering, empty if nothing is."""
+    wanted = seen.release.spec.post_rendering
+    if wanted is None:
+        return ""
+    canonical = json.dumps(wanted.order(), sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def _history(facts: StatusFacts) -> list[JsonObject]:
