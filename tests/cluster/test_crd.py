@@ -17,6 +17,7 @@ CRD = Path(__file__).parents[2] / "crds" / "helmreleases.yaml"
 NAMESPACE = "crd-rules"
 RELEASES = f"/apis/whipstaff.dev/v1/namespaces/{NAMESPACE}/helmreleases"
 DURATION = "must be a duration from 1s to 24h, such as 90s, 5m or 1h30m"
+SOURCE = {"kind": "GitRepository", "name": "app"}
 RELEASE_NAME = "must be a release name"
 
 
@@ -82,6 +83,23 @@ def change(api, stored, spec):
         pytest.param({}, id="a chart alone"),
         pytest.param({"chart": a_chart_field(repository="http://127.0.0.1:8879/a?b=c")}, id="http"),
         pytest.param({"chart": a_chart_field(repository="https://[::1]:443/@scope/x")}, id="IPv6"),
+        pytest.param({"chart": {"sourceRef": SOURCE, "path": "./a..b/c"}}, id="a source of Flux"),
+        pytest.param(
+            {
+                "chart": {
+                    "sourceRef": {**SOURCE, "namespace": "flux"},
+                    "name": "blog",
+                    "version": "^1",
+                    "valuesFiles": ["./env/prod.yaml", "é/ü.yaml"],
+                    "ignoreMissingValuesFiles": True,
+                }
+            },
+            id="a source and all that goes with it",
+        ),
+        pytest.param(
+            {"chart": {"archiveFrom": {"kind": "Secret", "name": "charts", "key": "a.tgz"}}},
+            id="a chart in the cluster",
+        ),
         pytest.param({"interval": "1s", "timeout": "24h"}, id="the bounds of durations"),
         pytest.param({"timeout": "1h30m0.5s"}, id="a duration of several parts"),
         pytest.param({"interval": "5m0s"}, id="a duration as Go prints it"),
@@ -120,6 +138,47 @@ def test_what_makes_sense_is_accepted(api, spec):
         ),
         pytest.param(
             {"chart": {"repository": "https://a"}}, "name must say which chart", id="no name"
+        ),
+        pytest.param(
+            {"chart": {"sourceRef": SOURCE, "archiveFrom": {"kind": "Secret", "name": "a"}}},
+            "exactly one of repository, repositoryRef, sourceRef and archiveFrom",
+            id="two other sources",
+        ),
+        pytest.param(
+            {"chart": a_chart_field(path="a")}, "goes with sourceRef alone", id="a path elsewhere"
+        ),
+        pytest.param(
+            {
+                "chart": {
+                    "sourceRef": SOURCE,
+                    "verify": {"provider": "pgp", "secretRef": {"name": "a"}},
+                }
+            },
+            "only repositories have signatures",
+            id="a signature of a source",
+        ),
+        *(
+            pytest.param(
+                {"chart": {"sourceRef": SOURCE, "path": path}},
+                "must be a path inside the source",
+                id=f"the path {path!r}",
+            )
+            for path in ("/etc", "..", "a/../b", "a/..", "a\\b", "a\nb")
+        ),
+        pytest.param(
+            {"chart": a_chart_field(valuesFiles=["../x"])},
+            "must be a path inside the source",
+            id="a values file above",
+        ),
+        pytest.param(
+            {"chart": {"sourceRef": {**SOURCE, "kind": "HelmRepository"}}},
+            "supported values",
+            id="another kind of source",
+        ),
+        pytest.param(
+            {"chart": {"sourceRef": {**SOURCE, "apiVersion": "v1"}}},
+            "must be a version of Flux's sources",
+            id="another API",
         ),
         pytest.param(
             {"chart": a_chart_field(name="stable/blog")},
@@ -173,7 +232,7 @@ def test_what_makes_sense_is_accepted(api, spec):
         pytest.param({"maxHistory": 10**9}, "less than or equal to 100", id="maxHistory 10^9"),
         pytest.param({"upgrade": {"crds": "Replace"}}, "supported values", id="an unknown policy"),
         pytest.param({"values": ["a"]}, "spec.values", id="values that are a list"),
-        pytest.param({"postRenderers": []}, "unknown field", id="a field that is not served"),
+        pytest.param({"tiller": {}}, "unknown field", id="a field that is not served"),
         pytest.param({"chart": a_chart_field(ref="x")}, "unknown field", id="an unknown field"),
     ],
 )
