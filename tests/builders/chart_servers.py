@@ -86,7 +86,7 @@ async def a_chart_server(storage, **options):
         }
     )
     reader = OwnReader(options.chart_bytes)
-    async with listening(options, reader) as (server, sockets):
+    async with listening(options, reader) as (server, sockets, _):
         serving = asyncio.create_task(server.serve(sockets))
         # Charts may be anything: what is sent for them is compared as it came.
         async with aiohttp.ClientSession(auto_decompress=False) as session:

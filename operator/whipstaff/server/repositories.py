@@ -1,11 +1,14 @@
 """All repositories of a server, each a folder so many levels below the storage's root."""
 
+import logging
 from collections.abc import Callable
 
 from whipstaff.server.names import is_folder_name
 from whipstaff.server.repository import Repository
 from whipstaff.server.shelf import Reader, Rules
-from whipstaff.server.storage import Storage
+from whipstaff.server.storage import Storage, StorageFailed
+
+log = logging.getLogger(__name__)
 
 _KEPT_EMPTY = 256  # whoever asks for repositories that are not there leaves nothing behind
 
@@ -51,6 +54,14 @@ class Repositories:
                 if is_folder_name(name, first=level == 0)
             ]
         return found
+
+    async def prime(self) -> None:
+        """Read the only repository before anyone asks; of many, each is read when it is asked."""
+        if not self.depth:
+            try:
+                await self.of("").index()
+            except StorageFailed as error:
+                log.warning("storage failed", extra={"problem": str(error)})
 
     async def close(self) -> None:
         """End what is under way."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 import uvicorn
 
@@ -32,27 +33,39 @@ _BACKLOG = 256
 
 def run(options: Options, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the server's URL once it listens."""
-    asyncio.run(_run(options, ready))
+    # uvicorn stops on both, and then raises them again: by then they have had their effect.
+    before = {one: signal.signal(one, _nothing_more) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        asyncio.run(_run(options, ready))
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 async def _run(options: Options, ready: Callable[[str], None]) -> None:
-    # uvicorn stops on both, and then raises them again: by then they have had their effect.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _nothing_more)
-    async with serving(options) as (server, sockets):
-        ready(url_of(options, sockets))
-        await server.serve(sockets)
+    async with serving(options) as served:
+        ready(url_of(options, served.sockets))
+        async with asyncio.TaskGroup() as group:
+            priming = group.create_task(served.repositories.prime())
+            await served.server.serve(served.sockets)
+            priming.cancel()
 
 
 def _nothing_more(_number: int, _frame: FrameType | None) -> None:
     """Let the process end by itself."""
 
 
+class Served(NamedTuple):
+    """A server that listens and does not answer yet."""
+
+    server: uvicorn.Server
+    sockets: list[socket.socket]
+    repositories: Repositories
+
+
 @asynccontextmanager
-async def serving(
-    options: Options,
-) -> AsyncIterator[tuple[uvicorn.Server, list[socket.socket]]]:
-    """Give a server that listens and does not answer yet; all it uses ends with the context."""
+async def serving(options: Options) -> AsyncIterator[Served]:
+    """Give a server; all it uses ends with the context."""
     with tempfile.TemporaryDirectory(prefix="whipstaff-serve-") as cache:
         pool = WorkerPool(
             Settings(
@@ -69,9 +82,7 @@ async def serving(
 
 
 @asynccontextmanager
-async def listening(
-    options: Options, reader: Reader
-) -> AsyncIterator[tuple[uvicorn.Server, list[socket.socket]]]:
+async def listening(options: Options, reader: Reader) -> AsyncIterator[Served]:
     """Give a server with this reader of archives."""
     storage = open_storage(options.storage)
     repositories = Repositories(storage, reader, _rules(options), time.monotonic, options.depth)
@@ -88,7 +99,7 @@ async def listening(
     config = _configured(app, options)
     place = _listen(options)
     try:
-        yield uvicorn.Server(config), [place]
+        yield Served(uvicorn.Server(config), [place], repositories)
     finally:
         place.close()
         await repositories.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from obstore import GetResult, ObjectMeta, PutMode
 
 _CHUNK_BYTES = 256 << 10
+_WRITES_AT_A_TIME = 4
 _MARK = "://"
 _STAGED = re.compile(r".+\.tgz(\.prov)?#\d+")  # what obstore writes before it has all of a file
 _STAGED_SECONDS = 3600.0
@@ -110,6 +111,8 @@ class ObjectStorage:
     def __init__(self, store: ObjectStore, root: Path | None = None) -> None:
         self._store = store
         self._root = root
+        # The library holds a file that it writes: some at a time, and the rest waits on the disk.
+        self._writing = asyncio.Semaphore(_WRITES_AT_A_TIME)
 
     async def files(self, folder: str) -> list[Stored]:
         try:
@@ -157,7 +160,8 @@ class ObjectStorage:
     async def write(self, path: str, content: Path, *, overwrite: bool) -> Stored:
         mode: PutMode = "overwrite" if overwrite else "create"
         try:
-            await obstore.put_async(self._store, path, content, mode=mode, use_multipart=False)
+            async with self._writing:
+                await obstore.put_async(self._store, path, content, mode=mode, use_multipart=False)
             if self._root is not None:
                 await asyncio.to_thread(_sync, self._root / path)
             return _stored(await obstore.head_async(self._store, path))
