@@ -6,13 +6,12 @@ that shall be verified is not kept unless it is.
 """
 
 import asyncio
-import binascii
 import hashlib
 import posixpath
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import hexdigits
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -33,8 +32,7 @@ from whipstaff.sources.fetch import Asker, as_written, same_origin
 ARCHIVES = "application/gzip,application/octet-stream"
 SCHEMES = frozenset({"http", "https"})
 
-_DIGEST_HEX = re.compile(r"[0-9a-fA-F]*")
-_DIGEST_BYTES = 32
+_DIGEST_LENGTH = 64  # in hexadecimal
 
 
 class Retrieved(NamedTuple):
@@ -101,20 +99,22 @@ async def _over_http(
     reference: str, options: ChartOptions, home: HelmHome, *, provenance: bool
 ) -> Retrieved:
     bar = Bar(posixpath.basename(reference.partition("?")[0]))
-    async with open_downloads(bar=bar) as client:
-        if options.repo:
-            place = await _in_repository(client, reference, options)
-        else:
-            place = _place(reference, options, home)
-        name = place.file_name
-        archive = _kept(place, home) or await client.get(place.url, place.asker, ARCHIVES)
-        _check_digest(place, archive)
-        beside, problem = None, ""
-        if provenance:
-            beside, problem = await _provenance(client, place, home)
+    try:
+        async with open_downloads(bar=bar) as client:
+            if options.repo:
+                place = await _in_repository(client, reference, options)
+            else:
+                place = _place(reference, options, home)
+            name = place.file_name
+            archive = _kept(place, home) or await client.get(place.url, place.asker, ARCHIVES)
+            _check_digest(place, archive)
+            beside, problem = None, ""
+            if provenance:
+                beside, problem = await _provenance(client, place, home)
+    finally:
         bar.clear()
-        beside_url = f"{downloads.shown(place.url)}.prov"
-        return Retrieved(name, archive, beside, "", beside_url, problem)
+    beside_url = f"{downloads.shown(place.url)}.prov"
+    return Retrieved(name, archive, beside, "", beside_url, problem)
 
 
 async def _provenance(client: Downloads, place: Place, home: HelmHome) -> tuple[bytes | None, str]:
@@ -326,14 +326,13 @@ def _owner(url: str, home: HelmHome) -> RepositoryEntry | None:
 def _digest(text: str) -> str:
     """Read what an index promises, with or without `sha256:`; Refused for half a digest."""
     digest = text.partition(":")[2] or text
-    if not digest:
-        return ""
-    try:
-        length = len(binascii.unhexlify(digest)) if _DIGEST_HEX.fullmatch(digest) else 0
-    except binascii.Error:
-        length = len(digest) // 2
-    if length != _DIGEST_BYTES:
-        raise Refused(f"invalid digest length: {length}")
+    for letter in digest:
+        if letter not in hexdigits:
+            raise Refused(f"encoding/hex: invalid byte: U+{ord(letter):04X} {letter!r}")
+    if len(digest) % 2:
+        raise Refused("encoding/hex: odd length hex string")
+    if digest and len(digest) != _DIGEST_LENGTH:
+        raise Refused(f"invalid digest length: {len(digest) // 2}")
     return digest.lower()
 
 

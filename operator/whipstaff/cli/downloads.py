@@ -67,9 +67,9 @@ class Bar:
             self._bar.update(count)
 
     def clear(self) -> None:
-        """Take the bar away, for what is printed instead."""
+        """Take the bar away, for what is printed instead, and show the cursor again."""
         if self._bar is not None:
-            click.echo("\r\033[K", nl=False, err=True)
+            click.echo("\r\033[K\033[?25h", nl=False, err=True)
 
 
 def shown(url: str) -> str:

@@ -59,7 +59,7 @@ entries:
     foo:
         - name: foo
           version: 1.0.0-rc1
-          description: "A \u00fcber 世界 chart\nover lines \e[31m and on, for more than fifty columns"
+          description: "A \u00fcber 世界 chart\nover lines \e[31m and on, over fifty columns"
           keywords: [web, Blog]
           appVersion: "1.10"
         - {name: foo, version: "0.9", description: old}
