@@ -31,6 +31,7 @@ main.add_command(Late("repo", "Know chart repositories, as `helm repo` does."))
 main.add_command(Late("search", "Find charts, as `helm search repo` does."))
 main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `helm push` does."))
 main.add_command(Late("serve", "Serve packaged charts over HTTP, as `helm serve` did."))
+main.add_command(Late("show", "Show what a chart says of itself, as `helm show` does."))
 main.add_command(Late("verify", "Check who signed a packaged chart, as `helm verify` does."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
@@ -62,6 +63,17 @@ def version(output: str) -> None:
     "watch_namespaces",
     multiple=True,
     help="Watch HelmReleases in this namespace only; may be given more than once.",
+)
+@click.option(
+    "--watch-label-selector",
+    metavar="SELECTOR",
+    help="Watch HelmReleases with these labels only, as in `kubectl get -l`.",
+)
+@click.option(
+    "--no-cross-namespace-refs",
+    is_flag=True,
+    default=None,
+    help="Refuse HelmReleases that refer to objects of other namespaces.",
 )
 @click.option(
     "--storage-driver",
