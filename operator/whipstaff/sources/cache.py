@@ -12,11 +12,16 @@ from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 _TEMPORARY = ".part-"
+_IN_USE_SECONDS = 120.0
 _TEMPORARY_SECONDS = 3600.0  # what is older was left by a process that died
 
 
 class ArchiveCache:
-    """A folder with at most so many bytes of archives; the least recently used go first."""
+    """A folder with at most so many bytes of archives; the least recently used go first.
+
+    What was asked for a moment ago may be about to be read, by this process or another: it stays,
+    until there is half as much again as there may be.
+    """
 
     def __init__(self, folder: Path, bytes_limit: int) -> None:
         self._folder = folder / "archives"
@@ -75,7 +80,7 @@ class ArchiveCache:
         return folder / f"{digest.removeprefix('sha256:')}.tgz"
 
     def _make_room(self, newest: Path) -> None:
-        """Remove the least recently used archives beyond the limit, never the newest."""
+        """Remove the least recently used archives beyond the limit, never the newest or in use."""
         files = sorted(self._listed(), key=lambda one: one[0])
         youngest_time = files[-1][0] if files else 0.0
         excess = sum(size for _, size, _ in files) - self._bytes_limit
@@ -84,6 +89,9 @@ class ArchiveCache:
             if left_over and youngest_time - used < _TEMPORARY_SECONDS:
                 continue
             if path == newest or (excess <= 0 and not left_over):
+                continue
+            in_use = youngest_time - used < _IN_USE_SECONDS
+            if in_use and excess <= self._bytes_limit // 2:
                 continue
             path.unlink(missing_ok=True)
             excess -= size

@@ -46,6 +46,22 @@ def test_the_least_recently_used_goes_when_room_is_needed(cache):
     assert cache.find(digests[1]) is None
 
 
+def test_what_was_asked_for_a_moment_ago_stays_though_there_is_too_much(cache):
+    old, used = cache.store(b"a" * 400), cache.store(b"b" * 400)
+    use(cache.find(old), 1000)
+    assert cache.find(used)
+    cache.store(b"c" * 400)
+    cache.store(b"d" * 400)
+    assert cache.find(old) is None
+    assert cache.find(used)
+
+
+def test_there_is_never_more_than_half_as_much_again(cache, tmp_path):
+    for letter in b"abcdefgh":
+        cache.store(bytes([letter]) * 400)
+    assert sum(path.stat().st_size for path in archives(tmp_path)) <= 1500
+
+
 def test_the_newest_stays_even_if_it_is_too_large(cache):
     digest = cache.store(b"x" * 2000)
     assert cache.find(digest)
@@ -124,4 +140,4 @@ def test_two_processes_share_a_folder_and_its_bound(tmp_path):
         one.kill()
         two.kill()
     cache.store(b"last")
-    assert sum(path.stat().st_size for path in archives(tmp_path)) <= 5_000_000
+    assert sum(path.stat().st_size for path in archives(tmp_path)) <= 7_500_000
