@@ -251,7 +251,7 @@ def test_disabled_hooks_do_not_run(operator, namespace, repository):
     add_failing(repository)
     our = OurLife(operator.cluster, namespace, repository)
     off = {"disableHooks": True}
-    spec = {"install": off, "upgrade": off, "uninstall": off}
+    spec = {"install": off, "upgrade": off, "rollback": off, "uninstall": off}
     values = {"event": ",".join(EVENTS), "policy": ""}
 
     def live(x):

@@ -51,6 +51,7 @@ class FakeCluster:
         self.objects: dict[ObjectReference, dict] = {}
         self.kinds = dict(KINDS)
         self.calls: list[tuple[str, object, Identity]] = []
+        self.propagations: list[str] = []  # of the deletions
         self.forbidden: set[Identity] = set()
         self.kube_version = "v1.36.3"
         self._settle = settle
@@ -143,6 +144,7 @@ class FakeCluster:
 
     async def delete(self, reference, identity, *, propagation="Background"):
         await self._enter("delete", reference, identity)
+        self.propagations.append(propagation)
         body = self.objects.get(reference)
         if body is None:
             return

@@ -18,6 +18,7 @@ from tests.builders.worlds import (
     stored_work,
 )
 from whipstaff.errors import ClusterRefused, ReleaseConflict
+from whipstaff.helmrelease.types import DeletionPropagation
 from whipstaff.planning import steps
 from whipstaff.reconcile.execute import execute, for_each, gave_up, placed
 from whipstaff.reconcile.hooks import HookFailed
@@ -346,3 +347,45 @@ async def test_each_step_is_timed_as_a_phase_even_if_it_fails():
     with pytest.raises(ClusterRefused):
         await carry_out(world, work, steps.CreateNamespaces((NAMESPACE,)), steps.Apply())
     assert world.meter.phases == [("upgrade", "namespaces", 0.0), ("upgrade", "apply", 0.0)]
+
+
+# Options of the action.
+
+
+def living(body, release="blog"):
+    """An object as it lives in the cluster, of a release."""
+    owner = owned(body, release)
+    return owner | {"metadata": {**owner["metadata"], "namespace": NAMESPACE}}
+
+
+async def test_force_puts_each_object_in_place_of_the_live_one_first():
+    world = a_world()
+    world.cluster.put(living(an_object(data={"theirs": "yes"})))
+    work = stored_work(world, objects=[an_object(data={"ours": "yes"})])
+    await carry_out(world, work, steps.Apply(force=True))
+    assert [verb for verb, _ in world.cluster.verbs("replace", "apply")] == ["replace", "apply"]
+    assert world.cluster.objects[reference()]["data"] == {"ours": "yes"}
+
+
+async def test_cleaning_up_deletes_what_the_revision_brought_and_nothing_else():
+    world = a_world()
+    names = ("before", "found", "brought", "foreign")
+    objects = [an_object(name=name) for name in names]
+    for body in objects[:3]:
+        world.cluster.put(living(body))
+    world.cluster.put(living(objects[3], "other"))
+    work = stored_work(world, objects=objects)
+    found = frozenset({reference(name="found")})
+    await carry_out(world, work, steps.CleanUp((objects[0],), found))
+    assert world.cluster.verbs("delete") == [("delete", f"ConfigMap {NAMESPACE}/brought")]
+
+
+@pytest.mark.parametrize("kind", ["background", "foreground", "orphan"])
+async def test_an_uninstall_says_what_becomes_of_dependents(kind):
+    world = a_world()
+    body = an_object()
+    world.cluster.put(living(body))
+    work = stored_work(world, objects=[body])
+    step = steps.Remove((body,), 5, False, DeletionPropagation(kind))
+    await carry_out(world, work, step)
+    assert world.cluster.propagations == [kind.capitalize()]
