@@ -43,7 +43,7 @@ from whipstaff.planning.steps import (
 from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.dependencies import check_dependencies, check_dependents
 from whipstaff.reconcile.execute import execute, gave_up
-from whipstaff.reconcile.narrator import Narrator
+from whipstaff.reconcile.narrator import Narrator, news
 from whipstaff.reconcile.observe import observe
 from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
@@ -63,7 +63,6 @@ from whipstaff.release.revision import (
 log = logging.getLogger(__name__)
 
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
-UNUSED_VALUES = "ValuesUnused"  # reason of an event
 RECORD_LARGE = "RecordLarge"  # reason of an event
 RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
 _HELD = (DependencyCycle, DependencyNotReady, DependentsRemain)
@@ -427,7 +426,7 @@ class Pass:
             if header.number not in self._revisions:
                 await self._remember(header)
         status = self._status(findings)
-        await self._narrator.write(status, _news(self._release.status, status))
+        await self._narrator.write(status, news(self._release.status, status))
         self._release = replace(self._release, status=status)
 
     async def _remember(self, header: RevisionHeader) -> None:
@@ -514,26 +513,3 @@ def _blind(release: HelmRelease, why: OperatorError) -> Observation:
 def _uninterrupted(work: Work) -> Work:
     """Return the work as one that nothing interrupts: what went wrong is always recorded."""
     return replace(work, intent=Settled(work.intent.release))
-
-
-def _news(old: JsonObject, new: JsonObject) -> list[Event]:
-    """Return an event if Ready changed its status or reason, or another revision runs.
-
-    Another one tells of values that nothing reads, when one more of them is known.
-    """
-    events = []
-    unused = new.get("unusedValues") or []
-    if set(unused) - set(old.get("unusedValues") or ()):
-        events.append(Event("Warning", UNUSED_VALUES, "; ".join(unused)))
-    before, after = _ready_of(old), _ready_of(new)
-    facts = ("status", "reason")
-    moved = [before.get(name) for name in facts] != [after.get(name) for name in facts]
-    if not moved and old.get("revision") == new.get("revision"):
-        return events
-    kind = "Warning" if after.get("status") == "False" else "Normal"
-    return [Event(kind, after.get("reason", ""), after.get("message", "")), *events]
-
-
-def _ready_of(status: JsonObject) -> JsonObject:
-    conditions = status.get("conditions") or ()
-    return next((c for c in conditions if c.get("type") == "Ready"), {})

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WORD_SECONDS = 1.0  # a pass that is over sooner writes only its end
 NEXT_WORD_SECONDS = 3.0
+UNUSED_VALUES = "ValuesUnused"  # reason of an event
 
 
 class Narrator:
@@ -70,3 +71,36 @@ class Narrator:
         except TimeoutError:
             return False
         return True
+
+
+def news(old: JsonObject, new: JsonObject) -> list[Event]:
+    """Return events on what moved between two statuses: transitions only.
+
+    Ready, where its status or reason is another, or another revision runs; how tests ended and what
+    was undone; values that nothing reads, when one more of them is known.
+    """
+    before, after = _condition(old, "Ready"), _condition(new, "Ready")
+    moved = _facts(before) != _facts(after) or old.get("revision") != new.get("revision")
+    events = [_event(after)] if moved else []
+    for kind in ("Tested", "Remediated"):
+        found = _condition(new, kind)
+        if found and _facts(_condition(old, kind)) != _facts(found):
+            events.append(_event(found))
+    unused = new.get("unusedValues") or []
+    if set(unused) - set(old.get("unusedValues") or ()):
+        events.append(Event("Warning", UNUSED_VALUES, "; ".join(unused)))
+    return events
+
+
+def _event(condition: JsonObject) -> Event:
+    kind = "Warning" if condition.get("status") == "False" else "Normal"
+    return Event(kind, condition.get("reason", ""), condition.get("message", ""))
+
+
+def _facts(condition: JsonObject) -> tuple[str, str]:
+    return condition.get("status", ""), condition.get("reason", "")
+
+
+def _condition(status: JsonObject, kind: str) -> JsonObject:
+    conditions = status.get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == kind), {})

@@ -7,7 +7,7 @@ from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import REFUSED
 from tests.fakes.reporter import FakeReporter
 from whipstaff.reconcile import narrator
-from whipstaff.reconcile.narrator import Narrator
+from whipstaff.reconcile.narrator import Narrator, news
 from whipstaff.reconcile.ports import Event
 
 
@@ -86,3 +86,41 @@ async def test_progress_that_cannot_be_written_ends_no_pass(reporter, monkeypatc
     monkeypatch.setattr(narrator, "NEXT_WORD_SECONDS", 0.01)
     await told.write({"end": True})
     assert shown(reporter).status == {"end": True}
+
+
+def a_status(*conditions, **facts):
+    told = [dict(zip(("type", "status", "reason", "message"), c, strict=True)) for c in conditions]
+    return {"conditions": told, **facts}
+
+
+READY = ("Ready", "True", "InstallSucceeded", "it runs")
+FAILED = ("Ready", "False", "UpgradeFailed", "it failed")
+UNDONE = ("Remediated", "True", "RollbackSucceeded", "the last one runs again")
+TESTED = ("Tested", "False", "TestFailed", "a test failed")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(a_status(), a_status(READY), ["Normal InstallSucceeded"], id="the first"),
+        pytest.param(a_status(READY), a_status(READY), [], id="nothing moved"),
+        pytest.param(
+            a_status(READY, revision=1),
+            a_status(READY, revision=2),
+            ["Normal InstallSucceeded"],
+            id="another revision",
+        ),
+        pytest.param(
+            a_status(READY),
+            a_status(FAILED, TESTED, UNDONE),
+            ["Warning UpgradeFailed", "Warning TestFailed", "Normal RollbackSucceeded"],
+            id="failed and undone",
+        ),
+        pytest.param(a_status(FAILED, UNDONE), a_status(FAILED, UNDONE), [], id="told already"),
+        pytest.param(
+            a_status(FAILED, UNDONE), a_status(READY), ["Normal InstallSucceeded"], id="mended"
+        ),
+    ],
+)
+def test_events_tell_of_transitions(before, after, expected):
+    assert [f"{event.type} {event.reason}" for event in news(before, after)] == expected
