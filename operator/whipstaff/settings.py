@@ -20,6 +20,7 @@ class Settings:
     """Each field is also an environment variable: `WHIPSTAFF_` and its name in capitals."""
 
     watch_namespaces: tuple[str, ...] = ()  # whose HelmReleases, with commas; empty: all
+    watch_label_selector: str = ""  # whose labels HelmReleases must have; empty: any
     storage_driver: str = "secret"  # "secret" or "configmap": what holds a revision
     history_limit: int = 10  # revisions kept where maxHistory does not say; 0 keeps all
     concurrency: int = 16  # passes over releases at a time; waits hold none

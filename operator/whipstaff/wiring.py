@@ -13,11 +13,12 @@ from pathlib import Path
 from yarl import URL
 
 from whipstaff.errors import OperatorError
+from whipstaff.helmrelease.selectors import Selector, parse_selector
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.kube.evidence import ApiServerEvidence
-from whipstaff.kube.lease import Lease
+from whipstaff.kube.lease import Lease, lease_name
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
@@ -26,7 +27,7 @@ from whipstaff.kube.secrets import ApiServerSecrets
 from whipstaff.kube.watching import Listener, Watching
 from whipstaff.reconcile.ports import OPERATOR, Meter, Reporter
 from whipstaff.reconcile.world import World
-from whipstaff.settings import VERSION, Settings
+from whipstaff.settings import PREFIX, VERSION, Settings
 from whipstaff.sources.addresses import AddressPolicy, Endpoint, JudgedAddresses, endpoints
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.charts import Charts
@@ -94,14 +95,20 @@ class Parts:
 
     def helmreleases(self, listener: Listener) -> Watching:
         """Return the watch that tells the listener of HelmReleases."""
-        return self._watching(HELM_RELEASE.plural, listener)
+        return self._watching(HELM_RELEASE.plural, listener, self.selector.text)
 
     def helmrepositories(self, listener: Listener) -> Watching:
         """Return the watch that tells the listener of HelmRepositories."""
         return self._watching(HELM_REPOSITORY.plural, listener)
 
-    def _watching(self, plural: str, listener: Listener) -> Watching:
-        return Watching(self.client, plural, listener, self.settings.watch_namespaces)
+    def _watching(self, plural: str, listener: Listener, selector: str = "") -> Watching:
+        namespaces = self.settings.watch_namespaces
+        return Watching(self.client, plural, listener, namespaces, selector=selector)
+
+    @property
+    def selector(self) -> Selector:
+        """Which HelmReleases are looked after here, and whose HelmRepositories get a status."""
+        return watched(self.settings)
 
     def lease(self) -> Lease:
         """Return the Lease of the one writer."""
@@ -111,6 +118,7 @@ class Parts:
             self.world.clock,
             settings.lease_namespace,
             self.identity,
+            name=lease_name(self.selector.text),
             duration_seconds=settings.lease_seconds,
             deadline_seconds=settings.lease_seconds * 2 / 3,
             retry_seconds=settings.lease_seconds * 2 / 15,
@@ -156,6 +164,7 @@ class Parts:
 
 async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     """Make the adapters; nothing is read from the cluster yet."""
+    watched(settings)
     clock = SystemClock()
     connection = await target.connect()
     client = Client(
@@ -224,6 +233,11 @@ def _rules_for_clusters(settings: Settings) -> Rules:
         user_agent=f"whipstaff/{VERSION}",
         silence_seconds=settings.watch_silence_seconds,
     )
+
+
+def watched(settings: Settings) -> Selector:
+    """Return whose labels are wanted; InvalidSpec names the setting if it cannot be read."""
+    return parse_selector(settings.watch_label_selector, f"{PREFIX}WATCH_LABEL_SELECTOR")
 
 
 async def _api_server(server: str) -> frozenset[Endpoint]:

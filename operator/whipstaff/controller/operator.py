@@ -50,6 +50,7 @@ class Operator:
             history_limit=parts.settings.history_limit,
             default_service_account=parts.settings.default_service_account,
             references=parts.references,
+            own_namespace_only=parts.settings.no_cross_namespace_refs,
         )
         self._watch = parts.helmreleases(self._queue)
         self._repositories = Repositories(
@@ -58,6 +59,7 @@ class Operator:
             parts.world.clock,
             parts.random,
             self._queue.repository_moved,
+            selector=parts.selector,
         )
         self._repository_watch = parts.helmrepositories(self._repositories)
         self._lease = parts.lease()

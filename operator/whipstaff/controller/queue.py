@@ -17,6 +17,7 @@ from whipstaff.controller.metrics import Known
 from whipstaff.controller.relations import Relations
 from whipstaff.errors import InvalidSpec, OperatorError, ReleaseNameTaken
 from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.helmrelease.namespaces import refuse_other_namespaces
 from whipstaff.helmrelease.parsing import (
     chart_name_of,
     parse,
@@ -71,7 +72,7 @@ class NoReferences:
 class Queue:
     """All HelmReleases that were seen, and the passes over them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what settings say is given by name
         self,
         world: World,
         concurrency: int,
@@ -80,10 +81,12 @@ class Queue:
         history_limit: int = DEFAULT_MAX_HISTORY,
         default_service_account: str = "",
         references: References | None = None,
+        own_namespace_only: bool = False,
     ) -> None:
         """`random` returns numbers from 0 to 1; `history_limit` stands in for maxHistory.
 
-        `default_service_account` acts for releases that name no account.
+        `default_service_account` acts for releases that name no account; `own_namespace_only`
+        refuses what refers to other namespaces.
         """
         self._world = world
         self._references = references or NoReferences()
@@ -91,6 +94,7 @@ class Queue:
         self._relations = Relations(world.kinship, world.cluster.follow, self._look_again)
         self._history_limit = history_limit
         self._default_service_account = default_service_account
+        self._own_namespace_only = own_namespace_only
         self._room = asyncio.Semaphore(concurrency)
         self._random = random
         self._entries: dict[Key, Entry] = {}
@@ -309,6 +313,8 @@ class Queue:
                 if deletion
                 else parse(entry.body, history_limit=self._history_limit, service_account=account)
             )
+            if self._own_namespace_only and not deletion:
+                refuse_other_namespaces(release)
         except InvalidSpec as wrong:
             return _without_spec(entry.head), wrong
         holder = self._holder(entry)

@@ -13,6 +13,7 @@ from whipstaff.controller.entry import wish_of
 from whipstaff.controller.metrics import KnownRepository
 from whipstaff.errors import InvalidSpec, OperatorError
 from whipstaff.helmrelease.parsing import parse_head
+from whipstaff.helmrelease.selectors import EVERYTHING, Selector
 from whipstaff.helmrelease.types import Head, RepositoryKey
 from whipstaff.helmrepository.parsing import parse
 from whipstaff.helmrepository.status import (
@@ -57,6 +58,7 @@ class _Entry:
     key: RepositoryKey
     head: Head
     repository: HelmRepository | InvalidSpec
+    ours: bool = True  # its status is ours to write
     moved: asyncio.Event = field(default_factory=asyncio.Event)  # something else is wanted
     tending: asyncio.Task[None] | None = None
     refusals: int = 0  # one after another, for the back-off
@@ -74,11 +76,15 @@ class Repositories:
         clock: Clock,
         random: Callable[[], float],
         moved: Callable[[RepositoryKey, frozenset[str] | None], None],
+        *,
+        selector: Selector = EVERYTHING,
     ) -> None:
         """`random` returns numbers from 0 to 1; `moved` is called when charts may have changed.
 
-        With their names, or None for any.
+        With their names, or None for any. `selector` says whose status is written here: another
+        operator may have the others.
         """
+        self._selector = selector
         self._source = source
         self._reporter = reporter
         self._clock = clock
@@ -108,13 +114,16 @@ class Repositories:
         key = RepositoryKey(head.namespace, head.name)
         repository = _read(body)
         entry = self._entries.get(key)
+        ours = self._selector.takes(body["metadata"].get("labels") or {})
+        if entry is not None:
+            entry.ours = ours
         if entry is not None and wish_of(entry.head) == wish_of(head):
             return
         if entry is not None and entry.head.uid != head.uid:
             self._end(entry)
             entry = None
         if entry is None:
-            entry = self._entries[key] = _Entry(key, head, repository)
+            entry = self._entries[key] = _Entry(key, head, repository, ours)
             other_spec = True
         else:
             other_spec = entry.head.generation != head.generation
@@ -231,7 +240,7 @@ class Repositories:
 
     async def _put(self, entry: _Entry, head: Head, status: JsonObject) -> bool:
         """Write a status that is new; False if there was nothing to write, or it failed."""
-        if status == self._known(entry).status:
+        if status == self._known(entry).status or not entry.ours:
             return False
         try:
             await self._reporter.write_status(head.namespace, head.name, head.uid, status)

@@ -5,6 +5,7 @@ duration, by our own monotonic time. Who cannot renew in time has lost it and mu
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from secrets import SystemRandom, token_hex
@@ -24,6 +25,13 @@ _NOT_FOUND, _CONFLICT = 404, 409
 _RANDOM = SystemRandom()
 
 log = logging.getLogger(__name__)
+
+
+def lease_name(selector: str) -> str:
+    """Return the name of the Lease of who looks after these labels: each shard has a leader."""
+    if not selector:
+        return NAME
+    return f"{NAME}-{hashlib.sha256(selector.encode()).hexdigest()[:10]}"
 
 
 class Lease:

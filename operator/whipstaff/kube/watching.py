@@ -61,12 +61,22 @@ class Watching:
     """Tells a Listener of all objects of one kind of ours, in the given namespaces or in all."""
 
     def __init__(
-        self, client: Client, plural: str, listener: Listener, namespaces: Collection[str] = ()
+        self,
+        client: Client,
+        plural: str,
+        listener: Listener,
+        namespaces: Collection[str] = (),
+        *,
+        selector: str = "",
     ) -> None:
-        """`plural` as in URLs: helmreleases."""
+        """`plural` as in URLs: helmreleases; `selector` of labels, empty for all.
+
+        The listener is told of an object that loses its labels as of one that is gone.
+        """
         self._client = client
         self._plural = plural
         self._listener = listener
+        self._query = {"labelSelector": selector} if selector else {}
         self._seen = [_Seen(namespace) for namespace in sorted(set(namespaces) or {""})]
         self._crd_gone = False
 
@@ -236,7 +246,7 @@ class Watching:
 
     def _request(self, seen: _Seen) -> Request:
         place = f"/namespaces/{seen.namespace}" if seen.namespace else ""
-        return Request("GET", f"{PATH}{place}/{self._plural}")
+        return Request("GET", f"{PATH}{place}/{self._plural}", query=self._query)
 
 
 def _key(body: JsonObject) -> tuple[str, str]:
