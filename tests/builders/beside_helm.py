@@ -60,7 +60,7 @@ class Side:
         return text
 
     def tree(self, *names) -> dict[str, bytes]:
-        """The files below these paths, folders with an empty name's end; archives unpacked."""
+        """The files below these paths; folders end with a slash, archives are unpacked."""
         found = {}
         for name in names or (".",):
             for path in sorted((self.folder / name).rglob("*")):
@@ -70,6 +70,10 @@ class Side:
 
 
 def _content(place: str, path: Path) -> dict[str, bytes]:
+    if path.is_symlink():
+        return {f"{place}@": str(path.readlink()).encode()}
+    if path.is_fifo():
+        return {f"{place}|": b""}
     if path.is_dir():
         return {f"{place}/": b""}
     if path.suffix == ".tgz" and tarfile.is_tarfile(path):

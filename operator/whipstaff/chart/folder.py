@@ -1,6 +1,6 @@
 """A chart in a folder, as the command line reads it: .helmignore counts, links are followed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,13 +14,19 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_FOLDER_DEPTH = 64
 
 
-def load(path: Path) -> Chart:
-    """Read the chart that lies in a folder; the limits are those of an archive."""
+OnLink = Callable[[Path], None]
+
+
+def load(path: Path, on_link: OnLink = lambda _: None) -> Chart:
+    """Read the chart that lies in a folder; the limits are those of an archive.
+
+    `on_link` is told of every link that is followed.
+    """
     ignore_file = path / FILE_NAME
     rules = Rules.parse(ignore_file.read_bytes() if ignore_file.is_file() else b"")
     budget = archive.Budget()
     files: list[File] = []
-    for name, file in _walk(path, "", rules):
+    for name, file in _walk(path, "", rules, on_link):
         budget.members -= 1
         if budget.members < 0:
             raise ChartTooLarge(f"chart has more than {archive.MAX_MEMBERS} files")
@@ -29,7 +35,7 @@ def load(path: Path) -> Chart:
     return loader.assemble(files, lambda inner: archive.load(inner, budget))
 
 
-def _walk(folder: Path, prefix: str, rules: Rules) -> Iterator[tuple[str, Path]]:
+def _walk(folder: Path, prefix: str, rules: Rules, on_link: OnLink) -> Iterator[tuple[str, Path]]:
     if prefix.count("/") > _MAX_FOLDER_DEPTH:
         raise ChartTooDeep(f"folders are nested deeper than {_MAX_FOLDER_DEPTH}", where=prefix)
     for entry in sorted(folder.iterdir(), key=lambda one: one.name):
@@ -37,8 +43,10 @@ def _walk(folder: Path, prefix: str, rules: Rules) -> Iterator[tuple[str, Path]]
         is_folder = entry.is_dir()
         if rules.ignore(name, folder=is_folder):
             continue
+        if entry.is_symlink():
+            on_link(entry)
         if is_folder:
-            yield from _walk(entry, f"{name}/", rules)
+            yield from _walk(entry, f"{name}/", rules, on_link)
         else:
             yield name, entry
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from whipstaff.chart import archive, folder
 from whipstaff.chart.model import Chart
 from whipstaff.cli.given_values import os_text
+from whipstaff.cli.helm_logs import log
 from whipstaff.errors import ChartInvalid
 from whipstaff.golang import yaml
 
@@ -24,7 +25,7 @@ def load(path: Path) -> Chart:
 
 def load_any(path: Path) -> Chart:
     """Read the chart at a path without asking of which format it is, as `helm show` does."""
-    return folder.load(path) if path.is_dir() else _load_archive(path)
+    return folder.load(path, _tell_of_link) if path.is_dir() else _load_archive(path)
 
 
 def load_folder(path: Path) -> Chart:
@@ -37,7 +38,17 @@ def load_folder(path: Path) -> Chart:
             f"unable to detect chart at {file}: {os_text(str(file), error)}"
         ) from error
     _check_api_version(data)
-    return folder.load(path)
+    return folder.load(path, _tell_of_link)
+
+
+def _tell_of_link(link: Path) -> None:
+    """Say as Helm does that what lies elsewhere becomes a part of the chart."""
+    log(
+        "INFO",
+        "found symbolic link in path. Contents of linked file included and used",
+        path=str(link),
+        resolved=str(link.resolve()),
+    )
 
 
 def _load_archive(path: Path) -> Chart:

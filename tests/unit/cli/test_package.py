@@ -149,6 +149,18 @@ def test_each_verifies_what_the_other_signed(tmp_path, signer, arguments, data):
         assert crossed == own
 
 
+@pytest.mark.cluster
+def test_what_a_link_leads_to_is_packed_and_told_of(tmp_path):
+    beside = Beside(tmp_path)
+    beside.lay_out({**CHART, "other/x.txt": "x"})
+    for side in (beside.helm, beside.ours):
+        (side.folder / "c/link.txt").symlink_to("../other/x.txt")
+        (side.folder / "c/folder").symlink_to("../other")
+    said = beside.same("package", "c")
+    assert said.stderr.count("found symbolic link in path") == 2
+    beside.same("template", "c")
+
+
 def files(tmp_path, version="1.0.0", name="c"):
     folder = tmp_path / name
     folder.mkdir()
