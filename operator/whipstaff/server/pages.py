@@ -136,7 +136,8 @@ class Pages:
         except Refusal as refusal:
             if refusal.status is not HTTPStatus.BAD_REQUEST:
                 raise
-            return {"problem": refusal.text}
+            # Kept as well: a README that takes a worker's time takes it once.
+            found = {"problem": refusal.text}
         self._contents[entry.digest] = found
         if len(self._contents) > _CONTENTS_KEPT:
             self._contents.popitem(last=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 ENTRY_BYTES_LIMIT = 128 << 10  # of one version in an index; the largest real ones take a third
-_TEXT_CHARACTERS = 512 << 10  # of a README or values file on a page
+_TEXT_CHARACTERS = 128 << 10  # of a README or values file on a page
 _READMES = ("readme.md", "readme.txt", "readme")
 # Where lines are folded depends on how far they are indented: an entry is written in its place.
 _PLACE = "entries:\n  name:\n"
