@@ -58,7 +58,7 @@ bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N rele
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
 	$(RUN) -m bench.render
-bench-index: $(SET_UP) ## measure reading a repository's index of 26 MB against Helm's; the last line is JSON
+bench-index: $(SET_UP) build-control-plane ## measure reading and searching an index of 26 MB against Helm; the last line is JSON
 	$(RUN) -m bench.index
 bench-charts: $(SET_UP) ## measure the chart server with 10,000 charts; the last line is JSON
 	$(RUN) -m bench.chart_server

@@ -3,6 +3,8 @@
 Ours is what a HelmRelease waits for: a worker process is asked, reads and sorts all of it and
 writes what is left to disk. Helm's is LoadIndexFile. The runs of both sides alternate. `main` is
 the process that asks: by how much it grew while it fetched, asked and looked charts up.
+`search` is what people wait for: `whipstaff search repo WORD` and `helm search repo WORD`, start of
+the process and all.
 
 The last line is JSON; it is kept in bench/results/index.json.
 """
@@ -14,6 +16,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,6 +29,7 @@ from yarl import URL
 
 from bench import made_index
 from bench.helm_program import built, version
+from tools.controlplane import programs
 from tools.controlplane.cluster import ROOT
 from whipstaff.settings import Settings
 from whipstaff.sources.entries import entries_of
@@ -82,6 +86,7 @@ async def _measured(folder: Path, runs: int) -> dict[str, Any]:
             entries_of(entries, f"chart-{chart:03}")
             lookups.append(time.perf_counter() - started)
         grown = await _grown(folder, settings, pool)
+        search = await asyncio.to_thread(_search, folder, runs)
     finally:
         await pool.close()
     return {
@@ -90,7 +95,36 @@ async def _measured(folder: Path, runs: int) -> dict[str, Any]:
         "times_faster": round(statistics.median(helms) / statistics.median(ours), 1),
         "lookup_milliseconds": round(statistics.median(lookups) * 1000, 2),
         "main_grew_mib": round(grown / (1 << 20), 1),
+        "search": search,
     }
+
+
+def _search(folder: Path, runs: int) -> dict[str, float]:
+    """Measure how long both clients take to search the index, in seconds."""
+    home = folder / "home"
+    (home / "cache").mkdir(parents=True)
+    (home / "cache" / "big-index.yaml").symlink_to(folder / "index.yaml")
+    known = "repositories:\n- name: big\n  url: http://127.0.0.1:1\n"
+    (home / "repositories.yaml").write_text(known, encoding="utf-8")
+    files = {"config": home / "repositories.yaml", "cache": home / "cache"}
+    place = [f"--repository-{name}={path}" for name, path in files.items()]
+    programs_of = {
+        "ours_seconds": Path(sys.executable).with_name("whipstaff"),
+        "helm_seconds": programs.find()["helm"],
+    }
+    found: dict[str, list[float]] = {name: [] for name in programs_of}
+    said = set()
+    for _ in range(runs):
+        for name, program in programs_of.items():
+            started = time.perf_counter()
+            done = subprocess.run(
+                [program, "search", "repo", "chart-001", *place], capture_output=True, check=True
+            )
+            found[name].append(time.perf_counter() - started)
+            said.add(done.stdout)
+    if len(said) != 1:
+        raise RuntimeError("the two clients do not find the same")
+    return {name: round(statistics.median(times), 3) for name, times in found.items()}
 
 
 def _helm(program: Path, index: Path) -> float:
