@@ -1,6 +1,5 @@
 """The composition root: settings in, adapters out."""
 
-import asyncio
 import os
 import random
 import socket
@@ -28,7 +27,7 @@ from whipstaff.kube.watching import Listener, Watching
 from whipstaff.reconcile.ports import OPERATOR, Meter, Reporter
 from whipstaff.reconcile.world import World
 from whipstaff.settings import PREFIX, VERSION, Settings
-from whipstaff.sources.addresses import AddressPolicy, Endpoint, JudgedAddresses, endpoints
+from whipstaff.sources.addresses import AddressPolicy, ApiServer, JudgedAddresses
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.charts import Charts
 from whipstaff.sources.completion import Completion
@@ -177,7 +176,8 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     remotes = RemoteClusters(secrets, workers, _rules_for_clusters(settings))
     clients = EveryCluster(client, remotes)
     cluster = ApiServerCluster(clients, everywhere=not settings.watch_namespaces)
-    api_server = await _api_server(connection.server)
+    server = URL(connection.server)
+    api_server = ApiServer(server.host or "", server.port or 0, clock.monotonic)
     http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
     oci = OCICharts(settings, workers, clock.monotonic, api_server)
     indexed = VerifiedCharts(http, secrets, workers)
@@ -238,17 +238,6 @@ def _rules_for_clusters(settings: Settings) -> Rules:
 def watched(settings: Settings) -> Selector:
     """Return whose labels are wanted; InvalidSpec names the setting if it cannot be read."""
     return parse_selector(settings.watch_label_selector, f"{PREFIX}WATCH_LABEL_SELECTOR")
-
-
-async def _api_server(server: str) -> frozenset[Endpoint]:
-    """Return the API server's addresses, at which no chart repository may be."""
-    url = URL(server)
-    host, port = url.host or "", url.port or 0
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port)
-    except OSError:  # who asks the API server will say so
-        found = []
-    return endpoints([(host, port), *((str(one[4][0]), port) for one in found)])
 
 
 def _identity(*, in_cluster: bool) -> str:

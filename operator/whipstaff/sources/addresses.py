@@ -2,8 +2,9 @@
 
 import asyncio
 import ipaddress
+import math
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -11,6 +12,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Endpoint = tuple[Address, int]
+
+_LOOKED_UP_SECONDS = 60.0
 
 # Services of clouds that hand out credentials and are not link-local.
 _METADATA = frozenset(
@@ -32,13 +35,39 @@ class ForbiddenAddressError(OSError):
     """A name or URL leads to an address that is not for charts."""
 
 
+class ApiServer:
+    """The API server's addresses: looked up again when they are a minute old."""
+
+    def __init__(self, host: str, port: int, monotonic: Callable[[], float]) -> None:
+        self._host = host
+        self._port = port
+        self._monotonic = monotonic
+        self._known = endpoints([(host, port)])
+        self._looked_at = -math.inf
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._known)
+
+    async def renew(self) -> None:
+        """Look the name up, unless that was done a moment ago; without an answer the old stays."""
+        if self._monotonic() - self._looked_at < _LOOKED_UP_SECONDS:
+            return
+        self._looked_at = self._monotonic()
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port)
+        except OSError:  # who asks the API server will say so
+            return
+        addresses = [str(one[4][0]) for one in found]
+        self._known = endpoints((one, self._port) for one in (self._host, *addresses))
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
     """What is refused."""
 
     allow_loopback: bool = True
     allow_private: bool = True
-    api_server: frozenset[Endpoint] = frozenset()
+    api_server: ApiServer | frozenset[Endpoint] = frozenset()
     judge: bool = True
     purpose: str = "chart repositories"  # what the addresses are for, in a refusal
 
@@ -46,6 +75,11 @@ class AddressPolicy:
     def unlimited(cls) -> "AddressPolicy":
         """Refuse nothing: whoever runs a command may send it anywhere."""
         return cls(judge=False)
+
+    async def renew(self) -> None:
+        """Find out where the API server is by now."""
+        if isinstance(self.api_server, ApiServer):
+            await self.api_server.renew()
 
     def refuse(self, address: Address, port: int) -> None:
         """Raise ForbiddenAddressError for what is no place for a chart repository."""
@@ -119,6 +153,7 @@ class CheckingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        await self._policy.renew()
         found = await self._resolver.resolve(host, port, family)
         for one in found:
             self._policy.refuse_literal(one["host"], port)
@@ -136,6 +171,7 @@ class JudgedAddresses:
 
     async def refusal(self, host: str, port: int) -> str:
         """Return why a server may not be asked, empty if it may; or OSError."""
+        await self._policy.renew()
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
         try:
             for one in found:

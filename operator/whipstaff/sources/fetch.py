@@ -129,6 +129,7 @@ class Fetcher:
     async def _ask(
         self, url: URL, asker: Asker, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
+        await self._policy.renew()
         # The connector resolves no literals, so that the resolver would not see this one.
         self._policy.refuse_literal(url.host or "", url.port or 0)
         known = asker.credentials.authorization

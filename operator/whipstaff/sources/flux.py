@@ -27,7 +27,7 @@ from whipstaff.helmrelease.types import SourceKind
 from whipstaff.reconcile.ports import OPERATOR, ChartReference, Identity, ObjectReference
 from whipstaff.release.revision import JsonObject
 from whipstaff.settings import Settings
-from whipstaff.sources.addresses import AddressPolicy, Endpoint
+from whipstaff.sources.addresses import AddressPolicy, ApiServer, Endpoint
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.completion import Base
 from whipstaff.sources.fetch import Asker, Fetcher, as_written, displayed
@@ -59,7 +59,7 @@ class FluxSources:
         settings: Settings,
         objects: Objects,
         cache: ArchiveCache,
-        api_server: frozenset[Endpoint] = frozenset(),
+        api_server: ApiServer | frozenset[Endpoint] = frozenset(),
     ) -> None:
         """`api_server`: addresses at which no artifact may be."""
         self._objects = objects

@@ -19,7 +19,7 @@ from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
-from whipstaff.sources.addresses import AddressPolicy, Endpoint
+from whipstaff.sources.addresses import AddressPolicy, ApiServer, Endpoint
 from whipstaff.sources.archives import Archives, Inspector
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.choice import ANY_VERSION, Choice, Entry, choose
@@ -60,7 +60,7 @@ class OCICharts:
         settings: Settings,
         inspector: Inspector,
         monotonic: Callable[[], float],
-        api_server: frozenset[Endpoint] = frozenset(),
+        api_server: ApiServer | frozenset[Endpoint] = frozenset(),
         *,
         tags_a_page: int = TAGS_A_PAGE,
     ) -> None:

@@ -149,6 +149,7 @@ class RegistryClient:
     async def _send(
         self, request: Request, url: URL, asker: Asker, headers: Mapping[str, str]
     ) -> Answer:
+        await self._policy.renew()
         self._policy.refuse_literal(url.host or "", url.port or 0)
         async with self._client().request(
             request.method,

@@ -34,7 +34,7 @@ from whipstaff.helmrelease.types import VerificationProvider
 from whipstaff.helmrepository.status import Change, Fetched
 from whipstaff.reconcile.ports import ChartReference, ResolvedChart
 from whipstaff.settings import Settings
-from whipstaff.sources.addresses import AddressPolicy, Endpoint
+from whipstaff.sources.addresses import AddressPolicy, ApiServer, Endpoint
 from whipstaff.sources.archives import Archives, Inspector
 from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.choice import Choice, Entry, choose
@@ -92,7 +92,7 @@ class HTTPRepositories:
         settings: Settings,
         reader: Reader,
         monotonic: Callable[[], float],
-        api_server: frozenset[Endpoint] = frozenset(),
+        api_server: ApiServer | frozenset[Endpoint] = frozenset(),
     ) -> None:
         """`api_server`: addresses at which no repository may be."""
         self._fetcher = Fetcher(

@@ -1,5 +1,6 @@
 """Which addresses charts may come from."""
 
+import asyncio
 import ipaddress
 
 import pytest
@@ -7,6 +8,7 @@ from aiohttp.abc import AbstractResolver
 
 from whipstaff.sources.addresses import (
     AddressPolicy,
+    ApiServer,
     CheckingResolver,
     ForbiddenAddressError,
     endpoints,
@@ -95,3 +97,29 @@ async def test_a_name_that_resolves_to_something_else_is_judged_anew():
     assert [one["host"] for one in first] == ["93.184.216.34"]
     with pytest.raises(ForbiddenAddressError):
         await resolver.resolve("charts.example.com", 443)
+
+
+async def test_the_api_server_is_looked_up_again_and_an_answer_that_fails_changes_nothing(
+    monkeypatch,
+):
+    now, answers = 0.0, ["10.1.0.1", "10.1.0.2", None]
+
+    async def getaddrinfo(host, port):
+        assert (host, port) == ("api.example.com", 443)
+        answer = answers.pop(0)
+        if answer is None:
+            raise OSError
+        return [(0, 0, 0, "", (answer, port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    policy = AddressPolicy(api_server=ApiServer("api.example.com", 443, lambda: now))
+    for now, refuses, allows in (
+        (0.0, "10.1.0.1", "10.1.0.2"),
+        (59.0, "10.1.0.1", "10.1.0.2"),
+        (61.0, "10.1.0.2", "10.1.0.1"),
+        (122.0, "10.1.0.2", "10.1.0.1"),
+    ):
+        await policy.renew()
+        assert refused(policy, refuses)
+        assert not refused(policy, allows)
+    assert answers == []

@@ -17,6 +17,10 @@ from whipstaff.sources.credentials import (
 HERE = URL("https://charts.example.com/stable")
 
 
+def _packed(text):
+    return base64.b64encode(text.encode()).decode()
+
+
 def a_secret(**data):
     return SecretData("Secret team-a/login", {name: text.encode() for name, text in data.items()})
 
@@ -114,3 +118,47 @@ def test_nothing_secret_is_in_the_text_of_credentials():
         Credentials(password="hidden", token="hidden", identity_token="hidden", key="hidden")
     )
     assert "hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    ("entry", "authorization", "identity_token"),
+    [
+        pytest.param({"auth": _packed("jo:a:b")}, f"Basic {_packed('jo:a:b')}", "", id="auth"),
+        pytest.param(
+            {"username": "jo", "password": "a"}, f"Basic {_packed('jo:a')}", "", id="apart"
+        ),
+        pytest.param(
+            {"username": "jo", "password": "a", "auth": _packed("al:b")},
+            f"Basic {_packed('jo:a')}",
+            "",
+            id="both",
+        ),
+        pytest.param(
+            {"auth": _packed("<token>:"), "identitytoken": "t"},
+            f"Basic {_packed('<token>:')}",
+            "t",
+            id="a refresh token",
+        ),
+        pytest.param({"registrytoken": "t"}, "Bearer t", "", id="a bearer token"),
+        pytest.param({}, "", "", id="nothing"),
+    ],
+)
+def test_every_kind_of_entry_of_a_docker_config_is_read(entry, authorization, identity_token):
+    found = login_of(a_docker_config({"charts.example.com": entry}), HERE)
+    assert (found.authorization, found.identity_token) == (authorization, identity_token)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docker.io",
+        "index.docker.io",
+        "registry-1.docker.io",
+        "https://index.docker.io/v1/",
+        "https://registry-1.docker.io/v2/",
+    ],
+)
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_all_names_of_docker_hub_are_one(name, host):
+    config = a_docker_config({name: {"username": "jo", "password": "a"}})
+    assert login_of(config, URL(f"oci://{host}/team")).username == "jo"

@@ -9,7 +9,10 @@ from tests.builders.certificates import Authority
 from tests.builders.repositories import DirectReader, Repository
 from whipstaff.errors import ChartUnavailable, RepoAuthInvalid
 from whipstaff.settings import Settings
+from whipstaff.sources.addresses import AddressPolicy
 from whipstaff.sources.credentials import Credentials
+from whipstaff.sources.oci_client import RegistryClient, Request
+from whipstaff.sources.oci_place import ChartPlace
 from whipstaff.sources.place import Place
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.sources.tls import Trust, context
@@ -117,3 +120,38 @@ def test_a_key_of_another_certificate_is_refused(client):
 
 def test_the_same_trust_shares_connections():
     assert context(Trust()) is context(Trust())
+
+
+@pytest.fixture
+async def registries():
+    client = RegistryClient(AddressPolicy(), lambda: 0.0)
+    yield client
+    await client.close()
+
+
+async def status_of(registries, url, **login):
+    """Ask a registry for something that is not there."""
+    place = Place(URL(f"oci://{url.authority}/team"), Credentials(**login))
+    chart = ChartPlace.of(place, "blog")
+    request = Request("GET", chart.url("tags", "list"), chart.repository, 1 << 10)
+    return (await registries.ask(chart.registry, request)).status
+
+
+async def test_a_registry_s_own_authority_is_trusted_and_another_is_not(
+    tmp_path, authority, start, registries
+):
+    url = await start(served_with(tmp_path, authority))
+    assert await status_of(registries, url, ca=authority.pem) == 404
+    with pytest.raises(ChartUnavailable, match="the certificate is not trusted"):
+        await status_of(registries, url, ca=Authority("another").pem)
+
+
+async def test_a_client_certificate_opens_a_registry_that_asks_for_one(
+    tmp_path, authority, client, start, registries
+):
+    url = await start(served_with(tmp_path, authority, client))
+    certificate, key = client.issue("jo")
+    login = {"ca": authority.pem, "certificate": certificate, "key": key}
+    assert await status_of(registries, url, **login) == 404
+    with pytest.raises(ChartUnavailable):
+        await status_of(registries, url, ca=authority.pem)
