@@ -102,7 +102,7 @@ async def test_a_name_that_resolves_to_something_else_is_judged_anew():
 async def test_the_api_server_is_looked_up_again_and_an_answer_that_fails_changes_nothing(
     monkeypatch,
 ):
-    now, answers = 0.0, ["10.1.0.1", "10.1.0.2", None]
+    clock, answers = [0.0], ["10.1.0.1", "10.1.0.2", None]
 
     async def getaddrinfo(host, port):
         assert (host, port) == ("api.example.com", 443)
@@ -112,13 +112,14 @@ async def test_the_api_server_is_looked_up_again_and_an_answer_that_fails_change
         return [(0, 0, 0, "", (answer, port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    policy = AddressPolicy(api_server=ApiServer("api.example.com", 443, lambda: now))
-    for now, refuses, allows in (
+    policy = AddressPolicy(api_server=ApiServer("api.example.com", 443, lambda: clock[0]))
+    for seconds, refuses, allows in (
         (0.0, "10.1.0.1", "10.1.0.2"),
         (59.0, "10.1.0.1", "10.1.0.2"),
         (61.0, "10.1.0.2", "10.1.0.1"),
         (122.0, "10.1.0.2", "10.1.0.1"),
     ):
+        clock[0] = seconds
         await policy.renew()
         assert refused(policy, refuses)
         assert not refused(policy, allows)
