@@ -210,7 +210,7 @@ class Downloads:
         found = bytearray()
         async for chunk in response.content.iter_chunked(1 << 16):
             self._bar.advance(len(chunk))
-            found += inflater.decompress(chunk, _BYTES_LIMIT) if inflater else chunk
+            found += inflater.decompress(chunk, _BYTES_LIMIT + 1) if inflater else chunk
             if len(found) > _BYTES_LIMIT:
                 where = shown(str(response.url))
                 raise Refused(f"{where} is larger than {_BYTES_LIMIT >> 20} MiB")

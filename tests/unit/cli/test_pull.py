@@ -354,3 +354,17 @@ def test_a_download_is_shown_on_a_terminal_alone(home, mine, where):
     length = len(mine.replies["/blog-1.0.0.tgz"].body)
     assert (b"%d/%d" % (length, length) in shown) == (where == "a terminal")
     assert bool(shown) == (where == "a terminal")
+
+
+def test_a_chart_that_is_here_costs_no_network_code(home):
+    (home / "here" / "blog.tgz").write_bytes(BLOG)
+    command = "import sys; from whipstaff.cli.main import main\n"
+    command += "try: main()\nfinally: print('aiohttp' in sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "template", "blog.tgz"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stderr == b"False\n"

@@ -1,7 +1,9 @@
 """`whipstaff repo` beside `helm repo`: what both say, and what is in the files that they share."""
 
+import gzip
 import multiprocessing
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -285,3 +287,40 @@ def test_the_group_alone_says_what_is_in_it():
     out, _, code = run("repo")
     assert code == 0
     assert "update" in out
+
+
+@pytest.mark.cluster
+def test_both_may_add_at_once(beside, charts):
+    beside.ours.home = beside.helm.home
+    with ThreadPoolExecutor(4) as pool:
+        done = [
+            pool.submit(side.run, "repo", "add", f"{number}-{side.folder.name}", charts.url)
+            for number in range(3)
+            for side in (beside.ours, beside.helm)
+        ]
+    assert [one.result().code for one in done] == [0] * 6
+    assert len(beside.helm.run("repo", "list", "--no-headers").stdout.splitlines()) == 6
+
+
+def test_an_index_without_end_is_given_up(home, served, monkeypatch):
+    monkeypatch.setattr("whipstaff.cli.downloads._BYTES_LIMIT", 1 << 20)
+    served.replies["/index.yaml"] = Reply(body=b"a" * (2 << 20))
+    _, error, code = run("repo", "add", "a", served.url)
+    assert code == 1
+    assert "is larger than 1 MiB" in error
+
+
+def test_a_compressed_index_is_read_and_no_bomb(home, served, monkeypatch):
+    plain = served.replies["/index.yaml"].body
+    zipped = (("Content-Encoding", "gzip"),)
+    served.replies["/index.yaml"] = Reply(body=gzip.compress(plain), headers=zipped)
+    assert run("repo", "add", "a", served.url)[2] == 0
+    assert (home / "CACHE" / "repository" / "a-index.yaml").read_bytes() == plain
+    monkeypatch.setattr("whipstaff.cli.downloads._BYTES_LIMIT", 1 << 20)
+    served.replies["/index.yaml"] = Reply(body=gzip.compress(b"\0" * (64 << 20)), headers=zipped)
+    assert "is larger than 1 MiB" in run("repo", "update")[0]
+    served.replies["/index.yaml"] = Reply(body=gzip.compress(plain)[:-9], headers=zipped)
+    out, _, code = run("repo", "update")
+    assert code == 1
+    assert "unexpected EOF" in out
+    assert (home / "CACHE" / "repository" / "a-index.yaml").read_bytes() == plain
