@@ -234,6 +234,20 @@ def test_what_makes_sense_is_accepted(api, spec):
         pytest.param({"values": ["a"]}, "spec.values", id="values that are a list"),
         pytest.param({"tiller": {}}, "unknown field", id="a field that is not served"),
         pytest.param({"chart": a_chart_field(ref="x")}, "unknown field", id="an unknown field"),
+        pytest.param(
+            {"kubeConfig": {"configMapRef": {"name": "aws"}}},
+            "tokens of cloud providers are not supported",
+            id="a cloud's tokens",
+        ),
+        pytest.param({"kubeConfig": {}}, "secretRef must name the Secret", id="no kubeconfig"),
+        pytest.param(
+            {"postRenderStrategy": "sometimes"}, "Unsupported value", id="a strange strategy"
+        ),
+        pytest.param(
+            {"postRenderers": [{"kustomize": {"patches": [{"target": {}}]}}]},
+            "patch: Required value",
+            id="a target without a patch",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(api, spec, message):
@@ -266,6 +280,12 @@ def test_what_makes_no_sense_is_refused_with_a_reason(api, spec, message):
             {"storageNamespace": None},
             "storageNamespace cannot be changed",
             id="no storage namespace any more",
+        ),
+        pytest.param(
+            {},
+            {"kubeConfig": {"secretRef": {"name": "there"}}},
+            "cannot move between clusters",
+            id="another cluster",
         ),
     ],
     indirect=["stored"],
@@ -346,6 +366,7 @@ def test_status_is_written_apart_from_spec_and_keeps_its_fields(api, stored):
         "failures": 0,
         "lastAttemptedInputs": "v1-1",
         "observedInputs": "v1-2",
+        "observedPostRenderersDigest": "sha256:" + "d" * 64,
         "lastAttemptedRevision": 1,
         "lastHandledReconcileAt": "now",
     }
@@ -371,6 +392,7 @@ def test_the_status_above_has_every_field_of_the_definition():
         "lastHandledReconcileAt",
         "observedGeneration",
         "observedInputs",
+        "observedPostRenderersDigest",
         "pinnedRevision",
         "revision",
         "settledGeneration",

@@ -330,3 +330,12 @@ def test_a_cluster_that_is_away_for_a_while_is_found_again(home, remote):
     remote.control_plane.resume_api_server()
     home.settled("back", revision=2, seconds=90.0)
     assert remote.data("back")["text"] == "later"
+
+    remote.control_plane.pause_api_server()
+    home.delete("back")
+    message = home.refused("back", "RemoteClusterUnreachable")["message"]
+    assert "set spec.uninstall.deletionPolicy: Orphan" in message
+
+    remote.control_plane.resume_api_server()
+    home.gone("back", seconds=90.0)
+    assert remote.data("back") is None
