@@ -30,7 +30,10 @@ def verification(chart: Fields) -> Verification | None:
 
 
 def _identity(one: Fields) -> OIDCIdentity:
-    return OIDCIdentity(one.required_text("issuer", PATTERN), one.required_text("subject", PATTERN))
+    found = OIDCIdentity(*(one.text(field, "", PATTERN) for field in OIDCIdentity._fields))
+    for field in OIDCIdentity._fields:
+        one.required_text(field, PATTERN)
+    return found
 
 
 def _secret(verify: Fields, field: str) -> str:
