@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _ARCHIVE_TYPE = "application/x-tar"
 _PROVENANCE_TYPE = "application/pgp-signature"
 _JSON_TYPE = "application/json"
 _SAVED = {"saved": True}
+_PIECE_BYTES = 256 << 10
 
 
 async def health(_request: Request) -> Response:
@@ -40,7 +41,7 @@ async def index(request: Request, repository: Repository) -> Response:
     headers = _cached(tag)
     if _has(request, tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(text, media_type=_INDEX_TYPE, headers=headers)
+    return _in_pieces(text, _INDEX_TYPE, headers)
 
 
 async def file(request: Request, repository: Repository) -> Response:
@@ -64,7 +65,7 @@ async def charts(request: Request, repository: Repository) -> Response:
     offset = _number(request, "offset", 0, "offset is not a valid non-negative integer")
     limit = _number(request, "limit", 1, "limit is not a valid positive integer")
     names = found.names[offset or 0 :]
-    return Response(found.as_json(names if limit is None else names[:limit]), media_type=_JSON_TYPE)
+    return _in_pieces(found.as_json(names if limit is None else names[:limit]), _JSON_TYPE)
 
 
 async def chart(request: Request, repository: Repository) -> Response:
@@ -148,6 +149,19 @@ def _number(request: Request, name: str, least: int, problem: str) -> int | None
     if not text.isascii() or not text.isdecimal() or int(text[:18]) < least:
         raise bad(problem)
     return int(text[:18])
+
+
+def _in_pieces(
+    body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> StreamingResponse:
+    """Send what is long and shared: as a whole, each slow reader would have a copy in memory."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), _PIECE_BYTES):
+            yield body[start : start + _PIECE_BYTES]
+
+    known = {**(headers or {}), "Content-Length": str(len(body))}
+    return StreamingResponse(pieces(), media_type=media_type, headers=known)
 
 
 def _cached(tag: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Connections that get on: one that sends no request in time is closed.
+"""Connections that get on: one that sends no request in time, or reads no answer, is closed.
 
-uvicorn waits for a request's head as long as the client likes, but for the pause between two.
+uvicorn waits for both as long as the client likes, but for the pause between two requests.
 """
 
 import asyncio
@@ -9,12 +9,14 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 20.0
+READ_SECONDS = 30.0  # for what is buffered, some dozen KiB
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 with a limit of time for the head of each request."""
+    """HTTP/1.1 with a limit of time for the head of each request, and for reading an answer."""
 
     _timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as in uvicorn itself
@@ -22,7 +24,23 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self._goes_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        loop = asyncio.get_running_loop()
+        # Closing would wait until all is read.
+        self._reading = self._reading or loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._goes_on()
+        super().resume_writing()
+
+    def _goes_on(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

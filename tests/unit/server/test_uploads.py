@@ -1,10 +1,12 @@
 """Limits of what is sent: its size, its time, and the room that there is."""
 
 import asyncio
+import logging
+import socket
 
 import pytest
 
-from tests.builders.chart_servers import a_chart, a_chart_server, a_form, a_provenance
+from tests.builders.chart_servers import a_chart, a_chart_server, a_form, a_provenance, put
 
 SMALL = 64 << 10
 
@@ -81,6 +83,22 @@ async def test_a_connection_that_sends_no_request_is_closed(tmp_path, monkeypatc
             assert await asyncio.wait_for(reader.read(), 30) == b""
             writer.close()
             await writer.wait_closed()
+
+
+async def test_a_client_that_does_not_read_its_answer_is_left(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("whipstaff.server.connections.READ_SECONDS", 0.2)
+    put(tmp_path, bytes(64 << 20))
+    caplog.set_level(logging.INFO)
+    async with a_chart_server(tmp_path) as ask:
+        port = int(ask.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.send(b"GET /charts/demo-1.0.0.tgz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            async with asyncio.timeout(60):
+                while "request" not in caplog.messages:  # noqa: ASYNC110 - a log wakes nobody
+                    await asyncio.sleep(0.05)
+        (record,) = [one for one in caplog.records if one.message == "request"]
+        assert record.bytes < 64 << 20
+        assert (await ask.get("/health")).status == 200
 
 
 async def test_a_repository_has_no_more_bytes_than_its_quota(tmp_path):
