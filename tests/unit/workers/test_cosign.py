@@ -204,7 +204,9 @@ def test_a_signature_of_another_manifest_is_named_though_its_signer_is_trusted(s
 
 def test_a_trusted_signer_who_states_something_else_did_not_sign(sigstore):
     trusted = by_identities(sigstore.trusted_root())
-    with pytest.raises(ChartSignatureInvalid, match=r"none of spec\.chart\.verify\.matchOIDCIdentity$"):
+    with pytest.raises(
+        ChartSignatureInvalid, match=r"none of spec\.chart\.verify\.matchOIDCIdentity$"
+    ):
         check(trusted, bundles=[sigstore.bundle(DIGEST, predicate=ATTESTED)])
 
 
