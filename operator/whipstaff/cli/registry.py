@@ -6,7 +6,6 @@ import fcntl
 import getpass
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,12 +16,14 @@ from typing import Any
 import click
 from yarl import URL
 
+from whipstaff.cli import credential_programs
 from whipstaff.cli.downloads import certificates
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helm_home import Refused, home_of, home_options, write_whole
 from whipstaff.cli.helm_logs import log
 from whipstaff.cli.late import Commands
+from whipstaff.cli.registry_login import DOCKER_HUB, DOCKER_HUB_KEY
 from whipstaff.errors import OperatorError
 from whipstaff.golang.strconv import quote
 from whipstaff.sources.addresses import AddressPolicy
@@ -34,9 +35,6 @@ from whipstaff.sources.place import Place
 
 _TIMEOUT_SECONDS = 60.0
 _ANSWER_BYTES_LIMIT = 1 << 20
-_DOCKER_HUB = frozenset({"docker.io", "registry-1.docker.io"})
-_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-_HELPER_SECONDS = 60.0
 
 
 @click.group("registry", cls=Commands)
@@ -147,24 +145,23 @@ async def _prove(place: Registry) -> None:
 
 
 def _key(host: str) -> str:
-    return _DOCKER_HUB_KEY if host in _DOCKER_HUB else host
+    return DOCKER_HUB_KEY if host in DOCKER_HUB else host
 
 
 def _keep(file: Path, key: str, username: str, password: str) -> None:
     with _changing(file) as config:
-        if helper := _helper(config, key):
-            login = {"ServerURL": key, "Username": username or "<token>", "Secret": password}
-            _ask_helper(helper, "store", json.dumps(login))
+        if program := credential_programs.program_of(config, key):
+            credential_programs.store(program, key, username, password)
         pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
         auths = config.get("auths") or {}
         # Where a program keeps the login, its name alone stands in the file.
-        config["auths"] = {**auths, key: {} if helper else {"auth": pair}}
+        config["auths"] = {**auths, key: {} if program else {"auth": pair}}
 
 
 def _forget(file: Path, key: str) -> None:
     with _changing(file) as config:
-        if helper := _helper(config, key):
-            _ask_helper(helper, "erase", key)
+        if program := credential_programs.program_of(config, key):
+            credential_programs.erase(program, key)
         auths = config.get("auths") or {}
         if key in auths:
             config["auths"] = {name: one for name, one in auths.items() if name != key}
@@ -213,24 +210,3 @@ def _text(config: dict[str, Any]) -> bytes:
     auths = dict(sorted(config.get("auths", {}).items()))
     ordered = dict(sorted({**config, "auths": auths}.items()))
     return json.dumps(ordered, indent="\t", ensure_ascii=False).encode()
-
-
-def _helper(config: dict[str, Any], key: str) -> str:
-    """Return the program that keeps a login, empty if the file itself does."""
-    helpers = config.get("credHelpers")
-    named = helpers.get(key) if isinstance(helpers, dict) else None
-    return str(named or config.get("credsStore") or "")
-
-
-def _ask_helper(helper: str, action: str, text: str) -> None:
-    program = f"docker-credential-{helper}"
-    try:
-        subprocess.run(  # noqa: S603 - named by the user's own file, as docker's clients run it
-            [program, action],
-            input=text.encode(),
-            capture_output=True,
-            check=True,
-            timeout=_HELPER_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Refused(f"{program} {action} failed") from error

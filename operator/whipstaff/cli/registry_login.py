@@ -1,5 +1,6 @@
 """How commands reach an OCI registry: Helm's flags, and the logins that helm and docker keep."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from yarl import URL
 
+from whipstaff.cli import credential_programs
 from whipstaff.errors import RepoAuthInvalid
 from whipstaff.sources.credentials import (
     ANONYMOUS,
@@ -24,6 +26,9 @@ from whipstaff.sources.oci_place import ChartPlace
 from whipstaff.sources.place import Place
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+DOCKER_HUB = frozenset({"docker.io", "registry-1.docker.io"})
+DOCKER_HUB_KEY = "https://index.docker.io/v1/"  # under which its logins are kept
 
 _TIMEOUT_SECONDS = 300.0  # one upload, over a slow line
 _UNDERSCORE = (
@@ -60,8 +65,10 @@ class Access:
             return Credentials(username=self.username, password=self.password)
         for file in _login_files(environment):
             try:
-                secret = SecretData(str(file), {DOCKER_CONFIG: file.read_bytes()})
-                return login_of(secret, url)
+                data = file.read_bytes()
+                if (kept := _kept_elsewhere(data, url)) != ANONYMOUS:
+                    return kept
+                return login_of(SecretData(str(file), {DOCKER_CONFIG: data}), url)
             except (OSError, RepoAuthInvalid):
                 continue  # a file that is not there, or says nothing of this registry
         return ANONYMOUS
@@ -76,6 +83,17 @@ class Access:
         except OSError as error:
             raise RepoAuthInvalid(f"{error.filename}: {error.strerror}") from error
         return certificates_of(SecretData("the files of the flags", data))
+
+
+def _kept_elsewhere(data: bytes, url: URL) -> Credentials:
+    """Return the login that a program keeps, where the file names one; else nobody's."""
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError):
+        return ANONYMOUS
+    server = url.authority if url.host not in DOCKER_HUB else DOCKER_HUB_KEY
+    program = credential_programs.program_of(config, server) if isinstance(config, dict) else ""
+    return credential_programs.fetched(program, server) if program else ANONYMOUS
 
 
 def registry_options(command: Decorated) -> Decorated:

@@ -106,15 +106,36 @@ def test_a_file_that_cannot_be_read_is_left_as_it_is(tmp_path, text):
     assert file.read_text() == text
 
 
-def test_a_program_that_keeps_logins_is_asked(tmp_path, monkeypatch):
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """A program that keeps one login in a file."""
     program = tmp_path / "docker-credential-box"
-    program.write_text(f"#!/bin/sh\necho $1 >> {tmp_path}/asked\ncat >> {tmp_path}/asked\n")
+    kept = tmp_path / "kept"
+    lines = ["#!/bin/sh", "case $1 in", f"store) cat > {kept} ;;", f"get) cat {kept} ;;"]
+    program.write_text("\n".join([*lines, f"erase) rm {kept} ;;", "esac", ""]))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     file = tmp_path / "config.json"
     file.write_text('{"credsStore": "box"}')
-    assert run("registry", "logout", "example.com", "--registry-config", str(file))[2] == 0
-    assert (tmp_path / "asked").read_text() == "erase\nexample.com"
+    monkeypatch.setenv("HELM_REGISTRY_CONFIG", str(file))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return file
+
+
+@pytest.mark.registry
+def test_a_program_that_keeps_logins_is_asked(registry, pushed, box, tmp_path):
+    login = ("-u", USER, "-p", PASSWORD, PLAIN)
+    assert run("registry", "login", registry.host, *login)[2] == 0
+    assert json.loads(box.read_text()) == {"auths": {registry.host: {}}, "credsStore": "box"}
+    assert run("pull", pushed[0], PLAIN, "-d", str(tmp_path))[2] == 0
+    assert run("registry", "logout", registry.host)[2] == 0
+    assert run("pull", pushed[0], PLAIN, "-d", str(tmp_path))[2] == 1
+
+
+def test_a_program_that_is_not_there_is_named(box):
+    box.write_text('{"credsStore": "nowhere"}')
+    _, error, code = run("registry", "logout", "example.com")
+    assert (error, code) == ("Error: docker-credential-nowhere erase failed\n", 1)
 
 
 @pytest.fixture(scope="module")
