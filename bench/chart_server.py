@@ -56,6 +56,7 @@ def main() -> None:
         "targets": TARGETS,
         "on": {
             "cores": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 1),
             "machine": platform.machine(),
             "python": platform.python_version(),
         },
