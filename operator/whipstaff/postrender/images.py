@@ -1,6 +1,7 @@
 """Other names, tags and digests for the images of containers."""
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +41,26 @@ class Image:
             image.get("digest", ""),
         )
 
-    def apply(self, body: dict[str, Any]) -> bool:
-        """Change the images in an object; whether there was one to change."""
+    def is_for(self, body: dict[str, Any]) -> bool:
+        """Whether an object has a container or a volume of the image."""
+        return any(True for _ in self._found(body))
+
+    def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the object with its images changed."""
+        changed = deepcopy(body)
+        for holder, key in self._found(changed):
+            holder[key] = self._changed(holder[key])
+        return changed
+
+    def _found(self, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
         if body.get("kind") == "CustomResourceDefinition":
-            return False
-        found = False
+            return
         for holder, key in (*_in_containers(body), *_in_volumes(body)):
             text = holder[key]
             if not isinstance(text, str):
                 raise InstructionError(f"{key} of a container is no text")
             if self.matches(text):
-                found = True
-                holder[key] = self._changed(text)
-        return found
+                yield holder, key
 
     def _changed(self, text: str) -> str:
         name, tag, digest = split(text)

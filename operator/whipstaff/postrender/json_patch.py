@@ -7,6 +7,8 @@ from typing import Any
 from whipstaff.golang.deep_equal import deep_equal
 from whipstaff.postrender.errors import InstructionError
 
+COPIED_LIMIT = 100_000  # members of tables and lists in one patch
+
 _WITH_VALUE = frozenset({"add", "replace", "test"})  # which is null where it is left out
 _FROM = frozenset({"move", "copy"})
 _KNOWN = _WITH_VALUE | _FROM | {"remove"}
@@ -35,12 +37,34 @@ def check(operations: object) -> list[dict[str, Any]]:
 def apply(body: dict[str, Any], operations: Sequence[dict[str, Any]]) -> Any:  # noqa: ANN401 - any JSON
     """Return the object after all operations; InstructionError names the one that fails."""
     document: Any = deepcopy(body)
+    copied = 0
     for number, one in enumerate(operations):
         try:
+            if one["op"] == "copy":
+                copied = _with_copy(copied, _find(document, one["from"]))
             document = _apply(document, one)
         except InstructionError as error:
             raise InstructionError(f"operation {number} ({one['op']}): {error}") from error
     return document
+
+
+def _with_copy(copied: int, value: Any) -> int:  # noqa: ANN401
+    """Count what is copied, which could double the object again and again."""
+    total = copied + _members(value, COPIED_LIMIT)
+    if total > COPIED_LIMIT:
+        raise InstructionError(f"more than {COPIED_LIMIT} members are copied")
+    return total
+
+
+def _members(value: Any, limit: int) -> int:  # noqa: ANN401
+    """Count a value with all that is in it, no further than a limit."""
+    found = [value]
+    for one in found:
+        if len(found) > limit:
+            break
+        if isinstance(one, dict | list):
+            found += one.values() if isinstance(one, dict) else one
+    return len(found)
 
 
 def _apply(document: Any, operation: dict[str, Any]) -> Any:  # noqa: ANN401

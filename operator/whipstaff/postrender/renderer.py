@@ -79,25 +79,23 @@ class PostRenderer:
     def apply(self, body: JsonObject) -> Applied:
         """Follow all instructions; the object given stays as it is."""
         found: set[str] = set()
-        current: JsonObject | None = deepcopy(body)
+        current: JsonObject | None = body
         for place, step in self._steps:
             if current is None:
                 break
             named = Named.of(current, self._namespace)
             try:
-                match step:
-                    case Image():
-                        if step.apply(current):
-                            found.add(place)
-                    case Patch():
-                        if step.is_for(named, current, self._namespace):
-                            found.add(step.place)
-                            current = step.apply(current)
+                if isinstance(step, Patch) and step.is_for(named, current, self._namespace):
+                    found.add(step.place)
+                    current = step.apply(current)
+                elif isinstance(step, Image) and step.is_for(current):
+                    found.add(place)
+                    current = step.apply(current)
             except InstructionError as error:
                 what = f"{named.kind} {named.name}"
                 raise PostRenderFailed(f"{place}: {what}: {error}", place) from error
         if current is not None:
-            self._mark(current)
+            current = self._marked(current)
         return Applied(current, current != body, frozenset(found))
 
     def check_all_found(self, found: Iterable[str]) -> None:
@@ -109,11 +107,12 @@ class PostRenderer:
                 what = f"{step.content.get('apiVersion')} {named.kind} {named.name}"
                 raise PostRenderFailed(f"{place}: the chart renders no {what} to patch", place)
 
-    def _mark(self, body: JsonObject) -> None:
+    def _marked(self, body: JsonObject) -> JsonObject:
+        metadata = body.get("metadata") or {}
         for key, marks in (("labels", self._labels), ("annotations", self._annotations)):
             if marks:
-                metadata = body.setdefault("metadata", {})
-                metadata[key] = {**(metadata.get(key) or {}), **marks}
+                metadata = {**metadata, key: {**(metadata.get(key) or {}), **marks}}
+        return {**body, "metadata": metadata}
 
 
 def _with_operations(body: JsonObject, operations: Sequence[JsonObject]) -> JsonObject:

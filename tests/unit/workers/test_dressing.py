@@ -1,11 +1,13 @@
 """Post-rendering on the way from templates to manifest, again and again."""
 
+import json
+
 import pytest
 
 from tests.builders.echo_chart import a_request, echo_archive
 from tests.unit.chart.test_incremental import Begun, a_scope
 from tests.unit.workers.test_releases import an_order
-from whipstaff.errors import ManifestInvalid, PostRenderFailed
+from whipstaff.errors import ManifestInvalid, PostRenderFailed, RenderLimit, RenderTimeout
 from whipstaff.release.manifests import manifest_digest
 from whipstaff.settings import Settings
 from whipstaff.workers import rendering
@@ -170,3 +172,29 @@ def test_what_was_patched_is_what_the_next_render_is_compared_with(tmp_path):
     )
 
     assert again["same_as_current"]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param(
+            json.dumps([{"op": "copy", "from": "/data", "path": f"/data/k{n}"} for n in range(40)]),
+            id="a table that doubles",
+        ),
+        pytest.param(
+            "a: &a [x, x]\n"
+            + "\n".join(f"b{n}: &b{n} [*{'a' if not n else f'b{n - 1}'}, *a]" for n in range(9))
+            + "\nc: "
+            + "[" * 20_000,
+            id="a list without a bottom",
+        ),
+        pytest.param("data: {k: v}\n" + "#" * 50_000 + "\n&a [*a]", id="a list in itself"),
+    ],
+)
+async def test_a_patch_that_is_made_to_harm_is_ended(pool, tmp_path, patch):
+    source = SOURCE + "data: {k: v}\n"
+    with pytest.raises((PostRenderFailed, RenderLimit, RenderTimeout)):
+        await render(pool, tmp_path, source, (patch, on("a")))
+
+    sound = await render(pool, tmp_path, source, ("data: {k: w}", on("a")))
+    assert sound.objects[0]["data"] == {"k": "w"}
