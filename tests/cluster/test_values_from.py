@@ -20,6 +20,7 @@ metadata:
   name: {{ .Release.Name }}
 data:
   values: {{ omit .Values "global" | toJson | quote }}
+  refused: {{ with .Values.refused }}{{ fail (printf "the word %s is refused" .) }}{{ end }}
   account: {{ .Values.account | quote }}
   length: {{ .Values.password | default "" | len | quote }}
 """
@@ -149,6 +150,15 @@ def test_a_broken_values_file_leaves_what_runs_and_is_shown_to_nobody(releases, 
     assert PASSWORD not in operator.log.read_text(encoding="utf-8")
     stored.secret("more", **{"values.yaml": "a: 2"})
     releases.settled("shop", revision=2)
+
+
+def test_an_error_that_a_template_makes_of_a_secret_is_masked(releases, stored, operator):
+    stored.secret("login", password=PASSWORD)
+    create(releases, single("login", "password", "refused"))
+    ready = releases.refused("shop", "RenderFailed")
+    assert "the word *** is refused" in ready["message"]
+    assert PASSWORD not in json.dumps(releases.get("shop")["status"])
+    assert PASSWORD not in operator.log.read_text(encoding="utf-8")
 
 
 def test_moving_values_into_a_config_map_makes_no_revision(releases, stored):

@@ -19,6 +19,7 @@ class Inputs:
     values_digest: str
     digest: str  # of all of them, as the label of a revision holds it
     whole_numbers: tuple[tuple[str | int, ...], ...] = ()  # where values hold such, to templates
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # what no error may repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ def _inputs(release: HelmRelease, chart: ResolvedChart, values: ComposedValues) 
         chart_digest=chart.digest,
         values_digest=_values_digest(spec.values),
         whole_numbers=values.whole_numbers,
+        secrets=values.secrets,
         digest=inputs_digest(
             chart_digest=chart.digest,
             values=spec.values,

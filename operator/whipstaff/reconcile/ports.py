@@ -299,6 +299,7 @@ class ComposedValues:
 
     values: JsonObject
     whole_numbers: tuple[ValuePath, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # texts that come from Secrets
 
 
 @dataclass(frozen=True, slots=True)

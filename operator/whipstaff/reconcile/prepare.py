@@ -13,6 +13,7 @@ from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.steps import Change, history_to_forget
 from whipstaff.reconcile.checking import Check, namespace_exists
 from whipstaff.reconcile.health import check_expressions
+from whipstaff.reconcile.masking import masking
 from whipstaff.reconcile.ports import (
     Identity,
     Rendering,
@@ -202,7 +203,8 @@ class Preparation:
         async def lookup(api_version: str, kind: str, namespace: str, name: str) -> JsonObject:
             return await cluster.lookup(api_version, kind, namespace, name, identity)
 
-        with timed(self._world, str(self._decision.action), "render"):
+        action = str(self._decision.action)
+        with timed(self._world, action, "render"), masking(self._inputs().secrets):
             return await self._world.renderer.render(request, lookup)
 
     async def _generated(self) -> str:

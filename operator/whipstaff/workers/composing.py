@@ -16,6 +16,7 @@ from whipstaff.golang import yaml
 from whipstaff.release.revision import JsonObject
 
 DEPTH_LIMIT = 64  # as of spec.values
+SECRET_CHARACTERS = 4  # shorter ones are parts of too many words
 NODES_LIMIT = 1_000_000  # tables, lists and single values
 
 # What the scanner says in fixed words; other errors repeat what stands there.
@@ -56,12 +57,14 @@ class Layer:
 def compose(inline: JsonObject, layers: Sequence[JsonObject]) -> JsonObject:
     """Return the final `values`, and the paths of those that are whole numbers to templates.
 
+    `secrets` are the texts that come from Secrets, for who has to keep them out of errors.
+
     Values files come in their order, the inline values over them, and over everything the single
     values with a path, in theirs.
     """
     given = [Layer(**layer) for layer in layers]
-    files = (_file(layer) for layer in given if not layer.target_path)
-    values = merge_documents([*files, inline])
+    files = [(layer, _file(layer)) for layer in given if not layer.target_path]
+    values = merge_documents([*(file for _, file in files), inline])
     _check(values)
     values = {key: _with_floats(value) for key, value in values.items()}
     for layer in given:
@@ -70,7 +73,10 @@ def compose(inline: JsonObject, layers: Sequence[JsonObject]) -> JsonObject:
     _check(values)
     # strvals makes int64; all else is float64, as everywhere in values.
     whole = [list(path) for path, value in _leaves(values) if type(value) is int]
-    return {"values": _as_stored(values), "whole_numbers": whole}
+    told = {text for layer, file in files if layer.secret for text in _texts(file)}
+    told |= {layer.text().strip() for layer in given if layer.secret and layer.target_path}
+    secrets = sorted(text for text in told if len(text) >= SECRET_CHARACTERS)
+    return {"values": _as_stored(values), "whole_numbers": whole, "secrets": secrets}
 
 
 def _file(layer: Layer) -> JsonObject:
@@ -159,6 +165,10 @@ def _leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
                 yield from _leaves(inner, (*path, index))
         case _:
             yield path, value
+
+
+def _texts(values: JsonObject) -> Iterator[str]:
+    return (value.strip() for _, value in _leaves(values) if isinstance(value, str))
 
 
 def _as_stored(value: object) -> object:

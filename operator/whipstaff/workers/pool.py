@@ -95,7 +95,7 @@ class WorkerPool:
             raise ValuesTooLarge(f"the values take too long to read: {error.text}") from error
         except BrokenFrameError as error:
             raise ValuesTooLarge("the values are too large to be laid over each other") from error
-        return ComposedValues(found["values"], _whole_numbers(found))
+        return ComposedValues(found["values"], _whole_numbers(found), tuple(found["secrets"]))
 
     async def decode(self, data: str, name: str) -> Revision:
         """Decode the value of the key `release`; StorageCorrupt(name) if it cannot be read."""

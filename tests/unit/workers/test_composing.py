@@ -79,6 +79,12 @@ def test_numbers_of_single_values_are_whole_and_those_of_files_are_not():
     )
 
 
+def test_what_secrets_hold_is_told_apart():
+    layers = [a_file("a: plain"), secretly(a_file("b: [{c: hidden}, abc, 5]")), at("d", "open")]
+    found = compose({}, [*layers, secretly(at("e", "hunter2\n"))])
+    assert found["secrets"] == ["hidden", "hunter2"]
+
+
 def test_an_alias_is_a_copy():
     found = values(a_file("a: &x {m: 1}\nb: *x"), at("a.m", "2"))
     assert found == {"a": {"m": 2}, "b": {"m": 1}}
