@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import re
 import signal
 import sys
@@ -32,6 +33,8 @@ class Server:
             *(sys.executable, "-m", "whipstaff", "serve", "--repo-path", str(folder)),
             *("--address", "127.0.0.1:0", "--log-level", "warning"),
             stdout=asyncio.subprocess.PIPE,
+            # What a kill leaves of uploads under way goes with the test's own folder.
+            env={**os.environ, "TMPDIR": str(folder.parent)},
         )
         line = (await process.stdout.readline()).decode()
         return cls(process, re.search(r"http://\S+", line).group())
