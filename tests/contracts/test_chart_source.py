@@ -12,9 +12,14 @@ from tests.fakes.chart_source import FakeChartSource
 from whipstaff.errors import ChartUnavailable, InvalidSpec
 from whipstaff.reconcile.ports import ChartReference
 from whipstaff.settings import Settings
+from whipstaff.sources.cache import ArchiveCache
 from whipstaff.sources.charts import Charts
+from whipstaff.sources.completion import Completion
+from whipstaff.sources.flux import FluxSources
 from whipstaff.sources.oci import OCICharts
+from whipstaff.sources.places import ChartPlaces
 from whipstaff.sources.repository import HTTPRepositories
+from whipstaff.sources.stored import StoredArchives
 from whipstaff.workers.pool import WorkerPool
 
 
@@ -36,6 +41,17 @@ class NoSecrets:
         return None
 
 
+def everywhere(charts, settings, pool):
+    """What the loop asks: repositories are one of the places that charts come from."""
+    cache = ArchiveCache(settings.cache_folder, settings.cache_bytes_limit)
+    return ChartPlaces(
+        charts,
+        FluxSources(settings, None, cache),
+        StoredArchives(None, cache),
+        Completion(pool, cache, settings.cache_folder),
+    )
+
+
 IN_REGISTRY = pytest.param("oci", marks=[pytest.mark.registry, pytest.mark.cluster])
 
 
@@ -50,7 +66,7 @@ async def world(request, tmp_path):
     if request.param == "oci":
         helm = HelmClient(tmp_path / "helm")
         oci = OCICharts(settings, pool, asyncio.get_running_loop().time)
-        source = Charts({"oci": oci}, NoSecrets(), timeout_seconds=30.0)
+        source = everywhere(Charts({"oci": oci}, NoSecrets(), timeout_seconds=30.0), settings, pool)
         with OCIRegistry(tmp_path / "registry") as registry:
             url = registry.url()
             yield World(source, url, lambda version: helm.push(an_archive(version=version), url))
@@ -60,7 +76,8 @@ async def world(request, tmp_path):
     repository = Repository()
     await repository.start()
     http = HTTPRepositories(settings, pool, asyncio.get_running_loop().time)
-    source = Charts({"http": http, "https": http}, NoSecrets(), timeout_seconds=5.0)
+    charts = Charts({"http": http, "https": http}, NoSecrets(), timeout_seconds=5.0)
+    source = everywhere(charts, settings, pool)
     yield World(source, repository.url, repository.add)
     await source.close()
     await pool.close()
