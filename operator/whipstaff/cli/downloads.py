@@ -32,6 +32,7 @@ TIMEOUT_SECONDS = 120.0  # helm's, of one request with its answer
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_LIMIT = 10
 _BYTES_LIMIT = 1 << 29
+_ANSWER_BYTES = 1 << 16  # what a server says of an upload
 _GZIP_WINDOW = 31
 _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 _EXPIRED = 10
@@ -135,6 +136,13 @@ async def open_downloads(
         await session.close()
 
 
+def _place(url: str) -> URL:
+    try:
+        return as_written(url)
+    except ValueError as error:
+        raise Refused(f"invalid chart URL format: {shown(url)}") from error
+
+
 class Downloads:
     """One HTTP client of a command."""
 
@@ -147,28 +155,53 @@ class Downloads:
 
     async def get(self, url: str, asker: Asker, accept: str = "*/*") -> bytes:
         """Return what is at `url`; Refused in helm's words if that cannot be had."""
-        try:
-            place = as_written(url)
-        except ValueError as error:
-            raise Refused(f"invalid chart URL format: {shown(url)}") from error
+        place = _place(url)
+        async with self._in_helms_words("Get", url, place):
+            return await self._get(place, asker, accept)
+
+    async def post(self, url: str, asker: Asker, form: aiohttp.FormData) -> tuple[int, bytes]:
+        """Send a form, and return the status of the answer and its body; no redirect is followed.
+
+        Refused if there is no answer.
+        """
+        place = _place(url)
+        async with self._in_helms_words("Post", url, place):
+            known = asker.credentials.authorization
+            response = await self._session.post(
+                place.with_user(None),
+                data=form,
+                headers={"Authorization": known} if known else {},
+                allow_redirects=False,
+                ssl=asker.tls,
+                proxy=_proxy(place),
+            )
+            try:
+                return response.status, await response.content.read(_ANSWER_BYTES)
+            finally:
+                response.close()
+
+    @asynccontextmanager
+    async def _in_helms_words(self, verb: str, url: str, place: URL) -> AsyncIterator[None]:
+        """Limit the time of a request, and say as helm does what became of it."""
+        asked = f"{verb} {quote(shown(url))}"
         try:
             async with asyncio.timeout(self._timeout_seconds or None):
-                return await self._get(place, asker, accept)
+                yield
         except TimeoutError as error:
             raise Refused(
-                f"Get {quote(shown(url))}: context deadline exceeded "
+                f"{asked}: context deadline exceeded "
                 "(Client.Timeout exceeded while awaiting headers)"
             ) from error
         except (aiohttp.ClientPayloadError, zlib.error) as error:
             raise Refused("unexpected EOF") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Refused(f"Get {quote(shown(url))}: {_why(error, place)}") from error
+            raise Refused(f"{asked}: {_why(error, place)}") from error
         except RepoAuthInvalid as error:
             raise Refused(
                 "can't create TLS config for client: the certificates cannot be read"
             ) from error
         except ChartUnavailable as error:
-            raise Refused(f"Get {quote(shown(url))}: {error.text}") from error
+            raise Refused(f"{asked}: {error.text}") from error
 
     async def _get(self, url: URL, asker: Asker, accept: str) -> bytes:
         response = await self._follow(url, asker, accept)

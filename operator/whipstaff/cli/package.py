@@ -14,12 +14,13 @@ from whipstaff.cli.chart_files import ChartNotFound
 from whipstaff.cli.chart_options import ChartOptions
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_flags import HelmCommand
-from whipstaff.cli.helm_home import Refused, home_of, home_options, write_whole
+from whipstaff.cli.helm_home import HelmHome, Refused, home_of, home_options, write_whole
 from whipstaff.cli.registry_login import Access, registry_options
 from whipstaff.cli.signing import Passphrase, sign
 from whipstaff.cli.verification import default_keyring
 from whipstaff.errors import OperatorError
 
+_REGISTRY = "oci://"
 _EPOCH = "SOURCE_DATE_EPOCH"  # of reproducible-builds.org
 _EPOCH_DIGITS = 11  # what a tar header holds
 
@@ -73,7 +74,7 @@ class _Wanted:
     "--passphrase-file", default="", metavar="FILE", help="File of its passphrase, `-` for a pipe."
 )
 @click.option(
-    "--push", "target", default="", metavar="URL", help="Registry to push the archive to."
+    "--push", "target", default="", metavar="REPO", help="Where to put the archive: URL or name."
 )
 @registry_options
 @home_options
@@ -92,11 +93,19 @@ def package(charts: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cl
         file = _packaged(folder, wanted)
         click.echo(f"Successfully packaged chart and saved it to: {file}")
         if flags["target"]:
-            from whipstaff.cli.push import push  # noqa: PLC0415 - asyncio and aiohttp
+            _push(Path(file), flags["target"], registry, home)
 
-            click.get_current_context().invoke(
-                push, chart=Path(file), remote=flags["target"], **registry
-            )
+
+def _push(archive: Path, target: str, access: dict[str, Any], home: HelmHome) -> None:
+    """Put an archive into a registry, or into a chart server by its URL or its name."""
+    if target.startswith(_REGISTRY):
+        from whipstaff.cli.push import push  # noqa: PLC0415 - asyncio and aiohttp
+
+        click.get_current_context().invoke(push, chart=archive, remote=target, **access)
+        return
+    from whipstaff.cli.upload import uploaded  # noqa: PLC0415 - asyncio and aiohttp
+
+    click.echo(uploaded(archive, target, ChartOptions(**access), home), nl=False)
 
 
 def _wanted(charts: tuple[str, ...], flags: dict[str, Any]) -> _Wanted:
