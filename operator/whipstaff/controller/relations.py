@@ -28,7 +28,6 @@ class _Relation:
     unready: str | None = None  # what it lacks for who depends on it; None: never judged
     leaving: bool = False  # its release is still to be uninstalled
     looking: bool = False  # a pass may have read what it depends on already
-    held: bool = False  # its last pass ended over the others
 
 
 class Relations:
@@ -42,6 +41,7 @@ class Relations:
         self._look_again = look_again
         self._awaiting = Awaiting(follow, look_again) if follow else None
         self._known: dict[Key, _Relation] = {}
+        self._held: set[Key] = set()  # whose last pass ended over the others
 
     def noted(self, head: Head, body: JsonObject) -> None:
         """Take note of a HelmRelease as it is now, its status included."""
@@ -50,7 +50,7 @@ class Relations:
         relation = self._known.setdefault(key, _Relation())
         self._kinship.note(key, kin.names, leaving=leaving)
         if relation.kin != kin or relation.unready is None:
-            self._tell(self._known)  # a cycle may have come or gone
+            self._tell(self._held)  # a cycle may have come or gone
         unready = why_helmrelease_not_ready(body)
         self._tell_dependents(key, as_before=relation.unready == unready)
         if relation.leaving and not leaving:
@@ -63,6 +63,7 @@ class Relations:
         if relation is None:
             return
         self._kinship.forget(key)
+        self._held.discard(key)
         self._want(key, {})
         self._tell_dependents(key, as_before=False)
         self._tell(relation.kin.names)
@@ -78,7 +79,11 @@ class Relations:
         relation = self._known.get(key)
         if relation is None:
             return
-        relation.looking, relation.held = False, held
+        relation.looking = False
+        if held:
+            self._held.add(key)
+        else:
+            self._held.discard(key)
         self._kinship.refused(key, refusals)
         if refusals and relation.leaving:
             self._tell(relation.kin.names)  # which may wait for it no more
@@ -107,11 +112,11 @@ class Relations:
         """Have looked again who waits for it; `as_before`: only who asks for more than Ready."""
         for dependent in self._kinship.dependents(key):
             relation = self._known.get(dependent)
-            waits = relation is not None and (relation.held or relation.looking)
-            if relation is not None and waits and (relation.kin.judged or not as_before):
+            if relation is None or not (dependent in self._held or relation.looking):
+                continue
+            if relation.kin.judged or not as_before:
                 self._look_again(dependent)
 
     def _tell(self, keys: Collection[Key]) -> None:
-        for key in list(keys):
-            if key in self._known and self._known[key].held:
-                self._look_again(key)
+        for key in self._held.intersection(keys):
+            self._look_again(key)

@@ -7,6 +7,7 @@ import pytest
 from tests.builders.stub_api_server import until
 from whipstaff.controller.repositories import Repositories
 from whipstaff.errors import ChartUnavailable
+from whipstaff.helmrelease.selectors import parse_selector
 from whipstaff.helmrelease.types import RepositoryKey
 from whipstaff.helmrepository.status import Change, Fetched
 
@@ -60,7 +61,7 @@ class World:
         self.moved.append(key)
         self.charts.append(charts)
 
-    def write(self, uid="u", generation=1, asks="", **spec):
+    def write(self, uid="u", generation=1, asks="", labels=None, **spec):
         annotations = {"whipstaff.dev/requestedAt": asks} if asks else {}
         self.repositories.changed(
             {
@@ -70,6 +71,7 @@ class World:
                     "uid": uid,
                     "generation": generation,
                     "annotations": annotations,
+                    "labels": labels or {},
                 },
                 "spec": {"url": "https://a.example", "interval": "1h", **spec},
             }
@@ -91,6 +93,20 @@ async def test_nothing_is_asked_before_the_operator_leads(world):
     await until(lambda: world.reports.statuses)
     assert world.reports.statuses[-1]["charts"] == 1
     assert world.reports.events == ["IndexFetched"]
+
+
+async def test_another_shard_s_repository_is_asked_and_its_status_left_alone(world):
+    selector = parse_selector("shard=one", "setting")
+    world.repositories = Repositories(
+        world.source, world.reports, Clock(), lambda: 0.5, world.tell, selector=selector
+    )
+    world.repositories.open()
+    world.write()
+    await until(lambda: world.source.asked == 1)
+    world.write(labels={"shard": "one"}, asks="now")
+    await until(lambda: world.reports.statuses)
+    assert world.source.asked == 2
+    assert len(world.reports.statuses) == 1
 
 
 async def test_an_event_that_changes_nothing_asks_nobody(world):

@@ -8,9 +8,10 @@ import pytest
 from aiohttp import web
 
 from tests.builders.clocks import FixedClock
+from tests.builders.own_chart import objects
 from tests.builders.stub_api_server import NEVER, a_stub, refused, until
 from whipstaff.kube import lease as module
-from whipstaff.kube.lease import Lease
+from whipstaff.kube.lease import Lease, lease_name
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/system/leases"
 ONE = f"{COLLECTION}/whipstaff"
@@ -242,3 +243,17 @@ async def test_a_request_that_hangs_does_not_cost_the_lease(seconds):
         assert one.held
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
+
+
+def test_each_selector_has_a_lease_of_its_own():
+    names = {lease_name(selector) for selector in ("", "shard=one", "shard=two")}
+    assert "whipstaff" in names
+    assert len(names) == 3
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_the_chart_and_the_operator_name_the_lease_alike():
+    role = objects("watchLabelSelector=shard=one")["Role", "whipstaff-lease"]
+    assert lease_name("shard=one") in [
+        name for rule in role["rules"] for name in rule.get("resourceNames", ())
+    ]

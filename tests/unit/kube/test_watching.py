@@ -50,12 +50,12 @@ def a_list(*items, version="10"):
 
 
 @asynccontextmanager
-async def watching(*, namespaces=(), **options):
+async def watching(*, namespaces=(), selector="", **options):
     """Yield the stub, the watch and what it tells; answers are set before the first wait."""
     async with a_stub(**options) as (stub, client):
         stub.on("GET", CRD_PATH, CRD)
         listening = Listening()
-        watch = Watching(client, "helmreleases", listening, namespaces)
+        watch = Watching(client, "helmreleases", listening, namespaces, selector=selector)
         running = asyncio.create_task(watch.run())
         try:
             yield stub, watch, listening.told
@@ -84,6 +84,15 @@ async def test_what_exists_is_told_once_then_each_change():
         ]
         assert watch.synced
         assert watch.silence_seconds < 1
+
+
+async def test_a_selector_is_asked_for_and_what_loses_its_label_is_gone():
+    async with watching(selector="shard in (a,b)") as (stub, _, told):
+        stub.on("GET", ALL, a_list(a_release("a")))
+        stub.watches(ALL, [event("DELETED", a_release("a", "12")), NEVER])
+        await until(lambda: told[1:] == [("gone", "a", "uid-a")])
+        asked = [request["query"]["labelSelector"] for request in stub.requests]
+        assert set(asked) == {"shard in (a,b)"}
 
 
 async def test_a_watch_that_ends_goes_on_where_it_was_without_a_new_list():
