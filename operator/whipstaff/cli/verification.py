@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from whipstaff.chart.provenance import PARTS_APART
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_home import Refused
 from whipstaff.golang import yaml
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pysequoia import Cert
 
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
-_PARTS_APART = "\n...\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ def _has(key: "Cert", handles: set[str]) -> bool:
 
 
 def _sums(text: str) -> dict[str, object]:
-    _, apart, sums = text.partition(_PARTS_APART)
+    _, apart, sums = text.partition(PARTS_APART)
     if not apart:
         raise Refused("message block must have at least two parts")
     try:
-        found = yaml.load(sums.partition(_PARTS_APART)[0])
+        found = yaml.load(sums.partition(PARTS_APART)[0])
     except yaml.YAMLError as error:
         raise Refused(error.text) from error
     files = found.get("files") if isinstance(found, dict) else None
