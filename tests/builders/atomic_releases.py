@@ -9,7 +9,7 @@ from tests.builders.live_releases import condition, eventually, is_true, secret_
 from tests.builders.small_charts import a_packed_chart
 
 NAME = "x"
-VALUES = "text: plain\nfails: ''\ntests: succeeds\n"
+VALUES = "text: plain\nfails: ''\noutcome: fails\ndelay: 0s\ntests: succeeds\n"
 SETTINGS = """\
 apiVersion: v1
 kind: ConfigMap
@@ -18,7 +18,7 @@ metadata:
 data:
   text: {{ .Values.text | quote }}
 """
-# `fails` names the hook events whose Job fails.
+# `fails` names the hook events whose Job ends as `outcome` says.
 GATE = """\
 {{- with .Values.fails }}
 apiVersion: batch/v1
@@ -31,7 +31,9 @@ spec:
   backoffLimit: 0
   template:
     metadata:
-      annotations: {pods.whipstaff.dev/outcome: fails}
+      annotations:
+        pods.whipstaff.dev/outcome: {{ $.Values.outcome }}
+        pods.whipstaff.dev/delay: {{ $.Values.delay }}
     spec:
       restartPolicy: Never
       containers: [{name: gate, image: busybox}]

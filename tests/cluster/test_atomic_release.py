@@ -9,7 +9,7 @@ something runs (test_faults_edits.py); namespaces that are deleted (test_deletio
 import pytest
 
 from tests.builders.atomic_releases import NAME, OTHER_TEST, AtomicReleases, atomic_chart, history
-from tests.builders.live_releases import condition, is_true, secret_name
+from tests.builders.live_releases import condition, eventually, is_true, secret_name
 
 BAD = {"fails": "pre-install,pre-upgrade"}
 LAST = {"remediateLastFailure": True}
@@ -422,3 +422,67 @@ def test_a_lock_of_the_helm_command_is_taken_away_after_the_timeout(x, status):
     assert x.stored == {1: "superseded", 2: "failed", 3: "deployed"}
     assert x.text == "second"
     x.agree()
+
+
+# What is taken away underneath.
+
+
+@pytest.fixture
+def elsewhere(x):
+    """A namespace that the release goes to, and that somebody deletes."""
+    name = f"{x.live.namespace}-elsewhere"
+    x.live.control_plane.kubectl("create", "namespace", name)
+    yield name
+    x.live.control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+def placed_in(namespace, **spec):
+    return {"targetNamespace": namespace, "releaseName": NAME, **spec}
+
+
+def test_a_release_whose_namespace_is_deleted_comes_back_with_it(x, elsewhere):
+    x.create(**placed_in(elsewhere))
+    x.runs(1)
+    x.live.control_plane.kubectl("delete", "namespace", elsewhere)
+    x.live.ask(NAME)
+    ready = x.live.refused(NAME, "NamespaceNotFound")
+    assert elsewhere in ready["message"]
+    x.live.control_plane.kubectl("create", "namespace", elsewhere)
+    x.live.ask(NAME)
+    x.runs(1)
+    assert x.live.data(NAME, elsewhere)["text"] == "first"
+
+
+def test_a_release_that_may_create_its_namespace_comes_back_by_itself(x, elsewhere):
+    x.create(**placed_in(elsewhere, install={"createNamespace": True}))
+    x.runs(1)
+    x.live.control_plane.kubectl("delete", "namespace", elsewhere)
+    assert x.live.find(f"/api/v1/namespaces/{elsewhere}") is None
+    x.answered()
+    x.runs(1)
+    assert x.live.data(NAME, elsewhere)["text"] == "first"
+
+
+def test_a_remediation_goes_on_after_a_kill(x, operator):
+    slow = {"fails": "pre-rollback", "outcome": "succeeds", "delay": "3s"}
+    x.create(values=slow, upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", fails="post-upgrade", outcome="fails", delay="0s")
+    begun = {1: "deployed", 2: "failed", 3: "pending-rollback"}
+    eventually(lambda: x.stored == begun, "it is not undone")
+    operator.kill()
+    assert x.stored == begun
+    operator.start()
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    assert x.text == "first"
+
+
+def test_the_helm_command_tests_what_we_tested(x):
+    x.create(test=TESTED)
+    release = x.until({1: "deployed"}, "Tested")
+    x.live.helm("test", NAME)
+    assert x.phases(1) == {"x-test": "Succeeded"}
+    again = x.answered()
+    assert is_true(again, "Tested")
+    assert again["status"]["testedRevision"] == release["status"]["testedRevision"]
+    assert x.stored == {1: "deployed"}
