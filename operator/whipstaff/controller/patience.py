@@ -38,6 +38,10 @@ class Patience:
 
     def pass_begins(self) -> None:
         """Forget the edits so far: the pass sees them."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Let no edit so far interrupt anything."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

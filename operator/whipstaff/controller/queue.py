@@ -152,11 +152,7 @@ class Queue:
         entry.body, entry.head, entry.present = body, head, True
         self._claim(entry)
         self._references.refer(key, referenced_by(body))
-        if entry.passing is not None and entry.suspended and not (fresh or head.deletion_requested):
-            entry.dirty = True
-            entry.patience.pass_begins()  # what is under way ends first, whatever was edited
-        else:
-            self._inputs_moved(entry, at_once=fresh or head.deletion_requested)
+        self._inputs_moved(entry, at_once=fresh or head.deletion_requested)
 
     def gone(self, namespace: str, name: str, uid: str) -> None:
         """Forget a HelmRelease that is no more."""
@@ -209,13 +205,19 @@ class Queue:
             self._inputs_moved(entry, at_once=False)
 
     def _inputs_moved(self, entry: Entry, *, at_once: bool) -> None:
-        """Have a pass made; one that is under way may first come to the end of a row of edits."""
+        """Have a pass made; one that is under way may first come to the end of a row of edits.
+
+        While it is suspended, what is under way ends first, whatever was edited.
+        """
         entry.refusals = 0
-        if entry.passing is not None and not at_once:
-            entry.dirty = True
-            entry.patience.edited(entry.moved.set)
-        else:
+        if entry.passing is None or at_once:
             self._wake(entry)
+            return
+        entry.dirty = True
+        if entry.suspended:
+            entry.patience.forget()
+        else:
+            entry.patience.edited(entry.moved.set)
 
     async def close(self) -> None:
         """End every pass at its next step border; cut off what takes too long."""
