@@ -42,7 +42,7 @@ from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, Revi
 
 CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
 DELETION_IN_PROGRESS = "Deletion in progress (or silently failed)"  # Helm's words
-_NOT_FOUND = 404
+_NOT_FOUND, _INVALID = 404, 422
 _DESCRIPTION_CHARACTERS_LIMIT = 2048  # of a record, which is nearly full perhaps
 
 
@@ -152,7 +152,7 @@ async def _apply(world: World, work: Work, step: Apply) -> None:
         reference = await _refer(world, work, body)
         sent = prepared_for_apply(revision, body, reference)
         if step.force:
-            await world.cluster.replace(reference, sent, work.identity)
+            await _replace(world, work, reference, sent)
         await world.cluster.apply(reference, sent, work.identity, strict=step.strict)
 
     for kind, bodies in groupby(revision.objects, key=lambda body: body.get("kind", "")):
@@ -162,6 +162,15 @@ async def _apply(world: World, work: Work, step: Apply) -> None:
             references = [await _refer(world, work, body) for body in crds]
             await until_ready(world, work, references, CRD_SECONDS)
             await until_served(world.cluster, work, crds, CRD_SECONDS)
+
+
+async def _replace(world: World, work: Work, reference: ObjectReference, sent: JsonObject) -> None:
+    try:
+        await world.cluster.replace(reference, sent, work.identity)
+    except ClusterRefused as refused:
+        # A claim that is bound has fields that it may not lose: then it is only applied.
+        if refused.code != _INVALID:
+            raise
 
 
 async def _prune(world: World, work: Work, candidates: Sequence[JsonObject]) -> None:

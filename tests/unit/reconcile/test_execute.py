@@ -389,3 +389,21 @@ async def test_an_uninstall_says_what_becomes_of_dependents(kind):
     step = steps.Remove((body,), 5, False, DeletionPropagation(kind))
     await carry_out(world, work, step)
     assert world.cluster.propagations == [kind.capitalize()]
+
+
+async def test_what_cannot_be_replaced_is_applied_all_the_same():
+    world = a_world()
+    world.cluster.put(living(an_object(data={"theirs": "yes"})))
+    bound = ClusterRefused("spec is immutable after creation", 422, "Invalid")
+    world.cluster.refuse("replace", reference(), bound)
+    work = stored_work(world, objects=[an_object(data={"ours": "yes"})])
+    await carry_out(world, work, steps.Apply(force=True))
+    assert world.cluster.objects[reference()]["data"] == {"theirs": "yes", "ours": "yes"}
+
+
+async def test_what_nobody_may_replace_ends_the_action():
+    world = a_world()
+    world.cluster.refuse("replace", reference(), REFUSED)
+    work = stored_work(world, objects=[an_object()])
+    with pytest.raises(ClusterRefused):
+        await carry_out(world, work, steps.Apply(force=True))
