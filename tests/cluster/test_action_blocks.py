@@ -33,6 +33,23 @@ metadata:
   name: {{ .Release.Name }}-extra
 {{ end }}
 """
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  ports: [{port: 80}]
+"""
 UNKNOWN_FIELD = CONFIG_MAP + "nonsense: true\n"
 SHORT = "2s"
 
@@ -99,6 +116,21 @@ def test_force_leaves_nothing_that_others_set(releases):
     releases.edit("x", revision=2, rollback={"force": True})
     releases.settled("x", 4)
     assert releases.data("x") == {"text": "second", "chart": "1.0.0"}
+
+
+def test_force_spares_what_cannot_be_taken_away(releases, repository):
+    templates = {"settings": CONFIG_MAP, "claim": CLAIM, "service": SERVICE}
+    repository.add(a_packed_chart("stateful", values=VALUES, **templates))
+    releases.create("x", "stateful", upgrade={"force": True})
+    releases.settled("x", 1)
+    service = releases.core("services", "x")
+    address = releases.api.request("GET", service)["spec"]["clusterIP"]
+    releases.edit("x", values={"text": "second"})
+    releases.settled("x", 2)
+    assert releases.data("x")["text"] == "second"
+    assert releases.api.request("GET", service)["spec"]["clusterIP"] == address
+    claim = releases.api.request("GET", releases.core("persistentvolumeclaims", "x"))
+    assert claim["status"]["phase"] == "Bound"
 
 
 @pytest.mark.parametrize(
