@@ -1,7 +1,11 @@
-"""What a chart's tests logged is in status, whatever becomes of their Pods; no secret is."""
+"""The tests of a chart: when they run, what their failure leads to, and what they logged.
+
+The log is in status, whatever becomes of their Pods; what Secrets hold is not.
+"""
 
 import pytest
 
+from tests.builders.atomic_releases import OTHER_TEST, AtomicReleases, atomic_chart
 from tests.builders.kubelet import LoggingNode
 from tests.builders.live_releases import condition, eventually, is_true
 from tests.builders.small_charts import a_packed_chart
@@ -46,6 +50,124 @@ spec:
 """
 LINES = "".join(f"line {number}\n" for number in range(50)) + "password is hunter2hunter2\n"
 TEST = {"enable": True, "timeout": "60s"}
+LAST = {"remediateLastFailure": True}
+TESTS_FAIL = {"tests": "fails"}
+TESTED = {"enable": True, "timeout": "20s"}
+
+
+@pytest.fixture
+def x(releases, repository):
+    repository.add(atomic_chart())
+    return AtomicReleases(releases)
+
+
+def test_tests_run_once_after_an_install_and_an_upgrade(x):
+    x.create(test=TESTED)
+    release = x.until({1: "deployed"}, "Ready", "Tested")
+    assert x.phases(1) == {"x-test": "Succeeded"}
+    (test,) = release["status"]["tests"]
+    assert (test["name"], test["kind"], test["phase"]) == ("x-test", "Pod", "Succeeded")
+    assert release["status"]["testedRevision"] == 1
+    ran = x.live.payload(NAME, 1)["hooks"][0]["last_run"]
+    x.answered()
+    assert x.live.payload(NAME, 1)["hooks"][0]["last_run"] == ran
+    x.value(text="second")
+    x.until({1: "superseded", 2: "deployed"}, "Ready", "Tested")
+    assert x.phases(2) == {"x-test": "Succeeded"}
+
+
+def test_tests_do_not_run_where_nobody_asks(x):
+    x.create()
+    release = x.runs(1)
+    assert x.phases(1) == {"x-test": ""} or x.phases(1) == {"x-test": None}
+    assert condition(release, "Tested")["status"] == ""
+
+
+def test_tests_that_are_asked_for_later_run_on_what_runs(x):
+    x.create()
+    x.runs(1)
+    x.edit(test=TESTED)
+    x.until({1: "deployed"}, "Ready", "Tested")
+
+
+def test_a_failed_test_makes_a_release_not_ready_and_is_told_by_helm(x):
+    x.create(values=TESTS_FAIL, test=TESTED, install={"remediation": {}})
+    release = x.stalled({1: "deployed"})
+    for kind in ("Ready", "Tested"):
+        assert condition(release, kind)["reason"] == "TestFailed"
+        assert "x-test failed" in condition(release, kind)["message"]
+    assert release["status"]["tests"][0]["phase"] == "Failed"
+    assert release["status"]["installFailures"] == 1
+    assert x.phases(1) == {"x-test": "Failed"}
+    assert condition(release, "Released")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"test": TESTED | {"ignoreFailures": True}}, id="by test"),
+        pytest.param(
+            {"test": TESTED, "install": {"remediation": {"ignoreTestFailures": True}}},
+            id="by remediation",
+        ),
+    ],
+)
+def test_a_failed_test_that_is_ignored_leaves_a_release_ready(x, spec):
+    x.create(values=TESTS_FAIL, **spec)
+    release = x.until({1: "deployed"}, "Ready")
+    release = x.live.until(NAME, lambda it: condition(it, "Tested")["status"] == "False")
+    assert is_true(release, "Ready")
+    assert x.phases(1) == {"x-test": "Failed"}
+
+
+def test_an_install_whose_tests_fail_is_uninstalled_where_that_is_asked(x):
+    x.create(values=TESTS_FAIL, test=TESTED, install={"remediation": LAST})
+    release = x.stalled({1: "uninstalled"})
+    assert x.text is None
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+
+
+def test_an_upgrade_whose_tests_fail_is_rolled_back_where_that_is_asked(x):
+    x.create(test=TESTED, upgrade={"remediation": LAST})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    release = x.stalled({1: "superseded", 2: "superseded", 3: "deployed"})
+    assert x.text == "first"
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+    assert condition(release, "Tested")["status"] == "False"
+    assert condition(release, "Remediated")["reason"] == "RollbackSucceeded"
+    assert release["status"]["rejected"]["revision"] == 2
+
+
+def test_an_upgrade_whose_tests_fail_is_tried_again_as_a_new_revision(x):
+    x.create(test=TESTED, upgrade={"remediation": {"retries": 1, "strategy": "rollback"}})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    x.stalled({1: "superseded", 2: "superseded", 3: "superseded", 4: "superseded", 5: "deployed"})
+    assert x.text == "first"
+
+
+def test_filters_choose_the_tests_that_run(x, repository):
+    repository.add(atomic_chart("two", other=OTHER_TEST))
+    filters = [{"name": "x-test", "exclude": True}]
+    x.live.create(NAME, "two", test=TESTED | {"filters": filters}, values=TESTS_FAIL)
+    release = x.until({1: "deployed"}, "Ready", "Tested")
+    assert [test["name"] for test in release["status"]["tests"]] == ["x-other"]
+    assert x.phases(1)["x-other"] == "Succeeded"
+
+
+def test_the_helm_command_tests_what_we_tested(x):
+    x.create(test=TESTED)
+    release = x.until({1: "deployed"}, "Tested")
+    x.live.helm("test", NAME)
+    assert x.phases(1) == {"x-test": "Succeeded"}
+    again = x.answered()
+    assert is_true(again, "Tested")
+    assert again["status"]["testedRevision"] == release["status"]["testedRevision"]
+    assert x.stored == {1: "deployed"}
+
+
+# Their logs.
 
 
 @pytest.fixture
