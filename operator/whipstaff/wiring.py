@@ -18,6 +18,7 @@ from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.kube.evidence import ApiServerEvidence
 from whipstaff.kube.lease import Lease, lease_name
+from whipstaff.kube.plan_store import SecretPlanStore
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
@@ -203,6 +204,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         reporter=ApiServerReporter(client, clock),
         clock=clock,
         evidence=ApiServerEvidence(clients),
+        plans=SecretPlanStore(client, workers),
         meter=meter,
     )
     return Parts(

@@ -8,6 +8,7 @@ from tests.builders.releases import a_revision
 from tests.fakes.chart_source import FakeChartSource
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.evidence import FakeEvidence
+from tests.fakes.plan_store import FakePlanStore
 from tests.fakes.release_store import FakeReleaseStore
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.reporter import FakeReporter
@@ -76,6 +77,7 @@ def a_world(*, settle=None, namespaces=(NAMESPACE,)):
         reporter=FakeReporter(),
         clock=StillClock(),
         evidence=FakeEvidence(),
+        plans=FakePlanStore(),
     )
 
 

@@ -14,7 +14,7 @@ from whipstaff.helmrelease.actions import (
     uninstall_options,
     upgrade_options,
 )
-from whipstaff.helmrelease.charts import chart_of, repository_ref
+from whipstaff.helmrelease.charts import DIGEST, chart_of, repository_ref
 from whipstaff.helmrelease.depends_on import depends_on
 from whipstaff.helmrelease.fields import Fields, TextRule
 from whipstaff.helmrelease.health_checks import health_checks, wait_strategy
@@ -23,6 +23,7 @@ from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
     DEFAULT_SECONDS,
     LONGEST_DURATION_SECONDS,
+    Approval,
     ChartSpec,
     Head,
     HelmRelease,
@@ -138,6 +139,8 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         values_from=values_from(spec),
         depends_on=depends_on(spec, head.namespace),
         revision=None if revision is None else RevisionNumber(revision),
+        approval=spec.choice("approval", Approval.AUTOMATIC),
+        approved_plan=spec.text("approvedPlan", "", DIGEST),
         release_name=placement.release_name,
         target_namespace=placement.target_namespace,
         storage_namespace=placement.storage_namespace,

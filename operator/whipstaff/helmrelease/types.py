@@ -42,6 +42,14 @@ class DeletionPropagation(StrEnum):
     ORPHAN = "orphan"  # they stay
 
 
+class Approval(StrEnum):
+    """What has to be approved of before it is done."""
+
+    AUTOMATIC = "Automatic"  # nothing
+    MANUAL = "Manual"  # every install and upgrade
+    MANUAL_ON_DESTRUCTIVE = "ManualOnDestructive"  # those that delete or recreate an object
+
+
 class RemediationStrategy(StrEnum):
     """What is done about a release that failed."""
 
@@ -233,6 +241,8 @@ class Spec:
     values_from: tuple[ValuesReference, ...] = ()
     depends_on: tuple[Dependency, ...] = ()
     revision: RevisionNumber | None = None
+    approval: Approval = Approval.AUTOMATIC
+    approved_plan: str = ""  # digest of the plan that may be carried out
     create_namespace: bool = False
     interval_seconds: float = DEFAULT_SECONDS
     timeout_seconds: float = DEFAULT_SECONDS

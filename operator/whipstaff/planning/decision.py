@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import assert_never
 
 from whipstaff.errors import OperatorError, ReleaseConflict, RevisionNotFound, RevisionNotUsable
-from whipstaff.helmrelease.types import RemediationStrategy
+from whipstaff.helmrelease.types import Approval, RemediationStrategy
 from whipstaff.planning.failures import (
     ATTEMPTS_LIMIT,
     FailurePolicy,
@@ -47,6 +47,7 @@ class Decision:
     wait_seconds: float = 0.0  # look again then; with `why`
     stalled: bool = False  # nothing will be tried until something changes
     no_way_back: bool = False  # … because there is nothing to roll back to
+    unapproved: bool = False  # a plan waits for somebody to approve of it
     why: str = ""
 
 
@@ -102,12 +103,29 @@ def _release(seen: Observation, *, attempt: int, trigger: str, why: str) -> Deci
     action = Action.UPGRADE if ran_once else Action.INSTALL
     if action is Action.INSTALL:
         _refuse_kept_name(seen)
+    if _waits_for_approval(seen, trigger):
+        return Decision(unapproved=True, why=why)
     return Decision(action, attempt=attempt, trigger=trigger, why=why)
 
 
 def _since_uninstalled(seen: Observation) -> list[RevisionHeader]:
     gone = {ReleaseStatus.UNINSTALLED, ReleaseStatus.UNINSTALLING}
     return list(takewhile(lambda header: header.status not in gone, seen.headers))
+
+
+def needs_plan(seen: Observation, trigger: str) -> bool:
+    """Whether what is about to be done has to be planned first.
+
+    What failed after it was approved is tried again without asking anew.
+    """
+    return seen.release.spec.approval is not Approval.AUTOMATIC and trigger != "retry"
+
+
+def _waits_for_approval(seen: Observation, trigger: str) -> bool:
+    """Whether a plan for just this is told of, and neither approved nor asked for anew."""
+    if not needs_plan(seen, trigger) or seen.asked or seen.planned is None:
+        return False
+    return not seen.approved
 
 
 def _refuse_kept_name(seen: Observation) -> None:

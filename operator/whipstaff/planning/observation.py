@@ -23,6 +23,15 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan as status tells of it."""
+
+    digest: str
+    inputs: str  # digest of what it was made from
+    revision: int  # that it would make
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What status keeps between laps; all of it may be lost without harm."""
 
@@ -33,6 +42,7 @@ class Remembered:
     handled_request: str = ""  # the last `whipstaff.dev/requestedAt` that was acted on
     handled_force: str = ""  # the last `whipstaff.dev/forceAt`
     handled_reset: str = ""  # the last `whipstaff.dev/resetAt`
+    plan: Planned | None = None  # that waits for an approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,21 @@ class Observation:
     def force_digest(self) -> str:
         """What a revision that is made by force is marked with."""
         return hashlib.sha256(self.release.force_at.encode()).hexdigest()[:16]
+
+    @property
+    def planned(self) -> Planned | None:
+        """The plan that is told of, if it is for these inputs as the next revision."""
+        plan = self.remembered.plan
+        if plan is None or isinstance(self.inputs, OperatorError):
+            return None
+        current = plan.inputs == self.inputs.digest and plan.revision == self.next_number
+        return plan if current else None
+
+    @property
+    def approved(self) -> bool:
+        """Whether that plan is the one which spec approves of."""
+        plan = self.planned
+        return plan is not None and plan.digest == self.release.spec.approved_plan
 
     @property
     def reset(self) -> bool:

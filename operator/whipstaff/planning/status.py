@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from whipstaff.errors import OperatorError
+from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
-from whipstaff.planning.observation import Observation, Remembered
+from whipstaff.planning.observation import Observation, Planned, Remembered
 from whipstaff.planning.state import held_back
 from whipstaff.release.marks import TESTS_FAILED, TESTS_PASSED, Marks, is_ours
 from whipstaff.release.objects import ObjectReference
@@ -53,6 +54,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     CHANGED_OUTSIDE = "ChangedOutside"
     HELD = "Held"
+    APPROVAL_REQUIRED = "ApprovalRequired"
 
 
 _FROM_HISTORY = (
@@ -89,6 +91,7 @@ class Findings:
     exhausted: str = ""  # gave up
     no_way_back: bool = False  # … as there is nothing to roll back to
     suspended: bool = False
+    unapproved: bool = False  # a plan waits for somebody to approve of it
     unready: tuple[Unready, ...] = ()
 
 
@@ -115,6 +118,7 @@ class StatusFacts:
     now: str = ""  # RFC 3339, for transitions
     unused: Sequence[str] | None = None  # sentences on unread values; None: nothing was rendered
     tests: Tested | None = None  # that ran in this pass
+    plan: JsonObject | None = None  # that was made in this pass, as status tells of it
 
 
 def remembered(status: JsonObject) -> Remembered:
@@ -127,7 +131,29 @@ def remembered(status: JsonObject) -> Remembered:
         handled_request=_text(status, "lastHandledReconcileAt"),
         handled_force=_text(status, "lastHandledForceAt"),
         handled_reset=_text(status, "lastHandledResetAt"),
+        plan=_planned(status.get("plan")),
     )
+
+
+def _planned(plan: object) -> Planned | None:
+    if not isinstance(plan, dict):
+        return None
+    return Planned(_text(plan, "digest"), _text(plan, "inputs"), _int(plan, "revision"))
+
+
+def told_of(plan: ReleasePlan, secret: str) -> JsonObject:
+    """Return what status tells of a plan; `secret` is where the whole of it is."""
+    return {
+        "digest": plan.digest,
+        "inputs": plan.inputs,
+        "action": plan.action,
+        "revision": plan.revision,
+        "chart": plan.chart,
+        "version": plan.version,
+        "summary": plan.summary,
+        **{name: count for name, count in plan.counts.items() if count},
+        "secretName": secret,
+    }
 
 
 def status_for(facts: StatusFacts) -> JsonObject:
@@ -137,7 +163,8 @@ def status_for(facts: StatusFacts) -> JsonObject:
     history = _history(facts)
     deployed = seen.deployed
     newest = seen.newest
-    settled = not (findings.refusal or findings.waiting or findings.exhausted)
+    held = findings.waiting or findings.exhausted or findings.unapproved
+    settled = not (findings.refusal or held)
     status: JsonObject = {
         "observedGeneration": seen.release.generation,
         "settledGeneration": seen.release.generation
@@ -158,6 +185,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         **_tests(facts),
         "lastAttemptedRevision": newest.number if newest else 0,
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
+        "plan": _plan(facts),
         "unready": [_unready(item) for item in findings.unready],
         "unusedValues": _unused(facts),
     }
@@ -171,6 +199,16 @@ def status_for(facts: StatusFacts) -> JsonObject:
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [], {})}
+
+
+def _plan(facts: StatusFacts) -> JsonObject:
+    """Return the plan that waits; one that was carried out, or is not wanted, is told no more."""
+    findings = facts.findings
+    if facts.plan is not None:
+        return facts.plan
+    waits = findings.unapproved or findings.refusal or findings.suspended
+    known = facts.seen.release.status.get("plan")
+    return known if waits and isinstance(known, dict) else {}
 
 
 def _tests(facts: StatusFacts) -> JsonObject:
@@ -221,10 +259,14 @@ def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonO
     seen, findings = facts.seen, facts.findings
     newest = seen.newest
     wanted: dict[str, tuple[str, str, str]] = {"Ready": _ready(seen, findings, history)}
+    if findings.unapproved:
+        wanted["Ready"] = ("False", Reason.APPROVAL_REQUIRED, _asks(facts))
     if findings.progressing:
         wanted["Reconciling"] = ("True", Reason.PROGRESSING, findings.progressing)
     elif findings.waiting:
         wanted["Reconciling"] = ("True", Reason.PROGRESSING, findings.waiting)
+    if findings.unapproved:
+        wanted["ApprovalRequired"] = ("True", Reason.APPROVAL_REQUIRED, _asks(facts))
     if findings.exhausted:
         gave_up = Reason.RETRIES_EXHAUSTED
         if findings.no_way_back:
@@ -240,7 +282,16 @@ def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonO
     return [_condition(kind, *wanted[kind], facts) for kind in _ORDER if kind in wanted]
 
 
-_ORDER = ("Ready", "Reconciling", "Stalled", "Released", "Tested", "Remediated", "Pinned")
+_ORDER = (
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "ApprovalRequired",
+    "Released",
+    "Tested",
+    "Remediated",
+    "Pinned",
+)
 
 _SUCCEEDED = {
     "install": Reason.INSTALL_SUCCEEDED,
@@ -291,6 +342,19 @@ def _standing(
     if not is_ours(deployed):
         return "True", Reason.CHANGED_OUTSIDE, f"{text}, made outside Whipstaff"
     return "True", _SUCCEEDED[_action(deployed, entry)], text
+
+
+def _asks(facts: StatusFacts) -> str:
+    """Say what is to be approved of, and where it can be read."""
+    plan, approved = _plan(facts), facts.seen.release.spec.approved_plan
+    text = (
+        f"{plan.get('action')} to {plan.get('chart')} {plan.get('version')} waits for approval"
+        f" ({plan.get('summary')}): set spec.approvedPlan to {plan.get('digest')};"
+        f" the whole plan is in Secret {plan.get('secretName')}"
+    )
+    if approved and approved != plan.get("digest"):
+        text += f"; the approved plan {approved[:14]}… is void: what it was made for is no more"
+    return text
 
 
 def _why(found: Failed) -> Reason:

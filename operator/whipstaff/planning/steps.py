@@ -13,6 +13,7 @@ from whipstaff.helmrelease.types import (
     DeletionPropagation,
     UninstallOptions,
 )
+from whipstaff.planning.changes import ReleasePlan
 from whipstaff.release.manifests import in_uninstall_order, keeps
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import (
@@ -199,6 +200,12 @@ class Change:
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()
     record_bytes: int = 0  # what the revision takes as it is stored
+    plan: ReleasePlan | None = None  # made where somebody has to approve of it
+
+    @property
+    def replaces_crds(self) -> bool:
+        """Whether definitions of crds/ that exist are replaced."""
+        return self.options.crds is CRDPolicy.CREATE_REPLACE
 
 
 def events_of(kind: str) -> tuple[HookEvent, HookEvent]:
@@ -215,7 +222,7 @@ def steps_for(change: Change) -> Plan:
     if change.namespaces:
         plan.append(CreateNamespaces(change.namespaces))
     if change.crds and options.crds is not CRDPolicy.SKIP:
-        plan.append(InstallCRDs(change.crds, options.crds is CRDPolicy.CREATE_REPLACE))
+        plan.append(InstallCRDs(change.crds, change.replaces_crds))
     if change.unasked:
         plan.append(AskAgain(change.unasked, strict=not options.lenient))
     if not change.stored:

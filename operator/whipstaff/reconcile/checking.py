@@ -13,6 +13,7 @@ from typing import TypeVar
 from whipstaff.errors import ClusterRefused, ManifestInvalid, ReleaseConflict
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
+from whipstaff.reconcile.preview import Preview, named
 from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
 from whipstaff.release.manifests import ownership_refusal, stamp
 from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
@@ -46,8 +47,12 @@ class _Coming:
 class Check:
     """The questions about one change, as its release's identity."""
 
-    def __init__(self, cluster: Cluster, identity: Identity, change: Change) -> None:
+    def __init__(
+        self, cluster: Cluster, identity: Identity, change: Change, preview: Preview | None = None
+    ) -> None:
+        """`preview` is told what each object would become."""
         self._cluster = cluster
+        self._preview = preview
         self._identity = identity
         self._change = change
         self._revision = change.revision
@@ -111,10 +116,15 @@ class Check:
     async def _ask_about(self, body: JsonObject) -> None:
         reference = await self._askable(body, stamped=True)
         if reference is None:
+            if self._preview is not None:
+                self._preview.comes(named(body, self._revision.namespace))
             return
         if reference.same_in_any_version not in self._owned:
             await self._check_owner(reference)
-        await self._dry_run(reference, prepared_for_apply(self._revision, body, reference))
+        sent = prepared_for_apply(self._revision, body, reference)
+        would_be = await self._dry_run(reference, sent)
+        if self._preview is not None:
+            await self._preview.saw(reference, would_be)
 
     async def _ask_about_hook(self, hook: Hook) -> None:
         """Ask about a hook that is not there yet; one that is gets deleted first."""
@@ -148,9 +158,11 @@ class Check:
         if refusal:
             raise ReleaseConflict(refusal, str(reference))
 
-    async def _dry_run(self, reference: ObjectReference, sent: JsonObject) -> None:
-        strict = not self._change.options.lenient
-        await _dry_run(self._cluster, self._identity, reference, sent, self._brought, strict=strict)
+    async def _dry_run(self, reference: ObjectReference, sent: JsonObject) -> JsonObject | None:
+        strict, brought = not self._change.options.lenient, self._brought
+        return await _dry_run(
+            self._cluster, self._identity, reference, sent, brought, strict=strict
+        )
 
     async def _refer(self, body: JsonObject) -> ObjectReference | None:
         """Name an object, None while its kind is on its way."""
@@ -227,9 +239,10 @@ async def _dry_run(
     brought: frozenset[str],
     *,
     strict: bool,
-) -> None:
+) -> JsonObject | None:
+    """Return what the object would become; None if it waits for what the release brings."""
     try:
-        await cluster.apply(reference, sent, identity, dry_run=True, strict=strict)
+        return await cluster.apply(reference, sent, identity, dry_run=True, strict=strict)
     except ClusterRefused as refused:
         fixed = _OF_ONE_OBJECT & set(sent["metadata"])
         if refused.code == _CONFLICT and fixed:
@@ -241,6 +254,7 @@ async def _dry_run(
             raise
         if (missing[1] or missing[2]) not in brought:
             raise
+        return None
 
 
 def _brought(revision: Revision) -> frozenset[str]:

@@ -19,7 +19,8 @@ from whipstaff.errors import (
     WorkerLost,
 )
 from whipstaff.helmrelease.names import FINALIZER
-from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.helmrelease.types import Approval, HelmRelease
+from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action, Decision, decide
 from whipstaff.planning.observation import Observation
 from whipstaff.planning.state import Sync, SyncState, classify
@@ -29,6 +30,7 @@ from whipstaff.planning.status import (
     Tested,
     remembered,
     status_for,
+    told_of,
     unknown_revisions,
 )
 from whipstaff.planning.steps import (
@@ -49,7 +51,16 @@ from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
 from whipstaff.reconcile.testing import test
 from whipstaff.reconcile.uninstall import Uninstallation
-from whipstaff.reconcile.world import Intent, Interrupted, Settled, Story, Work, World, identity_of
+from whipstaff.reconcile.world import (
+    Intent,
+    Interrupted,
+    Settled,
+    Story,
+    Work,
+    World,
+    home_identity_of,
+    identity_of,
+)
 from whipstaff.release.codec import PAYLOAD_BYTES_LIMIT
 from whipstaff.release.marks import ATTEMPT, MANIFEST, Marks, is_ours
 from whipstaff.release.revision import (
@@ -65,6 +76,7 @@ log = logging.getLogger(__name__)
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
 RECORD_LARGE = "RecordLarge"  # reason of an event
 RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
+_UNCHANGED, _UNAPPROVED = "unchanged", "unapproved"  # how an action that does nothing ends
 _HELD = (DependencyCycle, DependencyNotReady, DependentsRemain)
 _HELD_BACK = frozenset({Action.INSTALL, Action.UPGRADE})  # until dependencies are ready
 _RELEASING = frozenset({Action.INSTALL, Action.UPGRADE, Action.ROLLBACK})
@@ -80,6 +92,7 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
     SUSPENDED = "suspended"
     DELETED = "deleted"
+    UNAPPROVED = "unapproved"  # until somebody approves of the plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,7 @@ class Pass:
         self._same_inputs = ""  # that were found in this pass to render to what runs
         self._unused: tuple[str, ...] | None = None  # values, as far as this pass rendered
         self._tests: Tested | None = None  # as they ended in this pass
+        self._plan: JsonObject | None = None  # made in this pass, as status tells of it
         self._seen: Observation | None = None
 
     @property
@@ -157,11 +171,14 @@ class Pass:
             if decision.action in done:
                 return Outcome(Ending.WAITING, 0.0)
             done.add(decision.action)
-            if await self._act(state, decision, seen, chart):
-                await self._report(Findings())
-                return Outcome(Ending.IN_SYNC)
+            ended = await self._act(state, decision, seen, chart)
+            if ended in (_UNCHANGED, _UNAPPROVED):
+                return await self._rest(Decision(unapproved=ended == _UNAPPROVED))
 
     async def _rest(self, decision: Decision) -> Outcome:
+        if decision.unapproved:
+            await self._report(Findings(unapproved=True))
+            return Outcome(Ending.UNAPPROVED)
         if decision.stalled:
             await self._report(Findings(exhausted=decision.why, no_way_back=decision.no_way_back))
             return Outcome(Ending.STALLED)
@@ -177,8 +194,8 @@ class Pass:
         decision: Decision,
         seen: Observation,
         chart: ResolvedChart | OperatorError,
-    ) -> bool:
-        """Do one action and count it; True if the inputs turned out to render to what runs."""
+    ) -> str:
+        """Do one action and count it; return how it ended."""
         action = decision.action
         assert action is not None  # noqa: S101 - the caller looked
         if action in _HELD_BACK:
@@ -192,12 +209,12 @@ class Pass:
             if action is Action.REMEDIATE or not _ends_attempt(state, refused):
                 raise
             await self._count_attempt(state.header, decision, refused)
-            return False
+            return "refused"
         except Interrupted:
             self._ended(action, "interrupted", started)
             raise
         self._ended(action, outcome, started)
-        return outcome == "unchanged"
+        return outcome
 
     def _ended(self, action: str, outcome: str, started: float, **more: str) -> None:
         """Count an action that ended, and log the one line that there is about it."""
@@ -226,7 +243,10 @@ class Pass:
                 if isinstance(change, Unchanged):
                     assert not isinstance(seen.inputs, OperatorError)  # noqa: S101 - rendered
                     self._same_inputs = seen.inputs.digest
-                    return "unchanged"
+                    return _UNCHANGED
+                if change.plan is not None and self._waits(change.plan):
+                    await self._ask_for_approval(change.revision, change.plan)
+                    return _UNAPPROVED
                 return await self._carry_out(change)
             case Action.REMEDIATE if decision.source is None:
                 await self._take_away(decision)
@@ -245,6 +265,19 @@ class Pass:
             case _:
                 assert_never(action)
         return "succeeded"
+
+    def _waits(self, plan: ReleasePlan) -> bool:
+        """Whether a plan may not be carried out yet."""
+        spec = self._release.spec
+        if spec.approval is Approval.MANUAL_ON_DESTRUCTIVE and not plan.destructive:
+            return False
+        return spec.approved_plan != plan.digest
+
+    async def _ask_for_approval(self, revision: Revision, plan: ReleasePlan) -> None:
+        release = self._release
+        identity = home_identity_of(release)
+        secret = await self._world.plans.write(release, plan, revision, identity)
+        self._plan = told_of(plan, secret)
 
     async def _carry_out(self, change: Change) -> str:
         """Bring a revision into the cluster; return "failed" where that is recorded in it."""
@@ -415,6 +448,7 @@ class Pass:
                 same_inputs=self._same_inputs or (known.same_inputs if still_known else ""),
                 unused=self._unused,
                 tests=self._tests,
+                plan=self._plan,
                 now=self._world.clock.now(),
             )
         )
@@ -426,6 +460,8 @@ class Pass:
             if header.number not in self._revisions:
                 await self._remember(header)
         status = self._status(findings)
+        if self._release.status.get("plan") and "plan" not in status:
+            await self._world.plans.delete(self._release, home_identity_of(self._release))
         await self._narrator.write(status, news(self._release.status, status))
         self._release = replace(self._release, status=status)
 

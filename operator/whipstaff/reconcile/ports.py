@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from whipstaff.helmrelease.types import ArchiveFrom, RepositoryKey, Verification
+from whipstaff.helmrelease.types import ArchiveFrom, Head, RepositoryKey, Verification
+from whipstaff.planning.changes import ReleasePlan
 from whipstaff.release.objects import ObjectReference as ObjectReference  # noqa: PLC0414 - part of the ports
 from whipstaff.release.packed import PackedText
 from whipstaff.release.revision import (
@@ -378,6 +379,24 @@ class Codec(Protocol):
 
     async def encode(self, revision: Revision) -> str:
         """Return the value of the key `release`; StorageTooLarge if it would not fit."""
+        ...
+
+
+class PlanStore(Protocol):
+    """The plan of each HelmRelease that waits for an approval, and the revision it is about."""
+
+    async def write(
+        self, head: Head, plan: ReleasePlan, revision: Revision, identity: Identity
+    ) -> str:
+        """Keep a plan in place of any other; return the name of the Secret that people read."""
+        ...
+
+    async def read(self, head: Head, identity: Identity) -> Revision | None:
+        """Return the revision of the plan, without labels; None if none is kept."""
+        ...
+
+    async def delete(self, head: Head, identity: Identity) -> None:
+        """Forget the plan; one that is gone already is no error."""
         ...
 
 

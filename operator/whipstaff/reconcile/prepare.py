@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
-from whipstaff.planning.decision import Action, Decision
+from whipstaff.planning.decision import Action, Decision, needs_plan
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.steps import Change, history_to_forget
 from whipstaff.reconcile.checking import Check, namespace_exists
@@ -20,10 +20,12 @@ from whipstaff.reconcile.ports import (
     RenderRequest,
     ResolvedChart,
 )
-from whipstaff.reconcile.world import World, identity_of, timed
+from whipstaff.reconcile.preview import Preview
+from whipstaff.reconcile.world import World, home_identity_of, identity_of, timed
 from whipstaff.release.generated import generated_in
 from whipstaff.release.history import living
-from whipstaff.release.marks import TESTS_NONE, Marks, is_ours
+from whipstaff.release.manifests import manifest_digest
+from whipstaff.release.marks import MANIFEST, TESTS_NONE, Marks, is_ours
 from whipstaff.release.revision import (
     HookEvent,
     HookPhase,
@@ -58,6 +60,7 @@ class Preparation:
         self._release = seen.release
         self._identity: Identity = identity_of(seen.release)
         self.unused: tuple[str, ...] | None = None  # what a rendering said of unread values
+        self._planned = needs_plan(seen, decision.trigger)
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
@@ -86,7 +89,29 @@ class Preparation:
             hooks=rendering.hooks,
             notes=rendering.notes,
         )
+        if self._planned and self._seen.approved:
+            revision = await self._as_planned(revision)
         return await self._checked(revision, rendering.crds, namespaces)
+
+    async def _as_planned(self, revision: Revision) -> Revision:
+        """Return the revision that was approved of: a chart may render differently each time."""
+        planned = await self._world.plans.read(self._release, home_identity_of(self._release))
+        if planned is None or planned.number != revision.number:
+            return revision
+        labels = {
+            **revision.labels,
+            MANIFEST: manifest_digest(str(planned.manifest), planned.hooks),
+        }
+        return replace(
+            revision,
+            labels=labels,
+            chart=planned.chart,
+            config=planned.config,
+            manifest=planned.manifest,
+            objects=planned.objects,
+            hooks=planned.hooks,
+            notes=planned.notes,
+        )
 
     async def rollback(self) -> Change:
         """Copy the revision that is rolled back to and check it against the cluster."""
@@ -229,12 +254,19 @@ class Preparation:
         change = await self._change(self._decision.action, revision, crds, stored=False)
         change = replace(change, namespaces=namespaces)
         with timed(self._world, change.kind, "check"):
-            change = await Check(self._world.cluster, self._identity, change).ask()
+            change = await self._asked(change)
         first = next((old.first_deployed for old in change.earlier if old.first_deployed), "")
         if first:
             change = replace(change, revision=replace(change.revision, first_deployed=first))
         key = self._release.release_key
         return replace(change, record_bytes=await self._world.store.measure(key, change.revision))
+
+    async def _asked(self, change: Change) -> Change:
+        """Ask the server about everything, and make a plan of its answers if one is wanted."""
+        cluster, identity = self._world.cluster, self._identity
+        preview = Preview(cluster, identity, change) if self._planned else None
+        change = await Check(cluster, identity, change, preview).ask()
+        return change if preview is None else replace(change, plan=await preview.plan())
 
     async def _change(
         self, action: Action, revision: Revision, crds: Sequence[JsonObject], *, stored: bool

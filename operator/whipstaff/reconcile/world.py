@@ -17,6 +17,7 @@ from whipstaff.reconcile.ports import (
     Identity,
     Meter,
     NoMeter,
+    PlanStore,
     ReleaseStore,
     RemoteCluster,
     Renderer,
@@ -47,6 +48,7 @@ class World:
     reporter: Reporter
     clock: Clock
     evidence: Evidence
+    plans: PlanStore
     meter: Meter = field(default_factory=NoMeter)
     kinship: Kinship = field(default_factory=Kinship)
 

@@ -1,0 +1,132 @@
+"""Finding out what a change would do before it does it, from what its dry runs answer."""
+
+from whipstaff.errors import ClusterRefused
+from whipstaff.planning.causes import SECRET_LENGTH
+from whipstaff.planning.changes import Effect, ObjectChange, ReleasePlan, differences
+from whipstaff.planning.steps import Change, events_of
+from whipstaff.reconcile.inquiry import secrets_of
+from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
+from whipstaff.release.manifests import keeps, owner_of
+from whipstaff.release.marks import INPUTS, MANIFEST
+from whipstaff.release.revision import JsonObject
+
+_NOT_FOUND = 404
+
+
+class Preview:
+    """What is known so far of what a change would do."""
+
+    def __init__(self, cluster: Cluster, identity: Identity, change: Change) -> None:
+        self._cluster = cluster
+        self._identity = identity
+        self._change = change
+        texts = secrets_of(change.revision)
+        self._secrets = frozenset(text for text in texts if len(text) >= SECRET_LENGTH)
+        self._found: dict[ObjectReference, ObjectChange] = {}
+
+    async def saw(self, reference: ObjectReference, would_be: JsonObject | None) -> None:
+        """Take note of what an object would become; None where the server cannot say yet."""
+        live = await self._cluster.read(reference, self._identity)
+        if live is None:
+            self.comes(reference)
+        elif would_be is None:
+            self._found[reference] = ObjectChange(Effect.CHANGE, reference)
+        else:
+            fields = differences(live, would_be, self._secrets)
+            if fields:
+                self._found[reference] = ObjectChange(Effect.CHANGE, reference, fields)
+
+    def comes(self, reference: ObjectReference) -> None:
+        """Take note of an object that is not there."""
+        self._found[reference] = ObjectChange(Effect.CREATE, reference)
+
+    async def plan(self) -> ReleasePlan:
+        """Return the plan, objects in the order in which they are applied, then deletions."""
+        change, revision = self._change, self._change.revision
+        metadata = revision.chart.get("metadata") or {}
+        return ReleasePlan(
+            action=change.kind,
+            revision=revision.number,
+            chart=str(metadata.get("name", "")),
+            version=str(metadata.get("version", "")),
+            inputs=revision.labels.get(INPUTS, ""),
+            manifest=revision.labels.get(MANIFEST, ""),
+            changes=(*await self._in_order(), *await self._deletions()),
+            namespaces=change.namespaces,
+            definitions=await self._definitions(),
+            hooks=self._hooks(),
+        )
+
+    async def _in_order(self) -> list[ObjectChange]:
+        rank = {
+            reference: place
+            for place, body in enumerate(self._change.revision.objects)
+            if (reference := await self._name(body)) is not None
+        }
+        last = len(rank)
+        return sorted(
+            self._found.values(), key=lambda one: (rank.get(one.reference, last), one.reference)
+        )
+
+    async def _deletions(self) -> list[ObjectChange]:
+        current = {
+            reference.same_in_any_version
+            for body in self._change.revision.objects
+            if (reference := await self._name(body)) is not None
+        }
+        gone: dict[ObjectReference, ObjectChange] = {}
+        for body in (body for old in self._change.earlier for body in old.objects):
+            reference = None if keeps(body) else await self._name(body)
+            if reference is None or reference.same_in_any_version in current:
+                continue
+            if reference not in gone and await self._is_ours(reference):
+                gone[reference] = ObjectChange(Effect.DELETE, reference)
+        return list(gone.values())
+
+    async def _is_ours(self, reference: ObjectReference) -> bool:
+        live = await self._cluster.read(reference, self._identity)
+        revision = self._change.revision
+        if live is None or keeps(live):
+            return False
+        return owner_of(live) == (revision.name, revision.namespace)
+
+    async def _definitions(self) -> tuple[str, ...]:
+        """Name the files of crds/ that would be applied."""
+        names = []
+        for body in self._change.crds:
+            reference = await self._name(body)
+            missing = reference and await self._cluster.read(reference, self._identity) is None
+            if missing or self._change.replaces_crds:
+                names.append(str((body.get("metadata") or {}).get("name", "")))
+        return tuple(names)
+
+    def _hooks(self) -> tuple[str, ...]:
+        if self._change.options.disable_hooks:
+            return ()
+        return tuple(
+            f"{event} hook {hook.kind} {hook.name}"
+            for event in events_of(self._change.kind)
+            for hook in self._change.revision.hooks
+            if event in hook.events
+        )
+
+    async def _name(self, body: JsonObject) -> ObjectReference | None:
+        """Name an object; None if nobody serves its kind."""
+        namespace = self._change.revision.namespace
+        try:
+            return await self._cluster.refer(body, namespace, self._identity)
+        except ClusterRefused as refused:
+            if refused.code != _NOT_FOUND:
+                raise
+            return None
+
+
+def named(body: JsonObject, namespace: str) -> ObjectReference:
+    """Name an object whose kind nobody serves yet as well as its text allows."""
+    metadata = body.get("metadata") or {}
+    return ObjectReference(
+        str(body.get("apiVersion", "")),
+        str(body.get("kind", "")),
+        str(metadata.get("namespace") or namespace),
+        str(metadata.get("name") or ""),
+    )
