@@ -3,9 +3,11 @@
 import base64
 
 import pytest
+from click.testing import CliRunner
 
 from tests.builders.live_releases import condition
 from tests.builders.small_charts import a_packed_chart
+from whipstaff.cli.main import main
 
 pytestmark = pytest.mark.cluster
 
@@ -68,6 +70,29 @@ def test_an_install_and_an_upgrade_wait_and_are_done_as_planned(releases):
     assert releases.data("settings")["generated"] in planned
     assert releases.data("extra") is None
     assert releases.find(releases.core("secrets", plan["secretName"])) is None
+
+
+def test_the_command_prints_the_plan(releases, control_plane):
+    arguments = ["plan", "blog", "-n", releases.namespace, "--kubeconfig"]
+    arguments.append(str(control_plane.kubeconfig))
+    releases.create("blog", chart="blog", version="1.0.0", approval="Manual")
+    plan = waits(releases)
+    printed = CliRunner().invoke(main, arguments)
+    assert printed.exit_code == 0
+    assert f"+ create ConfigMap {releases.namespace}/settings (v1)\n" in printed.output
+    assert plan["digest"] in printed.output
+    coloured = CliRunner().invoke(main, [*arguments, "--color=always"])
+    assert "\x1b[32m+ create ConfigMap" in coloured.output
+    releases.edit("blog", approvedPlan=plan["digest"])
+    releases.settled("blog", revision=1)
+    printed = CliRunner().invoke(main, arguments)
+    assert "no plan waits for an approval" in printed.output
+    printed = CliRunner().invoke(main, [*arguments, "nothing"])
+    assert printed.exit_code != 0
+    arguments[1] = "nothing"
+    printed = CliRunner().invoke(main, arguments)
+    assert printed.exit_code == 1
+    assert 'helmreleases.whipstaff.dev "nothing" not found' in printed.output
 
 
 def test_no_secret_is_in_a_plan(releases):

@@ -138,7 +138,7 @@ class ReleasePlan:
             if more > 0:
                 yield f"      … and {more} more fields"
         for hook in self.hooks:
-            yield f"> run {hook}"
+            yield f"* run {hook}"
         yield f"  {self.summary}"
 
 

@@ -105,7 +105,7 @@ def test_a_plan_reads_as_lines():
         "~ change Deployment shop/web (apps/v1)",
         "      spec.replicas: 1 -> 2",
         "- delete ConfigMap shop/old (v1)",
-        "> run post-upgrade hook Job migrate",
+        "* run post-upgrade hook Job migrate",
         "  1 to create, 1 to change, 1 to delete, 1 hook to run",
     ]
     assert a_plan().summary == "nothing to change in the cluster"

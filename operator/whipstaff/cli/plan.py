@@ -1,0 +1,90 @@
+"""`whipstaff plan`: what a HelmRelease waits to do, as the operator planned it."""
+
+import asyncio
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.helmrelease.names import API_VERSION, PLURAL
+from whipstaff.kube.client import Client, Request
+from whipstaff.kube.connection import Kubeconfig
+from whipstaff.release.revision import JsonObject
+from whipstaff.settings import VERSION
+
+_NOT_FOUND = 404
+_COLOURS: Mapping[str, str] = {"+": "green", "~": "yellow", "!": "magenta", "-": "red", "*": "cyan"}
+
+
+@click.command()
+@click.argument("name")
+@click.option("-n", "--namespace", default="", help="Namespace of the HelmRelease.")
+@click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.")
+@click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours: on a terminal only, always, or never.",
+)
+def plan(name: str, namespace: str, kubeconfig: str, context: str, color: str) -> None:
+    """Print what a HelmRelease waits to do until it is approved of."""
+    environment = os.environ.get("KUBECONFIG", "")  # noqa: TID251 - kubectl's variable, not ours
+    path = Path(kubeconfig or environment or Path.home() / ".kube" / "config")
+    try:
+        found, text = asyncio.run(_read(path, context, namespace, name))
+    except (OperatorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    wanted = None if color == "auto" else color == "always"
+    for line in text.splitlines():
+        click.echo(_coloured(line), color=wanted)
+    if found:
+        approve = f'{{"spec":{{"approvedPlan":"{found["digest"]}"}}}}'
+        click.echo("\nTo have it done:")
+        click.echo(f"  kubectl patch helmrelease {name} --type=merge -p '{approve}'", color=wanted)
+
+
+async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[JsonObject, str]:
+    """Return what status tells of the plan, empty if none waits, and what to print."""
+    connection = await Kubeconfig.open(path, context)
+    place = namespace or connection.namespace or "default"
+    async with Client(connection, user_agent=f"whipstaff-cli/{VERSION}") as client:
+        release = await client.send(
+            Request(
+                "GET",
+                f"/apis/{API_VERSION}/namespaces/{place}/{PLURAL}/{name}",
+                subject=f"HelmRelease {place}/{name}",
+            )
+        )
+        found: JsonObject = (release.get("status") or {}).get("plan") or {}
+        if not found:
+            return {}, f"HelmRelease {place}/{name}: no plan waits for an approval"
+        secret = str(found.get("secretName", ""))
+        try:
+            stored = await client.send(
+                Request(
+                    "GET",
+                    f"/api/v1/namespaces/{place}/secrets/{secret}",
+                    subject=f"Secret {place}/{secret}",
+                )
+            )
+        except ClusterRefused as error:
+            if error.code != _NOT_FOUND:
+                raise
+            return (
+                {},
+                f"HelmRelease {place}/{name}: its plan was carried out, or made void, just now",
+            )
+    data = base64.b64decode(str((stored.get("data") or {}).get("plan", "")))
+    return found, data.decode("utf-8", "replace")
+
+
+def _coloured(line: str) -> str:
+    """Give a line the colour of its sign, and take from it what would steer a terminal."""
+    plain = "".join(character if character.isprintable() else "\ufffd" for character in line)
+    colour = _COLOURS.get(plain[:1])
+    return click.style(plain, fg=colour) if colour else plain
