@@ -18,6 +18,7 @@ from whipstaff.helmrelease.post_rendering import (
     PostRenderStrategy,
 )
 from whipstaff.helmrelease.types import (
+    Approval,
     CRDPolicy,
     DeletionPolicy,
     DeletionPropagation,
@@ -115,6 +116,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.chart.archiveFrom.kind": [kind.value for kind in StoredKind],
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
         "spec.valuesFrom.kind": [kind.value for kind in ValuesKind],
+        "spec.approval": [one.value for one in Approval],
         "spec.waitStrategy.name": [strategy.value for strategy in WaitStrategy],
         "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
