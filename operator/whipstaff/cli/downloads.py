@@ -10,11 +10,11 @@ import ssl
 import sys
 import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import click
@@ -37,8 +37,6 @@ _GZIP_WINDOW = 31
 _UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
 _EXPIRED = 10
 _OTHER_NAME = frozenset({62, 64})
-
-Found = TypeVar("Found")
 
 
 class Bar:
@@ -111,11 +109,6 @@ def _pem(file: str, problem: str) -> str:
             f"can't create TLS config for client: {problem}: {quote(file)}: {why}"
         ) from error
     return data.decode("utf-8", "replace")
-
-
-def run(work: Coroutine[Any, Any, Found]) -> Found:
-    """Do what is asynchronous, and end at Ctrl-C."""
-    return asyncio.run(work)
 
 
 @asynccontextmanager
