@@ -6,9 +6,13 @@ import sys
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
+
+from click.testing import CliRunner
 
 from tests.builders.helm_commands import lay_out
 from tools.controlplane import programs
+from whipstaff.cli.main import main
 
 PATIENCE_SECONDS = 120.0
 _OURS = [sys.executable, "-c", "from whipstaff.cli.main import main; main(prog_name='whipstaff')"]
@@ -34,24 +38,26 @@ class Side:
 
     def run(self, *arguments, data=b"") -> Said:
         """Run in the folder; `helm` in messages is what our command is called."""
-        kinds = ("CACHE", "CONFIG", "DATA")
-        homes = {f"HELM_{kind}_HOME": str(self.home / kind) for kind in kinds}
         done = subprocess.run(
             [*self.command, *map(str, arguments)],
             cwd=self.folder,
-            env={
-                **{name: os.environ[name] for name in ("PATH",) if name in os.environ},
-                **homes,
-                "HOME": str(self.home),
-                "TZ": "UTC",
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
+            env=self._environment(),
             input=data,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
             check=False,
         )
         return Said(self._told(done.stdout), self._told(done.stderr), done.returncode)
+
+    def _environment(self) -> dict[str, str]:
+        kinds = ("CACHE", "CONFIG", "DATA")
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            **{f"HELM_{kind}_HOME": str(self.home / kind) for kind in kinds},
+            "HOME": str(self.home),
+            "TZ": "UTC",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
 
     def _told(self, output: bytes) -> str:
         text = output.decode("utf-8", "surrogateescape")
@@ -86,12 +92,30 @@ def members(archive: Path) -> dict[str, bytes]:
         return {one.name: tar.extractfile(one).read() for one in tar if one.isreg()}
 
 
+class OwnSide(Side):
+    """Our command, in this process unless something is piped into it: that is much faster."""
+
+    def run(self, *arguments, data=b"") -> Said:
+        if data:
+            return super().run(*arguments, data=data)
+        before = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            with patch.dict(os.environ, self._environment(), clear=True):
+                done = CliRunner().invoke(main, [*map(str, arguments)])
+        finally:
+            os.chdir(before)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Said(self._told(done.stdout_bytes), self._told(done.stderr_bytes), done.exit_code)
+
+
 class Beside:
     """Both commands, each on its own copy of the same files."""
 
     def __init__(self, folder: Path) -> None:
         self.helm = Side(folder / "helm", [programs.find()["helm"]])
-        self.ours = Side(folder / "ours", _OURS)
+        self.ours = OwnSide(folder / "ours", _OURS)
 
     def lay_out(self, files) -> None:
         """Write files (path to text or bytes) for both."""
