@@ -249,6 +249,22 @@ def test_removing_a_pin_rolls_forward_even_to_inputs_that_were_rejected(x):
     x.stalled({1: "superseded", 3: "superseded", 4: "failed", 5: "deployed"})
 
 
+def test_who_rolls_back_by_hand_does_not_have_rejected_inputs_tried_again(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.live.helm("rollback", NAME, "1")
+    x.answered()
+    stored = {1: "superseded", 2: "failed", 3: "superseded", 4: "deployed"}
+    release = x.stalled(stored)
+    assert "revision 4 runs, which was made outside" in condition(release, "Ready")["message"]
+    assert release["status"]["rejected"]["revision"] == 2
+    x.value(text="third", fails=None)
+    x.runs(5)
+    x.agree()
+
+
 # Force.
 
 

@@ -188,14 +188,12 @@ def _try_again(state: SyncState, seen: Observation) -> Decision:
 
 def _retry_rejected(state: SyncState, seen: Observation) -> Decision:
     """Try inputs again that were undone, if a retry is left for them."""
-    header = _about(state)
-    noted = Marks.of(header)
-    assert noted.rejected is not None  # noqa: S101 - REMEDIATED is about a rejection
+    rejected = rejection(seen)
+    assert rejected is not None  # noqa: S101 - REMEDIATED is about a rejection
     if seen.reset:
         return _release(seen, attempt=1, trigger="reset", why=_RESET)
-    tried = noted.rejected.attempts
-    uninstalled = header.status is ReleaseStatus.UNINSTALLED
-    policy = FailurePolicy.of(seen.release.spec, noted.action if uninstalled else "upgrade")
+    tried, action = rejected.attempts, Marks.of(_about(state)).action
+    policy = FailurePolicy.of(seen.release.spec, "install" if action == "install" else "upgrade")
     if policy.exhausted(tried):
         why = f"rejected after {_times(tried, 'attempt')}; not tried again before a change"
         return Decision(stalled=True, why=why)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from whipstaff.errors import OperatorError
 from whipstaff.planning.observation import Observation
-from whipstaff.planning.state import tests_failed
-from whipstaff.release.marks import TESTS_FAILED, Marks, Rejected
+from whipstaff.planning.state import rejection, tests_failed
+from whipstaff.release.marks import TESTS_FAILED, Marks, Rejected, is_ours
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseStatus,
@@ -53,6 +53,8 @@ class Failed:
             gone = self.newest.status is ReleaseStatus.UNINSTALLED
             return "it was uninstalled" if gone else "it is being uninstalled"
         number, source = self.newest.number, Marks.of(self.newest).made_from
+        if not is_ours(self.newest):
+            return f"revision {number} runs, which was made outside Whipstaff"
         if self.newest.status is ReleaseStatus.DEPLOYED:
             return f"revision {source} runs again, as revision {number}"
         entry = next((one for one in history if one["revision"] == number), {})
@@ -65,8 +67,9 @@ def failed(seen: Observation) -> Failed | None:
     if newest is None or newest.status.pending:
         return None
     noted = Marks.of(newest)
-    if noted.rejected is not None:
-        return _undone(seen, newest, noted.rejected)
+    rejected = noted.rejected if is_ours(newest) else rejection(seen)
+    if rejected is not None:
+        return _undone(seen, newest, rejected)
     if newest.status is ReleaseStatus.FAILED:
         return Failed(newest.number, noted.action or "upgrade", noted.attempt, False, newest)
     if tests_failed(seen):

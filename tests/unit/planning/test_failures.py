@@ -30,7 +30,8 @@ LAST = Remediation(remediate_last_failure=True)
 RAN = a_header(1, "superseded", inputs=OTHER_INPUTS)
 FAILED = a_header(2, "failed")
 UNDONE = Rejected(INPUTS, 1, 2)
-ROLLED_BACK = a_header(3, inputs=OTHER_INPUTS, made_from=1, action="remediate", rejected=UNDONE)
+NOTED = {"inputs": OTHER_INPUTS, "made_from": 1, "action": "remediate", "rejected": UNDONE}
+ROLLED_BACK = a_header(3, **NOTED)
 
 
 def decision_for(*headers, upgrade=None, install=None, **facts):
@@ -134,6 +135,19 @@ def test_rejected_inputs_are_tried_again_only_for_who_means_it(asking, action):
     decision = decision_for(RAN, FAILED, ROLLED_BACK, upgrade=LAST, asking=asking)
     assert decision.action is action
     assert decision.stalled is (action is None)
+
+
+def test_what_the_helm_command_makes_has_nobody_forget_what_was_rejected():
+    outside = a_header(4, ours=False)
+    headers = (RAN, FAILED, a_header(3, "superseded", **NOTED), outside)
+    decision = decision_for(*headers, upgrade=LAST)
+    assert (decision.action, decision.stalled) == (None, True)
+    told = failed(an_observation(*headers))
+    assert (told.revision, told.undone) == (2, True)
+    assert told.answer([]) == "revision 4 runs, which was made outside Whipstaff"
+    moved = decision_for(*headers, upgrade=LAST, inputs=some_inputs("v1.dddd"))
+    assert (moved.action, moved.trigger) == (Action.UPGRADE, "outside")
+    assert failed(an_observation(*headers, inputs=some_inputs("v1.dddd"))) is None
 
 
 def test_other_inputs_are_tried_over_a_remediation():
