@@ -12,6 +12,15 @@ from whipstaff.golang.strconv import quote
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _SHORT = re.compile(r"-[a-zA-Z]=")
+# What helm takes with every command, whether it has a use for it or not: switches, and the others.
+_SWITCHES_OF_ALL = frozenset({"--debug"})
+_FLAGS_OF_ALL = frozenset(
+    {
+        *("-n", "--namespace", "--kubeconfig", "--kube-context", "--color", "--colour"),
+        *("--repository-config", "--repository-cache", "--registry-config", "--content-cache"),
+        *("--burst-limit", "--qps"),
+    }
+)
 _BARE_QUOTE = re.compile(r'(?:(?:[^",]*|"(?:[^"]|"")*"),)*[^",]+"')
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -30,7 +39,7 @@ class HelmCommand(click.Command):
         try:
             return super().parse_args(ctx, list(self._respelled(args)))
         except click.NoSuchOption as error:
-            raise click.ClickException(_unknown(error.option_name)) from error
+            raise click.ClickException(unknown(error.option_name)) from error
         except click.BadOptionUsage as error:
             raise click.ClickException(_lacks_argument(error.option_name)) from error
         except click.UsageError as error:
@@ -51,6 +60,8 @@ class HelmCommand(click.Command):
             if arg == "--":
                 yield arg
                 yield from remaining
+            elif own_name(arg) not in options and is_of_all(arg):
+                value_of_all(arg, remaining)
             elif option is None:
                 yield arg
             elif isinstance(option, LooseOption):
@@ -64,6 +75,31 @@ class HelmCommand(click.Command):
                     yield name
             else:
                 yield name + value if _SHORT.match(arg) else arg
+
+
+def own_name(arg: str) -> str:
+    """Give the name of a flag: what is before `=`, or the one letter of `-nvalue`."""
+    return arg.partition("=")[0] if arg.startswith("--") else arg[:2]
+
+
+def is_of_all(arg: str) -> bool:
+    """Say whether it is a flag that helm takes with every command."""
+    name = own_name(arg)
+    return name in _SWITCHES_OF_ALL or name in _FLAGS_OF_ALL
+
+
+def value_of_all(arg: str, remaining: Iterator[str]) -> list[str]:
+    """Take what follows such a flag and belongs to it; a value that is not there is refused."""
+    name = own_name(arg)
+    _, equals, value = arg.partition("=")
+    if name in _SWITCHES_OF_ALL and equals:
+        _truth(name, value)
+    if name in _SWITCHES_OF_ALL or name != arg:
+        return []
+    found = list(_one(remaining))
+    if not found:
+        raise click.ClickException(_lacks_argument(name))
+    return found
 
 
 def _one(remaining: Iterator[str]) -> Iterator[str]:
@@ -89,7 +125,8 @@ def _truth(name: str, value: str) -> bool:
     )
 
 
-def _unknown(name: str) -> str:
+def unknown(name: str) -> str:
+    """Say in Helm's words that there is no such flag."""
     if name.startswith("--"):
         return f"unknown flag: {name}"
     return f"unknown shorthand flag: '{name[1:2]}' in {name}"

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from whipstaff.cli.helm_flags import is_of_all, unknown, value_of_all
+
 
 class Late(click.Command):
     """A subcommand whose module is imported when it is used: help needs none of what it needs.
@@ -40,10 +42,14 @@ class Commands(click.Group):
         return super().get_command(ctx, self._aliases.get(cmd_name, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args and not ctx.resilient_parsing:
+        ahead, behind = _of_all(args)
+        if not behind and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit()
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, [*behind[:1], *ahead, *behind[1:]])
+        except click.NoSuchOption as error:
+            raise click.ClickException(unknown(error.option_name)) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -55,3 +61,14 @@ class Commands(click.Group):
             raise click.ClickException(
                 f'unknown command "{args[0]}" for "{ctx.command_path}"'
             ) from error
+
+
+def _of_all(args: list[str]) -> tuple[list[str], list[str]]:
+    """Part flags that helm takes with every command, here before its name, from the rest."""
+    ahead: list[str] = []
+    remaining = iter(args)
+    for arg in remaining:
+        if not is_of_all(arg):
+            return ahead, [arg, *remaining]
+        ahead += [arg, *value_of_all(arg, remaining)]
+    return ahead, []

@@ -79,6 +79,8 @@ def repo_index(folders: tuple[str], base: str, merge: str, *, as_json: bool) -> 
         _merge(entries, _others(Path(merge), now, as_json=as_json))
     for versions in entries.values():
         versions.sort(key=lambda entry: Version.parse(_text(entry, "version")).key, reverse=True)
+    if not Path(folder).is_dir():
+        raise Refused(f"open {folder}/{_FILE}: no such file or directory")
     _write(Path(folder, _FILE), entries, now, as_json=as_json)
 
 

@@ -105,3 +105,11 @@ def test_it_writes_what_helm_writes(beside, arguments, form):
 @pytest.mark.parametrize("arguments", [[], ["a", "b"]], ids=["none", "two"])
 def test_it_wants_one_folder(beside, arguments):
     beside.same("repo", "index", *arguments)
+
+
+@pytest.mark.cluster
+def test_a_folder_that_is_not_there_is_refused_and_not_made(beside):
+    ours, helms = beside.run("repo", "index", "nowhere")
+    assert (ours.code, ours.stdout) == (helms.code, helms.stdout) == (1, "")
+    assert ours.stderr == "Error: open FOLDER/nowhere/index.yaml: no such file or directory\n"
+    assert not (beside.ours.folder / "nowhere").exists()
