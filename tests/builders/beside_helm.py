@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import threading
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -93,10 +94,14 @@ def members(archive: Path) -> dict[str, bytes]:
 
 
 class OwnSide(Side):
-    """Our command, in this process unless something is piped into it: that is much faster."""
+    """Our command, in this process where it can be: that is much faster.
+
+    Environment and folder are the process's own: what is piped into and what runs beside another
+    gets a process of its own.
+    """
 
     def run(self, *arguments, data=b"") -> Said:
-        if data:
+        if data or threading.current_thread() is not threading.main_thread():
             return super().run(*arguments, data=data)
         before = Path.cwd()
         os.chdir(self.folder)
