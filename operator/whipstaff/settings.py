@@ -11,7 +11,7 @@ PREFIX = "WHIPSTAFF_"
 VERSION = "0.1.0"
 STORAGE_DRIVERS = ("secret", "configmap")
 LAST_PORT = 65535
-_MAY_BE_ZERO = frozenset({"history_limit", "probe_port"})
+_MAY_BE_ZERO = frozenset({"history_limit", "probe_port", "admission_port"})
 _KINDS: Mapping[type, str] = {bool: "switch (true or false)", int: "whole number", float: "number"}
 
 
@@ -26,6 +26,15 @@ class Settings:
     concurrency: int = 16  # passes over releases at a time; waits hold none
     probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside the pod
     probe_port: int = 8080  # of /livez and /readyz; 0 for none
+    admission_port: int = 0  # of the admission webhook; 0 for none
+    admission_host: str = "0.0.0.0"  # noqa: S104 - the API server asks from outside the pod
+    # What the API server calls us: host names and addresses, with commas.
+    admission_names: tuple[str, ...] = ("whipstaff-admission.whipstaff-system.svc",)
+    admission_configuration: str = "whipstaff"  # the ValidatingWebhookConfiguration
+    admission_secret: str = "whipstaff-admission"  # noqa: S105 - the name of a Secret
+    admission_seconds: float = 8.0  # what takes longer is admitted with a warning
+    admission_concurrency: int = 4  # HelmReleases that are judged at a time
+    admission_certificate_seconds: float = 90 * 86400.0  # renewed when a third is left
     lease_namespace: str = "whipstaff-system"  # where the Lease of the one writer lives
     identity: str = ""  # in the Lease; empty: the pod's name, with the process's number outside
     lease_seconds: float = 15.0  # how long a lost leader blocks the next one
@@ -62,8 +71,12 @@ class Settings:
             if not (value > 0 or (value == 0 and field.name in _MAY_BE_ZERO)):
                 least = "at least 0" if field.name in _MAY_BE_ZERO else "more than 0"
                 raise _refusal(field.name, f"{value}; it must be {least}")
-        if self.probe_port > LAST_PORT:
-            raise _refusal("probe_port", f"{self.probe_port}; there are ports up to {LAST_PORT}")
+        for name in ("probe_port", "admission_port"):
+            port = getattr(self, name)
+            if port > LAST_PORT:
+                raise _refusal(name, f"{port}; there are ports up to {LAST_PORT}")
+        if self.admission_port and not self.admission_names:
+            raise _refusal("admission_names", "empty; the API server must call us by some name")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -13,6 +13,7 @@ from yarl import URL
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.selectors import Selector, parse_selector
+from whipstaff.kube.admission import ApiServerAdmission
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
@@ -122,6 +123,16 @@ class Parts:
             duration_seconds=settings.lease_seconds,
             deadline_seconds=settings.lease_seconds * 2 / 3,
             retry_seconds=settings.lease_seconds * 2 / 15,
+        )
+
+    def admission_store(self) -> ApiServerAdmission:
+        """Return where the certificate of the admission webhook lives."""
+        settings = self.settings
+        return ApiServerAdmission(
+            self.client,
+            settings.lease_namespace,
+            settings.admission_secret,
+            settings.admission_configuration,
         )
 
     @property

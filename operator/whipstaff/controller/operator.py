@@ -22,6 +22,7 @@ for _unused in ("kubernetes", "kubernetes.client", "kubernetes_asyncio", "pykube
 import aiohttp  # noqa: E402 - after the lines above
 import kopf  # noqa: E402 - after the lines above
 
+from whipstaff.controller.admission import Admission  # noqa: E402
 from whipstaff.controller.metrics import Metrics  # noqa: E402
 from whipstaff.controller.probes import Probes  # noqa: E402
 from whipstaff.controller.queue import Queue  # noqa: E402
@@ -63,13 +64,18 @@ class Operator:
         )
         self._repository_watch = parts.helmrepositories(self._repositories)
         self._lease = parts.lease()
+        self._admission = Admission(parts) if parts.settings.admission_port else None
         self._leading = False
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch(self._queue, lambda: self._silence_seconds)
         metrics.watch_repositories(self._repositories.known)
         self._probes = Probes(
             alive={"watch": self._watch_is_stale},
-            ready={"lease": self._not_leading, "list": self._not_listed},
+            ready={
+                "lease": self._not_leading,
+                "list": self._not_listed,
+                "admission": self._not_judging,
+            },
             metrics=metrics.text,
         )
 
@@ -99,6 +105,8 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._leading:
             await self._lease.release()
+        if self._admission is not None:
+            await self._admission.stop()
         await self._probes.stop()
         await self._parts.close()
 
@@ -118,6 +126,8 @@ class Operator:
             log.info("operator started", extra=await self._parts.facts())
             self._repositories.open()
             self._queue.open()
+            if self._admission is not None:
+                self._keep(self._admission.run(), "admission")
         except Exception:
             log.exception("start failed")
             _exit(EXIT_BLIND)
@@ -152,6 +162,11 @@ class Operator:
         if not self._leading or self._queue.is_open:
             return ""
         return "the HelmReleases are not listed yet"
+
+    def _not_judging(self) -> str:
+        if not self._leading or self._admission is None:
+            return ""
+        return self._admission.not_serving()
 
 
 async def _for_ever(running: Coroutine[Any, Any, None]) -> None:

@@ -51,8 +51,22 @@ async def _resolve(
     spec, known = release.spec, remembered(release.status)
     if spec.suspend:
         return OperatorError("suspended")
-    chart = spec.chart
-    reference = ChartReference(
+    reference = chart_reference(release)
+    asked = bool(release.requested_at) and release.requested_at != known.handled_request
+    # Who asks for a pass, or for a version that is not known, may have published it just now.
+    since_began = world.clock.monotonic() - began
+    max_age = since_began if asked else index_age_seconds(release)
+    try:
+        async with intent.waiting():  # a repository that hangs must not hold a worker
+            return await world.charts.resolve(reference, max_age_seconds=max_age)
+    except OperatorError as error:
+        return error
+
+
+def chart_reference(release: HelmRelease) -> ChartReference:
+    """Return which chart a HelmRelease asks for."""
+    chart = release.spec.chart
+    return ChartReference(
         chart.name,
         chart.version,
         chart.repository,
@@ -67,17 +81,12 @@ async def _resolve(
         chart.values_files,
         chart.ignore_missing_values_files,
     )
-    asked = bool(release.requested_at) and release.requested_at != known.handled_request
-    # Who asks for a pass, or for a version that is not known, may have published it just now.
-    since_began = world.clock.monotonic() - began
+
+
+def index_age_seconds(release: HelmRelease) -> float:
+    """Return how old the index of a repository may be for a HelmRelease that is at rest."""
     # A HelmRepository has an interval of its own, and wakes who takes charts from it.
-    at_rest = math.inf if chart.repository_ref else spec.interval_seconds
-    max_age = since_began if asked else at_rest
-    try:
-        async with intent.waiting():  # a repository that hangs must not hold a worker
-            return await world.charts.resolve(reference, max_age_seconds=max_age)
-    except OperatorError as error:
-        return error
+    return math.inf if release.spec.chart.repository_ref else release.spec.interval_seconds
 
 
 async def _values(world: World, release: HelmRelease) -> ComposedValues | OperatorError:

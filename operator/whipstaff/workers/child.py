@@ -132,7 +132,7 @@ class Child:
         self._sink.flush()
 
 
-def _excess(kind: JobKind, text: str) -> OperatorError:  # noqa: PLR0911 - one for each job
+def _excess(kind: JobKind, text: str) -> OperatorError:  # noqa: C901, PLR0911, PLR0912 - one for each job
     """Name what was too large by what the job reads."""
     match kind:
         case JobKind.RENDER:
@@ -153,6 +153,8 @@ def _excess(kind: JobKind, text: str) -> OperatorError:  # noqa: PLR0911 - one f
             return ChartSignatureInvalid(text)
         case JobKind.KUBECONFIG:
             return KubeConfigInvalid(text)
+        case JobKind.CERTIFICATE:
+            return OperatorError(text)
         case _:
             assert_never(kind)
 

@@ -70,10 +70,8 @@ class Workshop:
                 return self._of_archives(kind, arguments)
             case JobKind.VERIFY:
                 return verify(**arguments)
-            case JobKind.KUBECONFIG:
-                from whipstaff.workers import remote_kubeconfig  # noqa: PLC0415
-
-                return remote_kubeconfig.read(**arguments)
+            case JobKind.KUBECONFIG | JobKind.CERTIFICATE:
+                return of_servers(kind, arguments)
             case JobKind.VALUES | JobKind.EVALUATE:
                 return of_spec(kind, arguments)
             case JobKind.RENDER:
@@ -115,6 +113,17 @@ def of_spec(kind: JobKind, arguments: JsonObject) -> JsonObject:
     from whipstaff.workers import composing  # noqa: PLC0415
 
     return composing.compose(**arguments)
+
+
+def of_servers(kind: JobKind, arguments: JsonObject) -> JsonObject:
+    """Read how another server is reached, or make what a server of ours proves itself with."""
+    if kind is JobKind.CERTIFICATE:
+        from whipstaff.workers import serving  # noqa: PLC0415
+
+        return serving.make(**arguments)
+    from whipstaff.workers import remote_kubeconfig  # noqa: PLC0415
+
+    return remote_kubeconfig.read(**arguments)
 
 
 def encode(record: JsonObject, manifest: str) -> JsonObject:

@@ -36,6 +36,7 @@ from whipstaff.release import codec
 from whipstaff.release.packed import PackedObjects, PackedText
 from whipstaff.release.revision import Hook, HookDeletePolicy, HookEvent, JsonObject, Revision
 from whipstaff.settings import Settings
+from whipstaff.workers.certificate import ServingCertificate
 from whipstaff.workers.evidence import CosignSignature, Trusted, in_base64
 from whipstaff.workers.process import Worker
 from whipstaff.workers.protocol import BrokenFrameError, JobKind, Limits
@@ -197,6 +198,13 @@ class WorkerPool:
         """Return what a kubeconfig says; KubeConfigInvalid if it cannot be used."""
         arguments = {"text": text, "allow_insecure": allow_insecure}
         return await self._run(JobKind.KUBECONFIG, arguments, _no_lookup)
+
+    async def make_certificate(
+        self, names: Sequence[str], now: int, seconds: float
+    ) -> ServingCertificate:
+        """Return a new certificate for a server of ours, valid for `seconds` from `now` on."""
+        arguments = {"names": list(names), "now": now, "seconds": seconds}
+        return ServingCertificate(**await self._run(JobKind.CERTIFICATE, arguments, _no_lookup))
 
     async def close(self) -> None:
         """Stop every child; jobs that wait for one are lost."""

@@ -35,6 +35,7 @@ class JobKind(StrEnum):
     SHOW = "show"  # read what people want to see of an archive
     VERIFY = "verify"  # the signature of a chart
     KUBECONFIG = "kubeconfig"  # read how to reach another cluster
+    CERTIFICATE = "certificate"  # make one for a server of ours
     COMPLETE = "complete"  # find a chart in its source, with its dependencies and values files
 
 
