@@ -25,7 +25,11 @@ def main() -> None:
     """Write all of it anew."""
     for folder in (CHART / "files" / "crds", DEPLOY / "crds"):
         copy_definitions(folder)
-    (DEPLOY / "operator.yaml").write_text(operator_manifests(), encoding="utf-8")
+    operator = operator_manifests()
+    (DEPLOY / "operator.yaml").write_text(written(operator), encoding="utf-8")
+    judged = operator_manifests("admission.enabled=true")
+    added = [body for body in judged if name_of(body) not in set(map(name_of, operator))]
+    (DEPLOY / "admission" / "admission.yaml").write_text(written(added), encoding="utf-8")
 
 
 def copy_definitions(folder: Path) -> None:
@@ -36,14 +40,27 @@ def copy_definitions(folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def operator_manifests() -> str:
-    """Render the chart with its own values, without what says that Helm installed it."""
+def operator_manifests(*settings: str) -> list[dict[str, Any]]:
+    """Render the chart with its own values, without what says that Helm installed it.
+
+    `settings` are other values, as `--set` takes them.
+    """
+    flags = [flag for setting in ("crds.install=false", *settings) for flag in ("--set", setting)]
     command = [sys.executable, "-m", "whipstaff", "template", NAME, str(CHART), "-n", NAMESPACE]
     rendered = subprocess.run(
-        [*command, "--set", "crds.install=false"], capture_output=True, text=True, check=True
+        [*command, *flags], capture_output=True, text=True, check=True
     ).stdout
-    bodies = [plain(body) for body in yaml.safe_load_all(rendered) if body]
+    return [plain(body) for body in yaml.safe_load_all(rendered) if body]
+
+
+def written(bodies: list[dict[str, Any]]) -> str:
+    """Give the text of a file with these objects."""
     return HEADER + yaml.safe_dump_all(bodies, sort_keys=False, width=120)
+
+
+def name_of(body: dict[str, Any]) -> tuple[str, str]:
+    """Tell an object of the chart from the others."""
+    return body["kind"], body["metadata"]["name"]
 
 
 def plain(body: dict[str, Any]) -> dict[str, Any]:

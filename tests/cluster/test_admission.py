@@ -1,0 +1,247 @@
+"""The admission webhook, asked by a real API server: what is refused, told, and never held up."""
+
+import json
+import ssl
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from tests.builders.admission import PLACE, SECRET_PLACE, configure, judging, review
+from tests.builders.live_releases import LiveReleases, eventually
+from tests.builders.small_charts import a_packed_chart
+from tools.chartrepo import ChartRepository, Fault
+from tools.controlplane import programs
+from tools.controlplane.client import Refused
+from tools.controlplane.cluster import Cluster
+from tools.running_operator import prepare
+
+SCHEMA = json.dumps({"properties": {"replicas": {"type": "integer"}}})
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data:
+  replicas: {{ .Values.replicas | quote }}
+  text: {{ required "a text is needed" .Values.text | quote }}
+"""
+ASKS = "x: {{ if not (lookup \"v1\" \"Namespace\" \"\" \"default\") }}{{ fail \"no\" }}{{ end }}\n"
+GOOD = {"replicas": 1, "text": "a"}
+HEADERS = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def charts():
+    with ChartRepository() as served:
+        defaults = "replicas: 1\ntext: \"\"\n"
+        served.add(a_packed_chart("judged", values=defaults, schema=SCHEMA, app=TEMPLATE))
+        served.add(a_packed_chart("asking", app=ASKS))
+        yield served
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    own = Cluster(tmp_path_factory.mktemp("admission") / "cluster", programs.find())
+    prepare(own.start(guarded=True))
+    yield own
+    own.stop(grace_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def operator(cluster):
+    running, port = judging(cluster)
+    configure(cluster, port)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def releases(operator, cluster, charts, request):
+    name = request.node.name.partition("[")[0].replace("_", "-")[:50].strip("-")
+    if cluster.run("kubectl", "create", "namespace", name, check=False).returncode:
+        name = f"{name}-{abs(hash(request.node.name)) % 10**6}"
+        cluster.kubectl("create", "namespace", name)
+    return LiveReleases(cluster, name, charts.url)
+
+
+def manifest(releases, name="blog", chart="judged", **spec):
+    source = {"name": chart, "repository": releases.repository_url}
+    return {
+        "apiVersion": "whipstaff.dev/v1",
+        "kind": "HelmRelease",
+        "metadata": {"name": name, "namespace": releases.namespace},
+        "spec": {"chart": source, **spec},
+    }
+
+
+def apply(releases, body, *flags):
+    return releases.control_plane.run(
+        *("kubectl", "apply", *flags, "-f", "-"), stdin=json.dumps(body), check=False
+    )
+
+
+WRONG = {
+    "schema": ({"values": {"replicas": "many", "text": "a"}}, "ValuesSchemaViolation", "replicas"),
+    "template": ({"values": {"replicas": 1}}, "judged/templates/app.yaml:6", "a text is needed"),
+    "field": ({"interval": "often"}, "spec.interval", "interval"),
+    "expression": (
+        {
+            "values": GOOD,
+            "healthCheckExprs": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "current": "metadata.name ="}
+            ],
+        },
+        "spec.healthCheckExprs[0]",
+        "column",
+    ),
+    "patch": (
+        {
+            "values": GOOD,
+            "postRenderers": [{"kustomize": {"patches": [{"patch": "- op: remove\n  path: /x"}]}}],
+        },
+        "spec.postRenderers[0]",
+        "needs a target",
+    ),
+}
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run=server",)], ids=["apply", "dry run"])
+@pytest.mark.parametrize(("spec", "place", "word"), WRONG.values(), ids=WRONG)
+def test_what_cannot_work_is_refused_with_its_place(releases, spec, place, word, flags):
+    done = apply(releases, manifest(releases, **spec), *flags)
+    assert done.returncode != 0
+    assert place in done.stderr
+    assert word in done.stderr
+    assert releases.find(releases.path("blog")) is None
+
+
+def test_what_is_right_is_admitted_and_installed(releases):
+    done = apply(releases, manifest(releases, values=GOOD))
+    assert (done.returncode, done.stderr) == (0, "")
+    releases.settled("blog", revision=1)
+    before = len(releases.control_plane.audit_log.read_text())
+    dry = apply(releases, manifest(releases, values=GOOD | {"text": "b"}), "--dry-run=server")
+    assert "(server dry run)" in dry.stdout
+    assert releases.get("blog")["spec"]["values"] == GOOD
+    assert before
+
+
+WARNED = {
+    "unused value": ({"values": GOOD | {"replica": 2}}, "replica"),
+    "version to come": ({"values": GOOD, "chart": {"version": "9.x"}}, "ChartVersionNotFound"),
+    "values elsewhere": ({"valuesFrom": [{"kind": "Secret", "name": "x"}]}, "spec.valuesFrom"),
+    "lookup": ({"chart": {"name": "asking"}}, "RenderFailed"),
+    "nobody there": ({"chart": {"repository": "http://127.0.0.1:9"}}, "ChartUnavailable"),
+}
+
+
+@pytest.mark.parametrize(("spec", "word"), WARNED.values(), ids=WARNED)
+def test_what_may_come_right_is_a_warning(releases, spec, word):
+    body = manifest(releases)
+    source = {**body["spec"]["chart"], **spec.get("chart", {})}
+    body["spec"] = {**spec, "chart": source}
+    done = apply(releases, body, "--dry-run=server")
+    assert done.returncode == 0, done.stderr
+    assert "Warning:" in done.stderr
+    assert word in done.stderr
+
+
+@contextmanager
+def unjudged(cluster):
+    """Store what would be refused."""
+    body = cluster.api.request("GET", PLACE)
+    kept = body["webhooks"]
+    cluster.api.request("PATCH", PLACE, {"webhooks": []})
+    try:
+        yield
+    finally:
+        cluster.api.request("PATCH", PLACE, {"webhooks": kept})
+
+
+@pytest.fixture
+def broken(releases, cluster):
+    """A HelmRelease that would not be admitted again."""
+    with unjudged(cluster):
+        eventually(
+            lambda: apply(releases, manifest(releases, values={"replicas": "x"})).returncode == 0,
+            "it is judged still",
+        )
+    eventually(
+        lambda: apply(
+            releases, manifest(releases, "other", values={"replicas": "x"}), "--dry-run=server"
+        ).returncode,
+        "it is not judged again",
+    )
+    return releases
+
+
+def test_metadata_status_and_deletion_are_never_held_up(broken):
+    broken.until("blog", lambda it: it["metadata"].get("finalizers") and it["status"])
+    broken.control_plane.kubectl(
+        *("annotate", "helmrelease", "blog", "note=a", "-n", broken.namespace)
+    )
+    broken.api.request("PATCH", broken.path("blog"), {"metadata": {"finalizers": None}})
+    broken.answered("blog")
+    broken.delete("blog")
+    broken.gone("blog")
+
+
+def test_what_was_wrong_before_does_not_hold_up_other_edits(broken):
+    done = broken.control_plane.run(
+        *("kubectl", "patch", "helmrelease", "blog", "-n", broken.namespace),
+        *("--type=merge", "-p", '{"spec": {"interval": "7m"}}'),
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "ValuesSchemaViolation" in done.stderr
+    with pytest.raises(Refused, match="ValuesSchemaViolation"):
+        broken.edit("blog", values={"replicas": "y"})
+    broken.edit("blog", suspend=True)
+    broken.edit("blog", suspend=None, values=GOOD)
+    broken.settled("blog")
+
+
+def test_kube_system_is_left_alone(releases):
+    body = manifest(releases, "system", interval="often")
+    body["metadata"]["namespace"] = "kube-system"
+    done = apply(releases, body, "--dry-run=server")
+    assert "Whipstaff" not in done.stderr
+    assert "admission webhook" not in done.stderr
+
+
+def test_a_repository_that_hangs_is_not_waited_for(releases, charts):
+    with ChartRepository(faults={"*": Fault.SLOW}) as hanging:
+        body = manifest(releases, values=GOOD)
+        body["spec"]["chart"]["repository"] = hanging.url
+        done = apply(releases, body, "--dry-run=server")
+    assert done.returncode == 0
+    assert "not checked: it took more than 8 s" in done.stderr
+
+
+def test_a_body_of_eight_mebibytes_is_read(releases, operator, cluster):
+    body = manifest(releases, values={**GOOD, "padding": "x" * (8 << 20)})
+    (webhook,) = cluster.api.request("GET", PLACE)["webhooks"]
+    client = webhook["clientConfig"]
+    trust = ssl.create_default_context(cadata=decoded(client["caBundle"]))
+    asked = urllib.request.Request(
+        client["url"], json.dumps(review(body)).encode(), headers=HEADERS, method="POST"
+    )
+    with urllib.request.urlopen(asked, context=trust, timeout=30) as answer:
+        response = json.load(answer)["response"]
+    assert response["allowed"]
+    assert response["uid"] == "u-1"
+
+
+def test_an_edit_of_a_large_helmrelease_is_judged(releases):
+    padding = {f"k{number}": "x" * 1000 for number in range(1000)}
+    releases.create("blog", chart="judged", values={**GOOD, "padding": padding})
+    with pytest.raises(Refused, match="ValuesSchemaViolation"):
+        releases.edit("blog", values={"replicas": "many"})
+    releases.ask("blog")
+
+
+def decoded(bundle):
+    import base64
+
+    return base64.b64decode(bundle).decode()
