@@ -31,7 +31,9 @@ def configure(cluster, port, policy="Ignore"):
     body = objects(*settings)["ValidatingWebhookConfiguration", CONFIGURATION]
     (webhook,) = body["webhooks"]
     webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}/validate"}
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(body))
+    cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(body)
+    )
 
 
 def review(body, before=None, *, uid="u-1", operation="CREATE"):

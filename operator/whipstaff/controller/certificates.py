@@ -11,7 +11,7 @@ import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from secrets import token_urlsafe
+from secrets import token_hex
 from typing import Protocol
 
 from whipstaff.errors import OperatorError
@@ -125,7 +125,7 @@ class Certificates:
             authorities="".join((made.authority, *last)),
             certificate=made.certificate,
             key=made.key,
-            path=old.path if old else token_urlsafe(24),
+            path=old.path if old else token_hex(24),
             expires=int(now + wanted.seconds),
             names=wanted.names,
             version=old.version if old else "",

@@ -5,6 +5,7 @@ Whoever runs next finds the certificate there, so that a restart changes nothing
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from whipstaff.release.revision import JsonObject
 _NOT_FOUND, _CONFLICT = 404, 409
 _CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 ROOT = "/validate/"  # of the path; what follows is secret
+_SECRET = re.compile("[0-9a-f]{32,128}")  # the API server takes no capitals
 _KEYS = ("ca.crt", "tls.crt", "tls.key", "path", "expires", "names")
 
 
@@ -108,6 +110,8 @@ class ApiServerAdmission:
 def _serving(body: JsonObject) -> Serving | None:
     try:
         data = {key: base64.b64decode((body.get("data") or {})[key]).decode() for key in _KEYS}
+        if not _SECRET.fullmatch(data["path"]):
+            return None
         return Serving(
             data["ca.crt"],
             data["tls.crt"],

@@ -9,6 +9,7 @@ Nothing is written, and nothing is read from the cluster but its version and its
 could be anyone, and a message about a rendering can be made to tell what went into it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ _PROOFS = (
     PostRenderFailed,
     ManifestInvalid,
 )
+_MEMBER = re.compile(r"spec\.(\w+)")
 # Fields that decide nothing about what is rendered.
 _BESIDE = frozenset(
     {
@@ -78,8 +80,7 @@ class Judge:
         try:
             release = self._read(body)
         except InvalidSpec as wrong:
-            old = self._wrong(before)
-            known = old is not None and (old.field, old.text) == (wrong.field, wrong.text)
+            known = self._was_so(wrong, body, before)
             return Verdict(warnings=(_told(wrong),)) if known else Verdict(wrong)
         foreseen = tuple(foretold(release, self._spec_of(before)))
         if release.spec.suspend or release.spec.revision is not None:
@@ -94,13 +95,18 @@ class Judge:
             examination.warnings.append(_told(error))
         return Verdict(warnings=(*foreseen, *examination.warnings))
 
-    def _wrong(self, before: JsonObject | None) -> InvalidSpec | None:
+    def _was_so(self, wrong: InvalidSpec, body: JsonObject, before: JsonObject | None) -> bool:
+        """Whether an edit leaves what is wrong as it was."""
+        member = _MEMBER.match(wrong.field)
+        if before is None or member is None:
+            return False
+        if (before.get("spec") or {}).get(member[1]) != (body.get("spec") or {}).get(member[1]):
+            return False
         try:
-            if before is not None:
-                self._read(before)
-        except InvalidSpec as wrong:
-            return wrong
-        return None
+            self._read(before)
+        except InvalidSpec as old:
+            return (old.field, old.text) == (wrong.field, wrong.text)
+        return False
 
     def _spec_of(self, before: JsonObject | None) -> Spec | None:
         try:
