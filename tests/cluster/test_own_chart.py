@@ -24,6 +24,7 @@ VALUES = {
     "default": (),
     "restricted": ("rbac.unrestricted=false",),
     "namespaced": ("watchNamespaces={shop,blog}", "crds.install=false"),
+    "judging": ("admission.enabled=true", "watchNamespaces={shop}"),
     "all set": (
         *("fullnameOverride=helm", "image.tag=v9", "imagePullSecrets[0].name=registry"),
         *("service.type=NodePort", "service.nodePort=30080", "service.annotations.a=b"),
@@ -97,11 +98,20 @@ def test_helm_finds_no_fault_with_the_chart(cluster):
     assert "0 chart(s) failed" in cluster.helm("lint", "--strict", str(CHART))
 
 
-def test_kustomize_gives_what_the_chart_gives_and_the_namespace(cluster):
-    text = cluster.kubectl("kustomize", str(ROOT / "deploy"))
+@pytest.mark.parametrize(
+    ("component", "settings"), [(None, ()), ("admission", ("admission.enabled=true",))]
+)
+def test_kustomize_gives_what_the_chart_gives_and_the_namespace(
+    cluster, tmp_path, component, settings
+):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    components = [f"deploy/{component}"] if component else []
+    whole = {"resources": ["deploy"], "components": components}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+    text = cluster.kubectl("kustomize", str(tmp_path))
     built = by_name(yaml.safe_load_all(text))
     expected = {}
-    for (kind, name, *place), body in objects().items():
+    for (kind, name, *place), body in objects(*settings).items():
         expected[kind, name, *place] = plain(body)
     namespace = built.pop(("Namespace", NAMESPACE))
     assert namespace["metadata"]["name"] == NAMESPACE

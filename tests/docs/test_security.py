@@ -9,9 +9,22 @@ from tests.builders.own_chart import objects
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (core|`[^`]+`) \| (`[^|]+`) \| (`[^|]+`) \| ([^|]+) \|$", re.MULTILINE)
 
+GRANTING = (
+    ("ClusterRole", "whipstaff"),
+    ("ClusterRole", "whipstaff-admission"),
+    ("Role", "whipstaff-admission"),
+    ("Role", "whipstaff-lease"),
+)
+
 
 def words(cell):
     return re.findall(r"`([^`]+)`", cell)
+
+
+def all_granted():
+    found = objects("rbac.unrestricted=false", "admission.enabled=true")
+    roles = [found[key] for key in GRANTING]
+    return {right for role in roles for right in rights_of(role)}
 
 
 def test_each_rule_has_a_reason():
@@ -21,15 +34,11 @@ def test_each_rule_has_a_reason():
         for resource in words(resources)
         for verb in words(verbs)
     }
-    found = objects("rbac.unrestricted=false")
-    granted = rights_of(found["ClusterRole", "whipstaff"])
-    granted |= rights_of(found["Role", "whipstaff-lease"])
+    granted = all_granted()
     assert explained == {(right.group, right.resource, right.verb) for right in granted}
 
 
 def test_rules_about_named_objects_say_so():
-    found = objects("rbac.unrestricted=false")
-    granted = rights_of(found["ClusterRole", "whipstaff"])
-    granted |= rights_of(found["Role", "whipstaff-lease"])
+    granted = all_granted()
     for name in {name for right in granted for name in right.names}:
         assert f"`{name}` alone" in TEXT

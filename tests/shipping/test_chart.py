@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from tests.builders.own_chart import CHART, ROOT, objects, rendered
+from tests.builders.own_chart import CHART, NAMESPACE, ROOT, objects, rendered
 from whipstaff.settings import VERSION, Settings
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -133,6 +133,43 @@ def test_the_environment_is_of_settings_that_there_are(extra):
     settings = Settings.from_environment(known)
     assert {f"WHIPSTAFF_{field.upper()}" for field in Settings.__slots__} >= set(known)
     assert settings.watch_namespaces == (("shop", "blog") if extra else ())
+
+
+def test_the_webhook_is_served_where_the_api_server_asks():
+    settings = ("admission.enabled=true", "fullnameOverride=helm", "admission.timeoutSeconds=20")
+    found = objects(*settings, "watchNamespaces={shop}")
+    (webhook,) = found["ValidatingWebhookConfiguration", "helm"]["webhooks"]
+    service = found["Service", "helm-admission"]
+    assert webhook["clientConfig"]["service"] == {
+        "name": "helm-admission",
+        "namespace": NAMESPACE,
+        "port": service["spec"]["ports"][0]["port"],
+    }
+    (own,) = found["Deployment", "helm"]["spec"]["template"]["spec"]["containers"]
+    ports = {each["name"]: each["containerPort"] for each in own["ports"]}
+    known = {each["name"]: each.get("value") or NAMESPACE for each in own["env"]}
+    name = known["WHIPSTAFF_ADMISSION_NAMES"].replace("$(WHIPSTAFF_LEASE_NAMESPACE)", NAMESPACE)
+    read = Settings.from_environment({**known, "WHIPSTAFF_ADMISSION_NAMES": name})
+    assert read.admission_names == (f"helm-admission.{NAMESPACE}.svc",)
+    assert read.admission_port == ports[service["spec"]["ports"][0]["targetPort"]]
+    assert ("Secret", read.admission_secret) in found
+    assert read.admission_configuration == "helm"
+    assert read.admission_seconds < webhook["timeoutSeconds"] == 20
+
+
+def test_the_webhook_is_asked_about_edits_of_spec_alone_and_blocks_nothing_unless_told():
+    (webhook,) = objects("admission.enabled=true", "watchNamespaces={shop}")[
+        "ValidatingWebhookConfiguration", "whipstaff"
+    ]["webhooks"]
+    assert (webhook["failurePolicy"], webhook["sideEffects"]) == ("Ignore", "None")
+    (rule,) = webhook["rules"]
+    assert (rule["operations"], rule["resources"]) == (["CREATE", "UPDATE"], ["helmreleases"])
+    chosen = [
+        (each["operator"], each["values"])
+        for each in webhook["namespaceSelector"]["matchExpressions"]
+    ]
+    assert chosen == [("NotIn", ["kube-system"]), ("In", ["shop"])]
+    assert not [kind for kind, *_ in objects() if kind == "ValidatingWebhookConfiguration"]
 
 
 def test_settings_reach_the_operator():
