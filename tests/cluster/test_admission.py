@@ -131,6 +131,15 @@ def test_what_is_right_is_admitted_and_a_dry_run_writes_nothing(releases):
     assert [each.uri for each in written if "/leases/" not in each.uri] == []
 
 
+def test_who_forces_an_edit_does_not_lose_the_release(releases):
+    apply(releases, manifest(releases, values=GOOD))
+    before = releases.settled("blog")["metadata"]["uid"]
+    done = apply(releases, manifest(releases, values={"replicas": "many"}), "--force")
+    assert "ValuesSchemaViolation" in done.stderr
+    after = releases.get("blog")["metadata"]
+    assert (after["uid"], after.get("deletionTimestamp")) == (before, None)
+
+
 WARNED = {
     "unused value": ({"values": GOOD | {"replica": 2}}, "replica"),
     "version to come": ({"values": GOOD, "chart": {"version": "9.x"}}, "ChartVersionNotFound"),

@@ -35,7 +35,8 @@ WARNINGS_LIMIT = 16
 WARNING_CHARACTERS = 256  # of longer ones the API server keeps as many, once there are 4 KiB
 MESSAGE_CHARACTERS = 4096
 _READERS = 4  # requests in memory for each that is judged
-_DENIED = 422
+# Not 422: with --force, kubectl and Flux delete what is called invalid, and make it anew.
+_DENIED, _REASON = 400, "BadRequest"
 
 Judging = Callable[[JsonObject, JsonObject | None], Awaitable[Verdict]]
 
@@ -141,10 +142,14 @@ class Webhook:
         except TimeoutError:
             raise web.HTTPServiceUnavailable(text="too many are judged already\n") from None
         try:
-            review: Any = decode(await request.read())
+            async with asyncio.timeout_at(deadline):
+                text = await request.read()
+            review: Any = decode(text)
             asked: JsonObject = review["request"]
             uid = str(asked["uid"])
             verdict = await self._in_time(asked, deadline)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
         except (Unreadable, KeyError, TypeError):
             raise web.HTTPBadRequest(text="no AdmissionReview\n") from None
         finally:
@@ -206,7 +211,7 @@ def answer(uid: str, verdict: Verdict) -> JsonObject:
     response: JsonObject = {"uid": uid, "allowed": refusal is None}
     if refusal is not None:
         message = _cut(f"{refusal.reason}: {refusal.text}", MESSAGE_CHARACTERS)
-        response["status"] = {"code": _DENIED, "reason": "Invalid", "message": message}
+        response["status"] = {"code": _DENIED, "reason": _REASON, "message": message}
     if verdict.warnings:
         response["warnings"] = _bounded(verdict.warnings)
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}

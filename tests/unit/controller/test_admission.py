@@ -89,7 +89,7 @@ async def test_what_is_admitted_is_allowed_by_the_number_of_the_request(ask):
 async def test_a_refusal_says_why_and_where(ask):
     response = await (await ask(refuses)).response(a_body())
     assert not response["allowed"]
-    assert response["status"]["code"] == 422
+    assert response["status"]["code"] == 400
     assert response["status"]["message"] == "RenderFailed: templates/app.yaml:3: no text"
 
 
