@@ -47,9 +47,7 @@ def operator_manifests(*settings: str) -> list[dict[str, Any]]:
     """
     flags = [flag for setting in ("crds.install=false", *settings) for flag in ("--set", setting)]
     command = [sys.executable, "-m", "whipstaff", "template", NAME, str(CHART), "-n", NAMESPACE]
-    rendered = subprocess.run(
-        [*command, *flags], capture_output=True, text=True, check=True
-    ).stdout
+    rendered = subprocess.run([*command, *flags], capture_output=True, text=True, check=True).stdout
     return [plain(body) for body in yaml.safe_load_all(rendered) if body]
 
 

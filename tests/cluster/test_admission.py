@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.builders.admission import PLACE, configure, judging, review
+from tests.builders.admission import PLACE, SECRET_PLACE, configure, judging, review
+from tests.builders.granted import requests_of
 from tests.builders.live_releases import LiveReleases, eventually
 from tests.builders.small_charts import a_packed_chart
 from tools.chartrepo import ChartRepository, Fault
@@ -28,6 +29,10 @@ data:
   text: {{ required "a text is needed" .Values.text | quote }}
 """
 ASKS = 'x: {{ if not (lookup "v1" "Namespace" "" "default") }}{{ fail "no" }}{{ end }}\n'
+TELLS = """\
+x: {{ fail (printf "%s %v" .Values.text (lookup "v1" "Secret" .Release.Namespace "login")) }}
+"""
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:whipstaff"
 NUMBERS = itertools.count(1)
 GOOD = {"replicas": 1, "text": "a"}
 HEADERS = {"Content-Type": "application/json"}
@@ -39,6 +44,7 @@ def charts():
         defaults = 'replicas: 1\ntext: ""\n'
         served.add(a_packed_chart("judged", values=defaults, schema=SCHEMA, app=TEMPLATE))
         served.add(a_packed_chart("asking", app=ASKS))
+        served.add(a_packed_chart("telling", app=TELLS))
         yield served
 
 
@@ -126,8 +132,7 @@ def test_what_is_right_is_admitted_and_a_dry_run_writes_nothing(releases):
     dry = apply(releases, manifest(releases, values=GOOD | {"text": "b"}), "--dry-run=server")
     assert "(server dry run)" in dry.stdout
     assert releases.get("blog")["spec"]["values"] == GOOD
-    account = f"system:serviceaccount:{NAMESPACE}:whipstaff"
-    written = audit.writes(log, start=begun, user=account)
+    written = audit.writes(log, start=begun, user=ACCOUNT)
     assert [each.uri for each in written if "/leases/" not in each.uri] == []
 
 
@@ -158,6 +163,27 @@ def test_what_may_come_right_is_a_warning(releases, spec, word):
     assert done.returncode == 0, done.stderr
     assert "Warning:" in done.stderr
     assert word in done.stderr
+
+
+def test_a_dry_run_tells_nothing_of_secrets_and_reads_none(releases, cluster):
+    secret = {"metadata": {"name": "login"}, "stringData": {"values.yaml": "text: s3cret"}}
+    releases.api.request("POST", releases.core("secrets"), secret)
+    log = cluster.audit_log
+    begun = log.stat().st_size
+    body = manifest(releases, "telling", "telling")
+    body["spec"]["valuesFrom"] = [{"kind": "Secret", "name": "login"}]
+    without = manifest(releases, "telling", "telling")
+    for asked in (body, without):
+        done = apply(releases, asked, "--dry-run=server")
+        assert done.returncode == 0
+        assert "Warning:" in done.stderr
+        assert "s3cret" not in done.stderr + operator_log(cluster)
+    read = [each.uri for each in requests_of(log, ACCOUNT, begun) if "/secrets/" in each.uri]
+    assert [uri for uri in read if not uri.endswith(SECRET_PLACE)] == []
+
+
+def operator_log(cluster):
+    return cluster.layout.log("whipstaff").read_text()
 
 
 @contextmanager

@@ -85,8 +85,8 @@ class Certificates:
         while True:
             try:
                 await self.look()
-            except OperatorError as error:
-                log.warning("admission certificate not kept", extra={"why": error.text})
+            except (OperatorError, OSError) as error:
+                log.warning("admission certificate not kept", extra={"why": str(error)})
                 pause = RETRY_SECONDS
             else:
                 pause = min(POLL_SECONDS, self._wanted.seconds / _POLLS)
@@ -117,8 +117,9 @@ class Certificates:
             return False  # somebody wrote into it
         return True
 
-    async def _renew(self, old: Serving | None) -> Serving:
+    async def _renew(self, held: Serving | None) -> Serving:
         wanted, now = self._wanted, self._clock.seconds()
+        old = self._shown or held  # what is shown stays trusted, whatever became of the Secret
         made = await self._maker.make_certificate(wanted.names, now, wanted.seconds)
         last = _AUTHORITY.findall(old.authorities)[:1] if old else []
         new = Serving(
@@ -128,7 +129,7 @@ class Certificates:
             path=old.path if old else token_hex(24),
             expires=int(now + wanted.seconds),
             names=wanted.names,
-            version=old.version if old else "",
+            version=held.version if held else "",
         )
         # Before it is stored: who starts in between shows at once what is stored.
         await self._store.announce(new.authorities, new.path)

@@ -131,6 +131,18 @@ async def test_what_cannot_be_served_with_is_made_anew(store, clock, spoil):
     assert store.held.names == NAMES
 
 
+@pytest.mark.usefixtures("quick")
+async def test_a_secret_that_is_lost_or_spoiled_takes_no_trust_from_what_is_shown(store, clock):
+    certificates = keeping(store, clock)
+    await certificates.look()
+    first, path = store.held, store.path
+    store.held = None
+    await certificates.look()
+    assert store.told == store.held.authorities
+    assert store.told.endswith(first.authorities)
+    assert store.path == path
+
+
 async def test_who_comes_second_takes_what_the_first_stored(store, clock):
     one, other = keeping(store, clock), keeping(store, clock)
     await asyncio.gather(one.look(), other.look(), return_exceptions=True)
