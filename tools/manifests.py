@@ -25,11 +25,9 @@ def main() -> None:
     """Write all of it anew."""
     for folder in (CHART / "files" / "crds", DEPLOY / "crds"):
         copy_definitions(folder)
-    operator = operator_manifests()
-    (DEPLOY / "operator.yaml").write_text(written(operator), encoding="utf-8")
-    judged = operator_manifests("admission.enabled=true")
-    added = [body for body in judged if name_of(body) not in set(map(name_of, operator))]
-    (DEPLOY / "admission" / "admission.yaml").write_text(written(added), encoding="utf-8")
+    (DEPLOY / "operator.yaml").write_text(operator_manifests(), encoding="utf-8")
+    admission = DEPLOY / "admission" / "admission.yaml"
+    admission.write_text(admission_manifests(), encoding="utf-8")
 
 
 def copy_definitions(folder: Path) -> None:
@@ -40,7 +38,19 @@ def copy_definitions(folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def operator_manifests(*settings: str) -> list[dict[str, Any]]:
+def operator_manifests() -> str:
+    """Give what installs the operator."""
+    return written(chart_objects())
+
+
+def admission_manifests() -> str:
+    """Give what the admission webhook adds to that."""
+    known = set(map(name_of, chart_objects()))
+    judging = chart_objects("admission.enabled=true")
+    return written([body for body in judging if name_of(body) not in known])
+
+
+def chart_objects(*settings: str) -> list[dict[str, Any]]:
     """Render the chart with its own values, without what says that Helm installed it.
 
     `settings` are other values, as `--set` takes them.
