@@ -18,8 +18,8 @@ from tools.running_operator import NAMESPACE, prepare
 
 RESTRICTED = ("admission.enabled=true", "rbac.unrestricted=false")
 USER = f"system:serviceaccount:{NAMESPACE}:whipstaff"
-SOON = {"ADMISSION_CERTIFICATE_SECONDS": "100", "LEASE_SECONDS": "6"}
-LONG = 60.0
+SOON = {"ADMISSION_CERTIFICATE_SECONDS": "300", "LEASE_SECONDS": "6"}
+LONG = 60.0  # the operator looks each 5 s, and waits 5 s before it shows a new one
 
 
 @pytest.fixture(scope="module")

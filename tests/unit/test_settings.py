@@ -47,6 +47,7 @@ def test_a_variable_that_cannot_be_read_is_named(name, value):
         ("HISTORY_LIMIT", "-1", "at least 0"),
         ("LEASE_SECONDS", "nan", "more than 0"),
         ("PROBE_PORT", "99999", "up to 65535"),
+        ("ADMISSION_PORT", "99999", "up to 65535"),
     ],
 )
 def test_what_nobody_can_mean_is_refused(name, value, why):
@@ -57,3 +58,8 @@ def test_what_nobody_can_mean_is_refused(name, value, why):
 def test_zero_counts_where_it_means_something():
     settings = Settings.from_environment({"WHIPSTAFF_HISTORY_LIMIT": "0"})
     assert settings == Settings(history_limit=0)
+
+
+def test_a_webhook_needs_a_name_to_be_called_by():
+    with pytest.raises(InvalidSpec, match="WHIPSTAFF_ADMISSION_NAMES is empty"):
+        Settings(admission_port=9443, admission_names=())

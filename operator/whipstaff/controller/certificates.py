@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 SETTLE_SECONDS = 5.0  # until every API server heard of a new authority
-_POLLS = 20  # in the life of a certificate at least
+_POLLS = 60  # in the life of a certificate at least
 _AUTHORITY = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
