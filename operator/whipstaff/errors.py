@@ -69,6 +69,8 @@ from typing import Any
 # No answer at all, a timeout of the server's own, a conflict, too many requests.
 _WORTH_ASKING_AGAIN = frozenset({0, 408, 409, 429})
 _SERVER_ERROR = 500
+# Forbidden by what is there, not by a rule: it may be gone the next time.
+_PASSING = frozenset({"NamespaceTerminating", "QuotaExceeded"})
 
 
 @dataclass(eq=False)
@@ -93,6 +95,8 @@ class OperatorError(Exception):
     def retryable(self) -> bool:
         """Whether the same request may succeed later without anyone's edit."""
         match self:
+            case ClusterRefused(api_reason=reason) if reason in _PASSING:
+                return True
             case ClusterRefused(code=code):
                 return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
             case ChartUnavailable() | ValuesNotFound() | WorkerLost():
@@ -101,6 +105,15 @@ class OperatorError(Exception):
                 return True
             case KubeConfigInvalid():
                 return True
+            case _:
+                return False
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether an action that meets it goes on later, where it stood; else it has failed."""
+        match self:
+            case ClusterRefused(api_reason=reason):
+                return self.retryable and reason not in _PASSING
             case _:
                 return False
 

@@ -57,6 +57,7 @@ class StubApiServer:
                 "path": request.path,
                 "query": dict(request.query),
                 "headers": request.headers.copy(),
+                "text": text,
                 "body": json.loads(text) if text else None,
             }
         )

@@ -24,6 +24,8 @@ _NOT_ALLOWED = re.compile(
     r'[a-z0-9./-]+( "[^"]*")? is forbidden: User "[^"]*" cannot [a-z]+ resource "[^"]*"'
     r' in API group "[^"]*"( in the namespace "[^"]*"| at the cluster scope)?(: RBAC: [^{}]*)?'
 )
+_NAMESPACE_TERMINATING = "NamespaceTerminating"
+_EXCEEDED_QUOTA = re.compile(r"is forbidden: exceeded quota: ")
 _OPENING, _CLOSING = frozenset("[{("), frozenset("]})")
 
 
@@ -40,6 +42,8 @@ def refusal(code: int, status: object, subject: str) -> ClusterRefused:
     if code == _INTERNAL and _UNFIT_FOR_APPLY.match(text):
         # Server-side apply answers a field that does not exist with 500; asking again is useless.
         code, reason = _BAD_REQUEST, "BadRequest"
+    if code == _FORBIDDEN:
+        reason = _passing(text, details) or reason
     secret = kind in ("secrets", "Secret") or subject.startswith("Secret")
     if code == _FORBIDDEN and _NOT_ALLOWED.fullmatch(text):
         secret = False
@@ -75,6 +79,15 @@ def _message(facts: Mapping[str, Any], details: object) -> str:
         if isinstance(cause, Mapping)
     ]
     return f"{head} is invalid: {'; '.join(parts)}"
+
+
+def _passing(text: str, details: object) -> str:
+    """Name why something is forbidden now that nobody forbade: it ends without anyone's edit."""
+    causes = details.get("causes") if isinstance(details, Mapping) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, Mapping) and cause.get("reason") == _NAMESPACE_TERMINATING:
+            return _NAMESPACE_TERMINATING
+    return "QuotaExceeded" if _EXCEEDED_QUOTA.search(text) else ""
 
 
 def _names(details: object, subject: str) -> frozenset[str]:

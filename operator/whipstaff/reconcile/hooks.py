@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.errors import OperatorError
 from whipstaff.planning.readiness import HookOutcome, hook_outcome
 from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import ObjectReference
@@ -71,7 +71,7 @@ async def run_hooks(
         try:
             await _run(world, work, hook, timeout_seconds)
         except OperatorError as error:
-            if isinstance(error, ClusterRefused) and error.retryable:
+            if error.interrupts:
                 raise
             await _record(world, work, hook, HookPhase.FAILED)
             await ended(hook)

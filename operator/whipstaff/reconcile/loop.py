@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import assert_never
 
 from whipstaff.errors import (
-    ClusterRefused,
     DependencyCycle,
     DependencyNotReady,
     DependentsRemain,
@@ -294,7 +293,7 @@ class Pass:
         except OperatorError as error:
             if isinstance(error, (ReleaseConflict, WorkerLost)):
                 raise
-            if isinstance(error, ClusterRefused) and error.retryable:
+            if error.interrupts:
                 raise
             if not work.stored:
                 raise

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import TestOptions
 from whipstaff.planning.causes import masked
 from whipstaff.planning.status import TESTS_FAILED_WORDS, Tested
@@ -43,7 +43,7 @@ async def test(world: World, work: Work, options: TestOptions) -> Tested:
             ended=note,
         )
     except OperatorError as error:
-        if isinstance(error, ClusterRefused) and error.retryable:
+        if error.interrupts:
             raise
         failure = error.text
     ran = [it for it in work.revision.hooks if HookEvent.TEST in it.events]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.builders.stub_api_server import NEVER, a_stub, event, refused, status
@@ -51,6 +52,23 @@ async def test_queries_are_escaped_once():
         stub.on("GET", PATH, {})
         await client.send(Request("GET", PATH, query={"labelSelector": "name=a b,owner=x&y"}))
         assert stub.requests[0]["query"] == {"labelSelector": "name=a b,owner=x&y"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("😀 \U0010ffff", id="beyond 16 bits"),
+        pytest.param("\u2028 \u2029 \u0085 \ufeff", id="ends of lines for YAML"),
+        pytest.param("\x00\x1b\x7f\x9f\ufffe", id="what YAML does not take unescaped"),
+        pytest.param('\\ud83d\\ude00 \\ " ü', id="what looks escaped"),
+    ],
+)
+async def test_texts_are_sent_so_that_json_and_yaml_read_the_same(text):
+    async with a_stub() as (stub, client):
+        stub.on("PATCH", PATH, {})
+        await client.send(Request("PATCH", PATH, body={"text": text}))
+        sent = stub.requests[0]["text"]
+        assert json.loads(sent) == yaml.safe_load(sent) == {"text": text}
 
 
 @pytest.mark.parametrize(

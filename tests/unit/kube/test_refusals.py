@@ -103,3 +103,34 @@ def test_a_field_that_no_schema_has_is_no_fault_of_the_server():
 
 def test_a_failure_of_the_server_is_worth_asking_again():
     assert refusal(500, {"message": "etcdserver: leader changed"}, "").retryable
+
+
+@pytest.mark.parametrize(
+    ("message", "causes", "reason"),
+    [
+        pytest.param(
+            'configmaps "a" is forbidden: unable to create new content in namespace web because it'
+            " is being terminated",
+            [{"reason": "NamespaceTerminating", "message": "…", "field": "metadata.namespace"}],
+            "NamespaceTerminating",
+            id="a namespace that ends",
+        ),
+        pytest.param(
+            'configmaps "a" is forbidden: exceeded quota: few, requested: count/configmaps=1',
+            None,
+            "QuotaExceeded",
+            id="a quota",
+        ),
+    ],
+)
+def test_what_is_forbidden_for_now_alone_is_tried_again(message, causes, reason):
+    details = {"name": "a", "kind": "configmaps", "causes": causes}
+    status = {"reason": "Forbidden", "message": message, "details": details}
+    refused = refusal(403, status, "ConfigMap web/a")
+    assert (refused.reason, refused.code) == (reason, 403)
+    assert refused.retryable
+
+
+def test_what_a_rule_forbids_is_not():
+    status = {"reason": "Forbidden", "message": RBAC, "details": {"kind": "secrets"}}
+    assert not refusal(403, status, "Secrets of release web/shop").retryable
