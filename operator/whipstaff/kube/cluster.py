@@ -92,7 +92,15 @@ class ApiServerCluster:
             content_type=APPLY_PATCH,
             subject=str(reference),
         )
-        applied = await self._send_apply(request, body, strict=strict)
+        try:
+            applied = await self._send_apply(request, body, strict=strict)
+        except ClusterRefused as error:
+            if error.code != _NOT_FOUND or error.api_reason:
+                raise
+            # No object is missing but the path: the kind may be gone since it was looked up.
+            self._discoveries.of(identity).forget()
+            await self._resource(reference, identity)
+            raise
         if ownership.needs_folding(applied):
             if dry_run:
                 self._note(noted)

@@ -1,0 +1,352 @@
+"""A cluster that refuses: admission, quotas, rights, kinds that go; and helm at the same time.
+
+Faults 12, 15, 23 and 28 to 31 of those that are to be survived.
+"""
+
+import json
+import threading
+import time
+
+import pytest
+
+from tests.builders.fault_lab import a_fault_lab
+from tests.builders.live_releases import condition, eventually, handled, is_true
+from tests.builders.permissions import EVERYTHING, an_account
+from tests.builders.releases_under_fault import ReleasesUnderFault
+from tests.builders.small_charts import CONFIG_MAP, a_packed_chart
+from tests.fakes.fault_proxy import Answer, Match
+from tools.chartrepo import ChartRepository
+
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+THREE = "\n---\n".join(
+    CONFIG_MAP.replace("{{ .Release.Name }}", "{{ .Release.Name }}-" + letter) for letter in "abc"
+)
+FAILS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-z
+  labels: {fine: {{ .Values.fine | quote }}}
+"""
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: lamps.refused.test}
+spec:
+  group: refused.test
+  names: {kind: Lamp, plural: lamps}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+LAMP = "apiVersion: refused.test/v1\nkind: Lamp\nmetadata: {name: {{ .Release.Name }}}\n"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with a_fault_lab(tmp_path_factory.mktemp("faults")) as lab:
+        lab.operator.start()
+        yield lab
+
+
+@pytest.fixture
+def proxy(lab):
+    yield lab.proxy
+    lab.proxy.heal()
+
+
+@pytest.fixture
+def releases(lab):
+    restarts = lab.operator.restarts
+    with ChartRepository() as repository:
+        under_fault = ReleasesUnderFault(lab.cluster, repository)
+        under_fault.repository = repository
+        yield under_fault
+    assert lab.operator.restarts == restarts
+
+
+# Conflicts.
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("PUT", r"/secrets/", id="records"),
+        pytest.param("PATCH", r"/configmaps/", id="objects"),
+        pytest.param("PATCH", r"/helmreleases/[^/]+/status$", id="status"),
+    ],
+)
+def test_conflicts_lose_no_write(releases, proxy, method, path):
+    releases.note("mine", "0")
+    releases.settled("mine", revision=1)
+    for number in range(1, 6):
+        proxy.add(Answer(409, "Conflict"), Match(method, path), times=1)
+        releases.edit("mine", values={"word": str(number)})
+        eventually(lambda: releases.ready("mine"), "it does not get ready", 60)
+        assert releases.word("mine") == str(number)
+    stored = releases.stored("mine")
+    assert list(stored.values()).count("deployed") == 1
+    assert stored[max(stored)] == "deployed"
+    assert not [status for status in stored.values() if status.startswith("pending")]
+
+
+# Admission.
+
+
+@pytest.fixture
+def deny(lab):
+    """Refuse what an expression does not hold of, in one namespace; undone after the test."""
+    made = []
+
+    def refuse(namespace, resource, expression, group="", operations=("CREATE", "UPDATE")):
+        name = f"refuse-{len(made)}-{namespace}"
+        rule = {
+            "apiGroups": [group],
+            "apiVersions": ["*"],
+            "operations": list(operations),
+            "resources": [resource],
+        }
+        chosen = {"kubernetes.io/metadata.name": namespace}
+        spec = {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [rule],
+                "namespaceSelector": {"matchLabels": chosen},
+            },
+            "validations": [{"expression": expression, "message": "the house rules forbid it"}],
+        }
+        binding = {"policyName": name, "validationActions": ["Deny"]}
+        lab.cluster.api.request("POST", POLICIES, {"metadata": {"name": name}, "spec": spec})
+        lab.cluster.api.request("POST", BINDINGS, {"metadata": {"name": name}, "spec": binding})
+        made.append(name)
+
+    def undo():
+        while made:
+            name = made.pop()
+            lab.cluster.api.request("DELETE", f"{BINDINGS}/{name}")
+            lab.cluster.api.request("DELETE", f"{POLICIES}/{name}")
+
+    refuse.undo = undo
+    yield refuse
+    undo()
+
+
+def until_denied(releases, name):
+    """Wait until the policy is in force: the server takes a moment."""
+
+    def refused():
+        body = {"metadata": {"name": "probe", "labels": {"fine": "no"}}}
+        path = releases.core("configmaps")
+        try:
+            releases.api.request("POST", path, body)
+        except Exception as error:  # noqa: BLE001
+            return "house rules" in str(error)
+        releases.api.request("DELETE", f"{path}/probe")
+        return False
+
+    eventually(refused, f"{name} is not refused")
+
+
+NOT_MARKED = "!has(object.metadata.labels) || !('fine' in object.metadata.labels) || "
+
+
+def test_an_object_that_admission_refuses_beforehand_touches_nothing(releases, deny):
+    releases.repository.add(
+        a_packed_chart("picky", "1.0.0", "text: a\nfine: 'yes'\n", a=CONFIG_MAP, z=FAILS)
+    )
+    releases.create("mine", "picky")
+    releases.settled("mine", revision=1)
+    deny(releases.namespace, "configmaps", NOT_MARKED + "object.metadata.labels.fine != 'no'")
+    until_denied(releases, "a ConfigMap")
+    releases.edit("mine", values={"text": "b", "fine": "no"})
+    ready = releases.refused("mine", "Invalid")
+    assert "the house rules forbid it" in ready["message"]
+    assert '"mine-z"' in ready["message"]
+    assert releases.stored("mine") == {1: "deployed"}
+    assert releases.data("mine")["text"] == "a"
+
+
+def test_an_object_that_admission_refuses_in_the_middle_is_rolled_back(releases, deny):
+    """The refusal is for writes alone, so the dry run does not see it."""
+    releases.repository.add(
+        a_packed_chart("picky", "1.0.0", "text: a\nfine: 'yes'\n", a=CONFIG_MAP, z=FAILS)
+    )
+    undo = {"remediation": {"remediateLastFailure": True}}
+    releases.create("mine", "picky", upgrade=undo)
+    releases.settled("mine", revision=1)
+    real = "(has(request.dryRun) && request.dryRun) || "
+    deny(
+        releases.namespace, "configmaps", real + NOT_MARKED + "object.metadata.labels.fine != 'no'"
+    )
+    until_denied(releases, "a ConfigMap")
+    releases.edit("mine", values={"text": "b", "fine": "no"})
+    undone = {1: "superseded", 2: "failed", 3: "deployed"}
+    eventually(lambda: releases.stored("mine") == undone, "it is not rolled back", 60)
+    release = releases.until("mine", lambda one: is_true(one, "Stalled"))
+    assert "the house rules forbid it" in condition(release, "Ready")["message"]
+    assert releases.data("mine")["text"] == "a"
+    assert (
+        releases.api.request("GET", releases.core("configmaps", "mine-z"))["metadata"]["labels"][
+            "fine"
+        ]
+        == "yes"
+    )
+
+
+def test_a_record_that_admission_refuses_touches_nothing(releases, deny):
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    no_record = "object.type != 'helm.sh/release.v1'"
+    deny(releases.namespace, "secrets", no_record, operations=["CREATE"])
+    deny(releases.namespace, "configmaps", NOT_MARKED + "object.metadata.labels.fine != 'no'")
+    until_denied(releases, "a ConfigMap")
+    releases.edit("mine", values={"word": "two"})
+
+    def told(release):
+        ready = condition(release, "Ready")
+        return handled(release) and ready["status"] == "False"
+
+    ready = condition(releases.until("mine", told), "Ready")
+    assert "house rules" in ready["message"] or "ValidatingAdmissionPolicy" in ready["message"]
+    assert releases.word("mine") == "one"
+    assert releases.stored("mine") == {1: "deployed"}
+    deny.undo()
+    _asked_until_settled(releases, 2)
+    assert releases.word("mine") == "two"
+
+
+def _asked_until_settled(releases, revision=None):
+    """Ask until it is Ready: the server takes a moment to hear of other rules."""
+
+    def settled():
+        ready = releases.ready("mine")
+        if ready is None:
+            releases.ask("mine")
+            time.sleep(1)
+        return ready is not None and revision in (None, ready["status"].get("revision"))
+
+    eventually(settled, "it does not go on", 60)
+
+
+def test_a_status_that_is_refused_holds_nothing_up(releases, proxy):
+    proxy.add(Answer(403, "Forbidden"), Match("PATCH", r"/helmreleases/[^/]+/status$"))
+    releases.note("mine", "one")
+    eventually(lambda: releases.word("mine") == "one", "it is not installed")
+    eventually(lambda: releases.stored("mine") == {1: "deployed"}, "it is not recorded")
+    releases.edit("mine", values={"word": "two"})
+    wanted = {1: "superseded", 2: "deployed"}
+    eventually(lambda: releases.stored("mine") == wanted, "it is not upgraded", 60)
+    time.sleep(3)
+    assert releases.stored("mine") == wanted, "a status that is not there makes no revision"
+    proxy.heal()
+    releases.settled("mine", revision=2, seconds=60)
+
+
+# Quotas.
+
+
+def test_a_quota_that_ends_an_install_is_named_and_heals_when_it_is_raised(releases):
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "2"}}}
+    releases.api.request("POST", releases.core("resourcequotas"), quota)
+    path = releases.core("resourcequotas", "few")
+    eventually(lambda: releases.find(path).get("status", {}).get("hard"), "no quota")
+    releases.repository.add(a_packed_chart("three", "1.0.0", "text: a\n", all=THREE))
+    releases.create("mine", "three")
+    ready = releases.refused("mine", "QuotaExceeded", seconds=60)
+    assert "exceeded quota: few" in ready["message"]
+    assert not is_true(releases.get("mine"), "Stalled")
+    releases.api.request("PATCH", path, {"spec": {"hard": {"count/configmaps": "9"}}})
+    releases.settled("mine", seconds=90)
+    assert list(releases.stored("mine").values()).count("deployed") == 1
+    assert all(releases.data(f"mine-{letter}") for letter in "abc")
+
+
+# Rights.
+
+
+def test_rights_that_go_in_the_middle_are_named_and_taken_up_again(releases):
+    rules = (("", ["*"], EVERYTHING), ("apps", ["*"], EVERYTHING))
+    an_account(releases.control_plane, releases.namespace, "tenant", *rules)
+    releases.gated("mine", "gate-rights", "one", serviceAccountName="tenant")
+    eventually(lambda: releases.has_deployment("mine"), "the install does not begin")
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{releases.namespace}/roles/tenant"
+    granted = releases.api.request("GET", role)["rules"]
+    releases.api.request("PATCH", role, {"rules": []})
+    releases.open("gate-rights")
+    ready = releases.refused("mine", "Forbidden", seconds=60)
+    user = f"system:serviceaccount:{releases.namespace}:tenant"
+    assert f'User "{user}" cannot' in ready["message"]
+    assert "resource" in ready["message"]
+    releases.api.request("PATCH", role, {"rules": granted})
+    _asked_until_settled(releases)
+    assert list(releases.stored("mine").values()).count("deployed") == 1
+
+
+# Kinds.
+
+
+def test_a_kind_that_goes_is_named_and_holds_up_neither_others_nor_the_deletion(releases):
+    cluster = releases.control_plane
+    cluster.kubectl("apply", "-f", "-", stdin=DEFINITION)
+    cluster.kubectl("wait", "--for=condition=Established", "crd/lamps.refused.test")
+    releases.repository.add(a_packed_chart("lamp", "1.0.0", "text: a\n", a=CONFIG_MAP, b=LAMP))
+    for name in ("mine", "doomed"):
+        releases.create(name, "lamp")
+        releases.settled(name, revision=1, seconds=60)
+    cluster.kubectl("delete", "crd", "lamps.refused.test")
+    releases.edit("mine", values={"text": "b"})
+    ready = releases.refused("mine", "NoMatchForKind", seconds=60)
+    assert 'no matches for kind "Lamp" in version "refused.test/v1"' in ready["message"]
+    assert releases.stored("mine") == {1: "deployed"}
+    releases.note("other")
+    releases.settled("other", revision=1)
+    releases.delete("doomed")
+    releases.gone("doomed")
+    assert releases.stored("doomed") == {}
+    cluster.kubectl("apply", "-f", "-", stdin=DEFINITION)
+    cluster.kubectl("wait", "--for=condition=Established", "crd/lamps.refused.test")
+    releases.ask("mine")
+    releases.settled("mine", revision=2, seconds=60)
+    cluster.kubectl("delete", "crd", "lamps.refused.test")
+
+
+# The helm command at the same time.
+
+
+def test_of_the_helm_command_and_us_exactly_one_wins_each_number(releases):
+    name, count = "mine", 12
+    releases.note(name, "0")
+    releases.settled(name, revision=1)
+    chart = ("note", "--repo", releases.repository_url, "-n", releases.namespace)
+    commands = [
+        ("upgrade", name, *chart, "--set", "word=helms"),
+        ("rollback", name, "-n", releases.namespace),
+        ("uninstall", name, "--ignore-not-found", "-n", releases.namespace),
+    ]
+    ended = []
+
+    def run_helm():
+        for turn in range(count):
+            command = commands[(0, 1, 0, 2)[turn % 4]]
+            ended.append(releases.control_plane.run("helm", *command, check=False).returncode)
+
+    helm = threading.Thread(target=run_helm)
+    helm.start()
+    for turn in range(count):
+        releases.edit(name, values={"word": str(turn)})
+        time.sleep(0.2)
+    helm.join()
+    assert 0 in ended
+    releases.edit(name, values={"word": "last"}, timeout="3s")
+    eventually(lambda: releases.ready(name) and releases.word(name) == "last", "no end", 90)
+    releases.answered(name)
+    stored = releases.stored(name)
+    assert list(stored.values()).count("deployed") == 1
+    assert stored[max(stored)] == "deployed"
+    assert not [status for status in stored.values() if status.startswith("pending")]
+    told = json.loads(releases.helm("history", name, "-o", "json"))
+    assert [(one["revision"], one["status"]) for one in told[::-1]] == releases.history(name)
