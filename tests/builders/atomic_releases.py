@@ -5,7 +5,7 @@ import gzip
 import json
 import time
 
-from tests.builders.live_releases import condition, eventually, is_true, secret_name
+from tests.builders.live_releases import condition, is_true, secret_name
 from tests.builders.small_charts import a_packed_chart
 
 NAME = "x"
@@ -118,17 +118,7 @@ class AtomicReleases:
 
     def agree(self):
         """Hold `helm history` and `helm status` against status.history."""
-
-        def alike():
-            entries = history(self.live.get(NAME))
-            told = json.loads(self.live.helm("history", NAME, "-o", "json"))
-            helms = [(one["revision"], one["status"], one["description"]) for one in told[::-1]]
-            ours = [(one["revision"], one["status"], one["description"]) for one in entries]
-            newest = json.loads(self.live.helm("status", NAME, "-o", "json"))
-            info = newest["info"]
-            return helms == ours and (newest["version"], info["status"]) == ours[0][:2]
-
-        eventually(alike, "helm and status.history differ")
+        self.live.agree(NAME)
 
     def annotate(self, **annotations):
         """Write annotations of ours; return the token that they share."""

@@ -149,6 +149,23 @@ class LiveReleases:
                 raise
             return None
 
+    def agree(self, name, namespace=None):
+        """Hold `helm history` and `helm status` against status.history; of a release of its name.
+
+        `namespace` is where its revisions are stored.
+        """
+        asked = (name, "-n", namespace or self.namespace, "-o", "json")
+
+        def alike():
+            entries = self.get(name)["status"].get("history", [])
+            told = json.loads(self.control_plane.helm("history", *asked))
+            helms = [(one["revision"], one["status"], one["description"]) for one in told[::-1]]
+            ours = [(one["revision"], one["status"], one["description"]) for one in entries]
+            newest = json.loads(self.control_plane.helm("status", *asked))
+            return helms == ours and (newest["version"], newest["info"]["status"]) == ours[0][:2]
+
+        eventually(alike, "helm and status.history differ")
+
     def helm(self, *arguments):
         return self.control_plane.helm(*arguments, "-n", self.namespace)
 

@@ -341,6 +341,46 @@ def test_a_lock_of_the_helm_command_is_taken_away_after_the_timeout(x, status):
     x.agree()
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["", "history kept"])
+def test_a_release_that_the_helm_command_uninstalls_comes_back(x, kept):
+    x.create()
+    x.runs(1)
+    x.live.helm("uninstall", NAME, *(["--keep-history"] if kept else []))
+    x.answered()
+    x.runs(2 if kept else 1)
+    assert x.stored == ({1: "uninstalled", 2: "deployed"} if kept else {1: "deployed"})
+    assert x.text == "first"
+    x.agree()
+
+
+@pytest.mark.parametrize("command", ["upgrade", "rollback"])
+def test_what_the_helm_command_releases_is_recorded_and_brought_back(x, command):
+    x.create()
+    x.runs(1)
+    x.value(text="second")
+    x.runs(2)
+    chart = ("atomic", "--repo", x.live.repository_url, "--set", "text=theirs")
+    x.live.helm(command, NAME, *(chart if command == "upgrade" else ("1",)))
+    assert x.text in ("theirs", "first")
+    x.answered()
+    release = x.runs(4)
+    assert [entry["trigger"] for entry in history(release)[:2]] == ["outside", "outside"]
+    assert x.text == "second"
+    x.agree()
+
+
+def test_a_first_install_that_the_helm_command_left_locked_is_taken_over(x):
+    x.create()
+    x.runs(1)
+    x.edit(suspend=True)
+    x.leave_pending(2, "pending-install")
+    x.live.api.request("DELETE", x.live.core("secrets", secret_name(NAME, 1)))
+    x.edit(suspend=None, timeout="2s")
+    x.runs(3)
+    assert x.stored == {2: "failed", 3: "deployed"}
+    x.agree()
+
+
 # What is taken away underneath.
 
 
@@ -368,6 +408,7 @@ def test_a_release_whose_namespace_is_deleted_comes_back_with_it(x, elsewhere):
     x.live.ask(NAME)
     x.runs(1)
     assert x.live.data(NAME, elsewhere)["text"] == "first"
+    x.live.agree(NAME, elsewhere)
 
 
 def test_a_release_that_may_create_its_namespace_comes_back_by_itself(x, elsewhere):
@@ -378,6 +419,7 @@ def test_a_release_that_may_create_its_namespace_comes_back_by_itself(x, elsewhe
     x.answered()
     x.runs(1)
     assert x.live.data(NAME, elsewhere)["text"] == "first"
+    x.live.agree(NAME, elsewhere)
 
 
 def test_a_remediation_goes_on_after_a_kill(x, operator):

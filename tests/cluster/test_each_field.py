@@ -261,14 +261,14 @@ def test_status_says_what_was_tried_by_digests(releases):
     status = x.stalled({1: "superseded", 2: "failed", 3: "deployed"})["status"]
     assert status["rejected"]["inputs"] not in ("", first["lastAttemptedInputs"])
     assert status["rejected"]["chart"] == "atomic"
-    digests = {entry["revision"]: entry["valuesDigest"] for entry in status["history"]}
-    assert digests[1] == digests[3] != digests[2]
+    failed = status["history"][1]
+    assert failed["valuesDigest"] not in ("", first["history"][0]["valuesDigest"])
 
 
 def test_status_sums_up_the_plan_that_waits(releases):
     releases.create("blog", approval="Manual")
     plan = releases.until("blog", lambda one: one["status"].get("plan"))["status"]["plan"]
     assert (plan["action"], plan["revision"], plan["chart"]) == ("install", 1, "settings")
-    assert (plan["create"], plan["recreate"], plan["hooks"]) == (1, 0, 1)
+    assert (plan["create"], plan["hooks"], "recreate" in plan) == (1, 1, False)
     assert plan["inputs"].startswith("v1.")
     assert "1 to create" in plan["summary"]

@@ -41,6 +41,7 @@ def test_fifty_edits_during_an_upgrade(releases, pause_seconds):
     assert list(stored.values()).count("deployed") == 1
     assert stored[max(stored)] == "deployed"
     assert len(stored) - 1 <= 3, stored
+    releases.agree(name)
 
 
 def test_a_deletion_during_an_install_completes(releases):
@@ -96,6 +97,7 @@ def test_suspended_during_a_wait_what_is_under_way_ends_and_nothing_else_begins(
     eventually(lambda: releases.ready(running), "it does not go on")
     assert releases.word(running) == "not-yet"
     assert list(releases.stored(running).values()).count("deployed") == 1
+    releases.agree(running)
 
 
 def test_what_fails_under_way_is_not_undone_while_suspended(releases, running):
@@ -111,6 +113,7 @@ def test_what_fails_under_way_is_not_undone_while_suspended(releases, running):
     undone = {1: "superseded", 2: "failed", 3: "deployed"}
     eventually(lambda: releases.stored(running) == undone, "it is not undone")
     assert releases.word(running) == "first"
+    releases.agree(running)
 
 
 def test_suspended_and_let_go_during_a_wait_it_ends_the_same_revision(releases, running):
@@ -121,6 +124,7 @@ def test_suspended_and_let_go_during_a_wait_it_ends_the_same_revision(releases, 
     releases.open("let-go")
     eventually(lambda: releases.ready(running), "it does not go on")
     assert releases.stored(running) == {1: "superseded", 2: "deployed"}
+    releases.agree(running)
 
 
 def test_a_suspended_release_that_was_never_begun_is_left_alone(releases):

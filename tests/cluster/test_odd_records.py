@@ -71,17 +71,6 @@ def copied(releases, number, to, **changes):
     return releases.api.request("POST", releases.core("secrets"), body)
 
 
-def agree(releases):
-    """Hold `helm history` against status.history."""
-
-    def alike():
-        told = json.loads(releases.helm("history", "blog", "-o", "json"))
-        helms = [(one["revision"], one["status"]) for one in told[::-1]]
-        return helms == releases.history("blog")
-
-    eventually(alike, "helm and status.history differ")
-
-
 # What cannot be read.
 
 DAMAGED = {
@@ -112,7 +101,7 @@ def test_a_damaged_record_of_what_runs_is_named_and_nothing_is_written(blog, kin
     eventually(lambda: (blog.data("blog") or {}).get("text") == "third", "it does not go on")
     blog.settled("blog")
     assert list(blog.stored("blog").values()).count("deployed") == 1
-    agree(blog)
+    blog.agree("blog")
 
 
 def test_a_record_that_is_not_compressed_is_read_as_helm_does(blog):
@@ -131,7 +120,7 @@ def test_a_record_that_is_not_compressed_is_read_as_helm_does(blog):
     blog.edit("blog", suspend=None, values={"text": "third"})
     blog.settled("blog", revision=2)
     assert blog.stored("blog") == {1: "superseded", 2: "deployed"}
-    agree(blog)
+    blog.agree("blog")
 
 
 # What says something else than it is.
@@ -168,7 +157,7 @@ def test_a_record_without_its_name_label_is_not_overwritten(blog):
         damage(blog, number, metadata={"labels": {"name": "blog"}})
     blog.ask("blog")
     blog.settled("blog", revision=3)
-    agree(blog)
+    blog.agree("blog")
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -182,7 +171,7 @@ def test_of_several_deployed_revisions_the_newest_counts(blog, count):
     wanted = {**dict.fromkeys(range(1, count), "superseded"), count: "deployed"}
     eventually(lambda: blog.stored("blog") == wanted, f"stored: {blog.stored('blog')}")
     blog.settled("blog", revision=count)
-    agree(blog)
+    blog.agree("blog")
 
 
 # Very many, very high.
@@ -194,7 +183,7 @@ def test_the_highest_number_that_a_pin_can_name_is_used(blog):
     blog.edit("blog", values={"text": "third"})
     blog.settled("blog", revision=2**31 - 1)
     assert blog.data("blog")["text"] == "third"
-    agree(blog)
+    blog.agree("blog")
 
 
 @pytest.mark.slow
@@ -245,7 +234,7 @@ def test_a_record_that_cannot_be_changed_is_named_and_read_as_helm_does(blog, ki
     blog.api.request("DELETE", record(blog, 2))
     blog.ask("blog")
     blog.settled("blog", revision=3)
-    agree(blog)
+    blog.agree("blog")
 
 
 def test_a_quota_on_secrets_is_named_before_anything_is_applied(releases):

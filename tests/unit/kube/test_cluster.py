@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from tests.builders.stub_api_server import a_stub, refused
 from whipstaff.errors import ClusterRefused
@@ -100,6 +101,19 @@ async def test_another_conflict_is_not_run_again():
         with pytest.raises(ClusterRefused):
             await cluster.apply(REFERENCE, BODY, OPERATOR)
         assert len(patches(stub)) == 1
+
+
+async def test_a_kind_that_went_since_it_was_looked_up_is_named():
+    async with a_cluster() as (stub, cluster):
+        names = {"name": "lamps", "kind": "Lamp", "namespaced": True, "verbs": ["get"]}
+        group = {"name": "a.test", "versions": [{"groupVersion": "a.test/v1"}]}
+        stub.on("GET", "/apis", {"groups": [group]}, {"groups": []})
+        stub.on("GET", "/apis/a.test/v1", {"resources": [names]})
+        stub.on("PATCH", "/apis/a.test/v1/namespaces/web/lamps/a", lambda: web.Response(status=404))
+        reference = ObjectReference("a.test/v1", "Lamp", "web", "a")
+        with pytest.raises(ClusterRefused, match='no matches for kind "Lamp"') as caught:
+            await cluster.apply(reference, BODY, OPERATOR)
+        assert caught.value.reason == "NoMatchForKind"
 
 
 async def test_a_dry_run_that_shows_old_entries_has_them_folded_before_the_apply():
