@@ -56,6 +56,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |- KubeConfigInvalid(name)              a Secret that holds no way to a cluster; it may yet
  |   `- KubeConfigForbidden              one that wants what is not allowed
  `- ClusterRefused(code, api_reason)     the API server said no; `retryable`: whether to ask again
+     |- ImmutableField                   an object would have to be made anew, and may not be
      |- ServiceAccountNotFound           the account that a release acts as does not exist
      `- RemoteClusterUnreachable         another cluster does not answer
 
@@ -86,6 +87,8 @@ class OperatorError(Exception):
     def reason(self) -> str:
         """The CamelCase word of conditions and events: the API server's own if it gave one."""
         match self:
+            case ImmutableField():
+                return type(self).__name__
             case ClusterRefused(api_reason=api_reason) if api_reason:
                 return api_reason
             case _:
@@ -371,6 +374,11 @@ class ClusterRefused(OperatorError):
     code: int = 0
     api_reason: str = ""
     object_reference: str = ""
+    causes: tuple[tuple[str, str], ...] = ()  # fields of an invalid object, what is wrong with each
+
+
+class ImmutableField(ClusterRefused):
+    """A change to a field that Kubernetes does not let change, of an object that must stay."""
 
 
 class ServiceAccountNotFound(ClusterRefused):

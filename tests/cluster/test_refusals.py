@@ -220,9 +220,9 @@ def test_an_immutable_field_is_refused_by_the_dry_run_with_object_and_field(rele
     releases.create("web", chart="app")
     releases.settled("web", revision=1)
     releases.edit("web", values={"selector": "layer"})
-    message = releases.refused("web", "Invalid")["message"]
+    message = releases.refused("web", "ImmutableField")["message"]
     assert "Deployment" in message
-    assert '"web"' in message
+    assert "/web" in message
     assert "spec.selector" in message
     assert "immutable" in message
     assert releases.stored("web") == {1: "deployed"}

@@ -291,6 +291,7 @@ def _check_immutable(reference, live, merged):
             422,
             "Invalid",
             str(reference),
+            ((".".join(path), "Invalid value: field is immutable"),),
         )
 
 

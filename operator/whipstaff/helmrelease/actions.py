@@ -12,6 +12,9 @@ from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPolicy,
     DeletionPropagation,
+    ImmutableFieldPolicy,
+    ImmutableFields,
+    KindPolicy,
     Remediation,
     RemediationStrategy,
     RetryStrategy,
@@ -22,6 +25,11 @@ from whipstaff.helmrelease.types import (
 
 LOWEST_RETRIES, HIGHEST_RETRIES = -1, 1000
 FILTERS_LIMIT = 64
+KIND_POLICIES_LIMIT = 64
+KIND_NAME = TextRule(re.compile(r"[A-Za-z][A-Za-z0-9]*"), 63, "a kind, such as StatefulSet")
+API_VERSION_TEXT = TextRule(
+    re.compile(r"([a-z0-9.-]+/)?[a-z0-9]+"), 253, "an API version, such as v1 or apps/v1"
+)
 TEST_NAME = TextRule(re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]+"), 253, "the name of a test")
 
 
@@ -90,6 +98,26 @@ def test_options(fields: Fields, timeout_seconds: float) -> TestOptions:
             for one in filters
         ),
     )
+
+
+def immutable_fields(upgrade: Fields) -> ImmutableFields:
+    """Read what `spec.upgrade` says of immutable fields, which counts for every action."""
+    return ImmutableFields(
+        upgrade.choice("immutableFieldPolicy", ImmutableFieldPolicy.FAIL),
+        tuple(
+            _kind_policy(one)
+            for one in upgrade.tables("immutableFieldPolicies", KIND_POLICIES_LIMIT)
+        ),
+    )
+
+
+def _kind_policy(fields: Fields) -> KindPolicy:
+    version = fields.text("apiVersion", "", API_VERSION_TEXT)
+    policy = fields.choice("policy", ImmutableFieldPolicy.FAIL)
+    kind = fields.required_text("kind", KIND_NAME)
+    if fields.content.get("policy") is None:
+        raise InvalidSpec(f"{fields.at('policy')} is missing", fields.at("policy"))
+    return KindPolicy(kind, version.rpartition("/")[0] if version else None, policy)
 
 
 def _release_options(

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import post_rendering
 from whipstaff.helmrelease.actions import (
+    immutable_fields,
     install_options,
     rollback_options,
     test_options,
@@ -131,6 +133,8 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
     placement = _placement(head, spec)
     timeout = timeout_of(spec, DEFAULT_SECONDS)
     install, test = spec.table("install"), test_options(spec.table("test"), timeout)
+    upgrade = spec.table("upgrade")
+    immutable = immutable_fields(upgrade)
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
     revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
     return Spec(
@@ -157,9 +161,9 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         health_checks=health_checks(spec),
         wait_strategy=wait_strategy(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
-        install=install_options(install, timeout, test),
-        upgrade=upgrade_options(spec.table("upgrade"), timeout, test),
-        rollback=rollback_options(spec.table("rollback"), timeout),
+        install=replace(install_options(install, timeout, test), immutable=immutable),
+        upgrade=replace(upgrade_options(upgrade, timeout, test), immutable=immutable),
+        rollback=replace(rollback_options(spec.table("rollback"), timeout), immutable=immutable),
         test=test,
         uninstall=uninstall_options(spec.table("uninstall"), timeout),
     )

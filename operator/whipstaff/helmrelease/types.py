@@ -146,6 +146,55 @@ class Remediation:
     ignore_test_failures: bool = False
 
 
+class ImmutableFieldPolicy(StrEnum):
+    """What is done about a change to a field that Kubernetes does not let change."""
+
+    FAIL = "Fail"  # refuse it
+    RECREATE = "Recreate"  # delete the object and what depends on it, then make it anew
+    RECREATE_ORPHAN = "RecreateOrphan"  # the same, but what depends on it stays
+
+
+class KindPolicy(NamedTuple):
+    """The policy for one kind."""
+
+    kind: str
+    group: str | None  # None: of any group
+    policy: ImmutableFieldPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ImmutableFields:
+    """What is done about changes to immutable fields, kind by kind."""
+
+    default: ImmutableFieldPolicy = ImmutableFieldPolicy.FAIL
+    kinds: tuple[KindPolicy, ...] = ()
+
+    def policy_for(self, reference: ObjectReference) -> ImmutableFieldPolicy:
+        """Return the policy of the first item that names the kind, else the default.
+
+        Of a guarded kind the default is always to refuse.
+        """
+        for item in self.kinds:
+            if item.kind == reference.kind and item.group in (None, reference.group):
+                return item.policy
+        return ImmutableFieldPolicy.FAIL if is_guarded(reference) else self.default
+
+
+# With these goes what no new object brings back: data, other people's objects.
+_GUARDED = frozenset(
+    {
+        ("", "PersistentVolumeClaim"),
+        ("", "Namespace"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+
+
+def is_guarded(reference: ObjectReference) -> bool:
+    """Whether an object is of a kind that is deleted only where the spec names the kind."""
+    return (reference.group, reference.kind) in _GUARDED
+
+
 @dataclass(frozen=True, slots=True)
 class ActionOptions:
     """How an install, an upgrade or a rollback is done."""
@@ -165,6 +214,8 @@ class ActionOptions:
     cleanup_on_fail: bool = False
     remediation: Remediation | None = None  # None: tried again, never remediated
     retry_seconds: float | None = None  # for ever, this far apart, and never remediated
+    # Of all actions alike: a rollback has to go back over what an upgrade recreated.
+    immutable: ImmutableFields = field(default_factory=ImmutableFields)
 
 
 @dataclass(frozen=True, slots=True)

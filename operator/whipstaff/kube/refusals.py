@@ -47,11 +47,13 @@ def refusal(code: int, status: object, subject: str) -> ClusterRefused:
     secret = kind in ("secrets", "Secret") or subject.startswith("Secret")
     if code == _FORBIDDEN and _NOT_ALLOWED.fullmatch(text):
         secret = False
+    names = _names(details, subject) if secret else None
     return ClusterRefused(
-        scrub(text, names=_names(details, subject) if secret else None),
+        scrub(text, names=names),
         code=code,
         api_reason=reason,
         object_reference=subject,
+        causes=tuple((field, scrub(said, names=names)) for field, said in _causes(facts, details)),
     )
 
 
@@ -67,17 +69,13 @@ def scrub(text: str, names: frozenset[str] | None = None) -> str:
 
 
 def _message(facts: Mapping[str, Any], details: object) -> str:
-    causes = details.get("causes") if isinstance(details, Mapping) else None
+    causes = _causes(facts, details)
     message = str(facts.get("message", "") or "")
-    if not causes or facts.get("reason") != "Invalid" or " is invalid: " not in message:
+    if not causes or " is invalid: " not in message:
         return message
     # Invalid objects: rebuilt from the causes, where a value cannot be taken for the text.
     head = message.partition(" is invalid: ")[0]
-    parts = [
-        f"{cause.get('field', '')}: {cause.get('message', '')}"
-        for cause in causes
-        if isinstance(cause, Mapping)
-    ]
+    parts = [f"{field}: {said}" for field, said in causes]
     return f"{head} is invalid: {'; '.join(parts)}"
 
 
@@ -88,6 +86,18 @@ def _passing(text: str, details: object) -> str:
         if isinstance(cause, Mapping) and cause.get("reason") == _NAMESPACE_TERMINATING:
             return _NAMESPACE_TERMINATING
     return "QuotaExceeded" if _EXCEEDED_QUOTA.search(text) else ""
+
+
+def _causes(facts: Mapping[str, Any], details: object) -> tuple[tuple[str, str], ...]:
+    """Return the fields of an invalid object and what is wrong with each."""
+    causes = details.get("causes") if isinstance(details, Mapping) else None
+    if facts.get("reason") != "Invalid":
+        return ()
+    return tuple(
+        (str(cause.get("field", "")), str(cause.get("message", "")))
+        for cause in causes or ()
+        if isinstance(cause, Mapping)
+    )
 
 
 def _names(details: object, subject: str) -> frozenset[str]:

@@ -142,6 +142,27 @@ class ReleasePlan:
         yield f"  {self.summary}"
 
 
+def overlaid(before: JsonObject, sent: JsonObject) -> JsonObject:
+    """Return what an object would be with all that is sent in it; neither is changed."""
+    result = dict(before)
+    for key, value in sent.items():
+        result[key] = _overlaid(before.get(key), value)
+    return result
+
+
+def _overlaid(before: Any, sent: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(before, dict) and isinstance(sent, dict):
+        return overlaid(before, sent)
+    if isinstance(before, list) and isinstance(sent, list):
+        key = _merge_key(before, sent)
+        if key is None:
+            olds: Mapping[Any, Any] = dict(enumerate(before))
+            return [_overlaid(olds.get(place), item) for place, item in enumerate(sent)]
+        olds = {item[key]: item for item in before}
+        return [_overlaid(olds.get(item[key]), item) for item in sent]
+    return sent
+
+
 def differences(
     before: JsonObject, after: JsonObject, secrets: Collection[str] = ()
 ) -> tuple[FieldChange, ...]:

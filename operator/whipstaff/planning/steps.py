@@ -5,12 +5,13 @@ Pruning comes before "deployed", or a kill in between would lose what was to be 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whipstaff.helmrelease.types import (
     ActionOptions,
     CRDPolicy,
     DeletionPropagation,
+    ImmutableFields,
     UninstallOptions,
 )
 from whipstaff.planning.changes import ReleasePlan
@@ -70,6 +71,8 @@ class Apply:
 
     strict: bool = True  # fields that the server does not know are refused
     force: bool = False  # each object is put in place of the live one first
+    immutable: ImmutableFields = field(default_factory=ImmutableFields)
+    timeout_seconds: float = 0.0  # of the wait until an object is gone that is made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,14 @@ def steps_for(change: Change) -> Plan:
     if not change.stored:
         plan.append(Store())
     plan += _hooks(revision, before, options)
-    plan.append(Apply(strict=not options.lenient, force=options.force))
+    plan.append(
+        Apply(
+            strict=not options.lenient,
+            force=options.force,
+            immutable=options.immutable,
+            timeout_seconds=options.timeout_seconds,
+        )
+    )
     if not options.disable_wait:
         jobs = not options.disable_wait_for_jobs
         plan.append(AwaitReady(options.timeout_seconds, complete_jobs=jobs))

@@ -14,6 +14,7 @@ from whipstaff.errors import ClusterRefused, ManifestInvalid, ReleaseConflict
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
 from whipstaff.reconcile.preview import Preview, named
+from whipstaff.reconcile.recreating import Refusal, recreation_of, try_anew
 from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
 from whipstaff.release.manifests import ownership_refusal, stamp
 from whipstaff.release.objects import kinds_defined_by, namespaces_created_by
@@ -122,9 +123,22 @@ class Check:
         if reference.same_in_any_version not in self._owned:
             await self._check_owner(reference)
         sent = prepared_for_apply(self._revision, body, reference)
-        would_be = await self._dry_run(reference, sent)
+        try:
+            would_be = await self._dry_run(reference, sent)
+        except ClusterRefused as refused:
+            await self._ask_about_recreation(Refusal(reference, sent, refused))
+            return
         if self._preview is not None:
             await self._preview.saw(reference, would_be)
+
+    async def _ask_about_recreation(self, refusal: Refusal) -> None:
+        """Find out whether what cannot be changed may be made anew; raises if not."""
+        asked = (self._cluster, self._identity)
+        options = self._change.options
+        recreation = await recreation_of(*asked, self._revision, options.immutable, refusal)
+        await try_anew(*asked, recreation, strict=not options.lenient)
+        if self._preview is not None:
+            self._preview.recreates(refusal.reference, recreation.live, refusal.sent)
 
     async def _ask_about_hook(self, hook: Hook) -> None:
         """Ask about a hook that is not there yet; one that is gets deleted first."""

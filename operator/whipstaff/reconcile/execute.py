@@ -34,6 +34,7 @@ from whipstaff.planning.steps import (
 from whipstaff.reconcile.checking import ask_again
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.recreating import Refusal, recreate
 from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
 from whipstaff.reconcile.waiting import until_gone, until_ready, until_served
 from whipstaff.reconcile.world import Work, World, timed
@@ -147,16 +148,25 @@ async def _apply(world: World, work: Work, step: Apply) -> None:
     """Apply kind by kind; objects of one kind together, as Helm creates them."""
     revision = work.revision
     work.story.sentence = f"applying revision {revision.number}"
+    refusals: list[Refusal] = []
 
     async def apply_one(body: JsonObject) -> None:
         reference = await _refer(world, work, body)
         sent = prepared_for_apply(revision, body, reference)
         if step.force:
             await _replace(world, work, reference, sent)
-        await world.cluster.apply(reference, sent, work.identity, strict=step.strict)
+        try:
+            await world.cluster.apply(reference, sent, work.identity, strict=step.strict)
+        except ClusterRefused as refused:
+            if refused.code != _INVALID:
+                raise
+            refusals.append(Refusal(reference, sent, refused))
 
     for kind, bodies in groupby(revision.objects, key=lambda body: body.get("kind", "")):
         await for_each(bodies, apply_one)
+        if refusals:
+            await recreate(world, work, step, refusals)
+            refusals.clear()
         if kind == "CustomResourceDefinition":
             crds = [body for body in revision.objects if body.get("kind") == kind]
             references = [await _refer(world, work, body) for body in crds]

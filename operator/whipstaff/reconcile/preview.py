@@ -2,7 +2,7 @@
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.planning.causes import SECRET_LENGTH
-from whipstaff.planning.changes import Effect, ObjectChange, ReleasePlan, differences
+from whipstaff.planning.changes import Effect, ObjectChange, ReleasePlan, differences, overlaid
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
@@ -35,6 +35,11 @@ class Preview:
             fields = differences(live, would_be, self._secrets)
             if fields:
                 self._found[reference] = ObjectChange(Effect.CHANGE, reference, fields)
+
+    def recreates(self, reference: ObjectReference, live: JsonObject, sent: JsonObject) -> None:
+        """Take note of an object that is deleted and made anew."""
+        fields = differences(live, overlaid(live, sent), self._secrets)
+        self._found[reference] = ObjectChange(Effect.RECREATE, reference, fields)
 
     def comes(self, reference: ObjectReference) -> None:
         """Take note of an object that is not there."""

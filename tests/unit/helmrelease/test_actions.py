@@ -9,6 +9,9 @@ from whipstaff.helmrelease.types import (
     ActionOptions,
     CRDPolicy,
     DeletionPropagation,
+    ImmutableFieldPolicy,
+    ImmutableFields,
+    KindPolicy,
     Remediation,
     RemediationStrategy,
     TestFilter,
@@ -131,3 +134,28 @@ def test_a_word_that_is_not_read_is_refused_with_the_one_that_is(spec, field, in
         parse(**spec)
     assert refused.value.field == field
     assert instead in refused.value.text
+
+
+def test_policies_for_immutable_fields_count_for_every_action():
+    kinds = [
+        {"kind": "Job", "policy": "Recreate"},
+        {"kind": "Job", "apiVersion": "batch/v1", "policy": "Fail"},
+        {"kind": "Secret", "apiVersion": "v1", "policy": "Recreate"},
+    ]
+    block = {"immutableFieldPolicy": "RecreateOrphan", "immutableFieldPolicies": kinds}
+    spec = parse(upgrade=block)
+    recreate = ImmutableFieldPolicy.RECREATE
+    wanted = ImmutableFields(
+        ImmutableFieldPolicy.RECREATE_ORPHAN,
+        (
+            KindPolicy("Job", None, recreate),
+            KindPolicy("Job", "batch", ImmutableFieldPolicy.FAIL),
+            KindPolicy("Secret", "", recreate),
+        ),
+    )
+    assert spec.install.immutable == spec.upgrade.immutable == spec.rollback.immutable == wanted
+
+
+def test_a_policy_for_a_kind_has_to_say_what():
+    with pytest.raises(InvalidSpec, match="policy is missing"):
+        parse(upgrade={"immutableFieldPolicies": [{"kind": "Job"}]})

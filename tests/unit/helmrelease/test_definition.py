@@ -22,6 +22,7 @@ from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPolicy,
     DeletionPropagation,
+    ImmutableFieldPolicy,
     RemediationStrategy,
     RetryStrategy,
     SourceKind,
@@ -124,6 +125,10 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.upgrade.crds": [policy.value for policy in CRDPolicy],
         "spec.upgrade.strategy.name": [strategy.value for strategy in RetryStrategy],
         "spec.upgrade.remediation.strategy": [strategy.value for strategy in RemediationStrategy],
+        "spec.upgrade.immutableFieldPolicy": [policy.value for policy in ImmutableFieldPolicy],
+        "spec.upgrade.immutableFieldPolicies.policy": [
+            policy.value for policy in ImmutableFieldPolicy
+        ],
         "spec.uninstall.deletionPolicy": [policy.value for policy in DeletionPolicy],
         "spec.uninstall.deletionPropagation": [kind.value for kind in DeletionPropagation],
     }
