@@ -55,7 +55,7 @@ def _type(field: dict[str, Any]) -> str:
         return " or ".join(f"`{word}`" for word in field["enum"])
     if field.get("format") == "date-time":
         return "time"
-    kind = str(field["type"])
+    kind = str(field.get("type", "integer or string"))
     return _WORDS.get(kind, kind)
 
 

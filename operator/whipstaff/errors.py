@@ -48,6 +48,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |- ManifestInvalid(where)               rendered text that is no Kubernetes object
  |- ReleaseConflict(holder)              someone else owns the release or an object of it
  |   `- ReleaseNameTaken                 another HelmRelease has the release
+ |- PruneLimitExceeded                   more objects would go than spec allows
  |- RevisionNotFound(revision)           no such stored revision
  |- RevisionNotUsable(revision)          a stored revision that cannot be run again
  |- StorageCorrupt(name)                 a stored release that cannot be read
@@ -336,6 +337,10 @@ class ReleaseConflict(OperatorError):
 
 class ReleaseNameTaken(ReleaseConflict):
     """Two HelmReleases want one release: `holder` is the one that has it."""
+
+
+class PruneLimitExceeded(OperatorError):
+    """More objects would be deleted than `spec.upgrade.maxPrune` allows; the text names them."""
 
 
 @dataclass(eq=False)

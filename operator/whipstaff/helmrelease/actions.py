@@ -12,9 +12,12 @@ from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPolicy,
     DeletionPropagation,
+    GuardedKind,
     ImmutableFieldPolicy,
     ImmutableFields,
     KindPolicy,
+    PruneLimit,
+    PruneOptions,
     Remediation,
     RemediationStrategy,
     RetryStrategy,
@@ -26,6 +29,8 @@ from whipstaff.helmrelease.types import (
 LOWEST_RETRIES, HIGHEST_RETRIES = -1, 1000
 FILTERS_LIMIT = 64
 KIND_POLICIES_LIMIT = 64
+HIGHEST_PRUNE_LIMIT = 9999
+PRUNE_LIMIT = re.compile(r"(100|[1-9]?[0-9])%|[0-9]{1,4}", re.ASCII)
 KIND_NAME = TextRule(re.compile(r"[A-Za-z][A-Za-z0-9]*"), 63, "a kind, such as StatefulSet")
 API_VERSION_TEXT = TextRule(
     re.compile(r"([a-z0-9.-]+/)?[a-z0-9]+"), 253, "an API version, such as v1 or apps/v1"
@@ -109,6 +114,32 @@ def immutable_fields(upgrade: Fields) -> ImmutableFields:
             for one in upgrade.tables("immutableFieldPolicies", KIND_POLICIES_LIMIT)
         ),
     )
+
+
+def prune_options(upgrade: Fields) -> PruneOptions:
+    """Read what `spec.upgrade` says of deletions, which counts for every action."""
+    return PruneOptions(
+        before_wait=upgrade.flag("pruneBeforeWait"),
+        also=upgrade.choices("pruneAlso", GuardedKind),
+        most=_prune_limit(upgrade, "maxPrune"),
+    )
+
+
+def _prune_limit(fields: Fields, name: str) -> PruneLimit | None:
+    wanted = f"a number up to {HIGHEST_PRUNE_LIMIT}, or a part such as 25%"
+    match fields.content.get(name):
+        case None:
+            return None
+        case bool():
+            pass
+        case int() as number if 0 <= number <= HIGHEST_PRUNE_LIMIT:
+            return PruneLimit(number)
+        case str() as text if PRUNE_LIMIT.fullmatch(text):
+            digits = text.removesuffix("%")
+            return PruneLimit(int(digits), percent=digits != text)
+        case _:
+            pass
+    raise fields.refuse(name, wanted)
 
 
 def _kind_policy(fields: Fields) -> KindPolicy:

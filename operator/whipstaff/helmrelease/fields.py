@@ -127,6 +127,19 @@ class Fields:
         *first, last = [kind.value for kind in kinds]
         raise self.refuse(name, f"{', '.join(first)} or {last}")
 
+    def choices(self, name: str, kinds: type[ChoiceT]) -> tuple[ChoiceT, ...]:
+        """Read a list of words, each of them one of these; one that is left out is empty."""
+        items = self.content.get(name)
+        if items is None:
+            return ()
+        words = [kind.value for kind in kinds]
+        if not isinstance(items, list) or len(items) > len(words):
+            raise self.refuse(name, f"a list of at most {len(words)} of {', '.join(words)}")
+        for at, item in enumerate(items):
+            if item not in words:
+                raise self.refuse(f"{name}[{at}]", f"one of {', '.join(words)}")
+        return tuple(kinds(item) for item in items)
+
     def duration_seconds(self, name: str, default: float, longest: float) -> float:
         """Read a duration between a second and `longest`."""
         text = self.content.get(name)

@@ -10,6 +10,7 @@ from whipstaff.helmrelease import post_rendering
 from whipstaff.helmrelease.actions import (
     immutable_fields,
     install_options,
+    prune_options,
     rollback_options,
     test_options,
     timeout_of,
@@ -134,7 +135,7 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
     timeout = timeout_of(spec, DEFAULT_SECONDS)
     install, test = spec.table("install"), test_options(spec.table("test"), timeout)
     upgrade = spec.table("upgrade")
-    immutable = immutable_fields(upgrade)
+    shared = {"immutable": immutable_fields(upgrade), "prune": prune_options(upgrade)}
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
     revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
     return Spec(
@@ -161,9 +162,9 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         health_checks=health_checks(spec),
         wait_strategy=wait_strategy(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
-        install=replace(install_options(install, timeout, test), immutable=immutable),
-        upgrade=replace(upgrade_options(upgrade, timeout, test), immutable=immutable),
-        rollback=replace(rollback_options(spec.table("rollback"), timeout), immutable=immutable),
+        install=replace(install_options(install, timeout, test), **shared),
+        upgrade=replace(upgrade_options(upgrade, timeout, test), **shared),
+        rollback=replace(rollback_options(spec.table("rollback"), timeout), **shared),
         test=test,
         uninstall=uninstall_options(spec.table("uninstall"), timeout),
     )

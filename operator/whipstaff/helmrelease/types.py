@@ -180,12 +180,47 @@ class ImmutableFields:
         return ImmutableFieldPolicy.FAIL if is_guarded(reference) else self.default
 
 
+class GuardedKind(StrEnum):
+    """Kinds of which nothing is deleted by an upgrade unless the spec names them."""
+
+    CLAIM = "PersistentVolumeClaim"
+    DEFINITION = "CustomResourceDefinition"
+    NAMESPACE = "Namespace"
+
+
+class PruneLimit(NamedTuple):
+    """How many objects an upgrade may delete."""
+
+    number: int
+    percent: bool = False  # of the objects that the release has
+
+    def allows(self, count: int, objects: int) -> bool:
+        """Whether so many of the release's objects may go."""
+        return count * 100 <= self.number * objects if self.percent else count <= self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}%" if self.percent else str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class PruneOptions:
+    """What becomes of objects that a new revision has no more."""
+
+    before_wait: bool = False  # Helm's order, instead of once the new ones are ready
+    also: tuple[GuardedKind, ...] = ()  # of these kinds too
+    most: PruneLimit | None = None  # None: any number
+
+    def spares(self, reference: ObjectReference) -> bool:
+        """Whether an object stays because of its kind."""
+        return is_guarded(reference) and GuardedKind(reference.kind) not in self.also
+
+
 # With these goes what no new object brings back: data, other people's objects.
 _GUARDED = frozenset(
     {
-        ("", "PersistentVolumeClaim"),
-        ("", "Namespace"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("", GuardedKind.CLAIM),
+        ("", GuardedKind.NAMESPACE),
+        ("apiextensions.k8s.io", GuardedKind.DEFINITION),
     }
 )
 
@@ -216,6 +251,7 @@ class ActionOptions:
     retry_seconds: float | None = None  # for ever, this far apart, and never remediated
     # Of all actions alike: a rollback has to go back over what an upgrade recreated.
     immutable: ImmutableFields = field(default_factory=ImmutableFields)
+    prune: PruneOptions = field(default_factory=PruneOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class ReleasePlan:
     namespaces: tuple[str, ...] = ()  # that are created first
     definitions: tuple[str, ...] = ()  # of crds/, that are applied first
     hooks: tuple[str, ...] = ()  # "event Kind namespace/name"
+    guarded: tuple[ObjectReference, ...] = ()  # that no revision has any more, and that stay
 
     @property
     def digest(self) -> str:
@@ -137,6 +138,8 @@ class ReleasePlan:
             more = len(one.fields) - FIELDS_LIMIT
             if more > 0:
                 yield f"      … and {more} more fields"
+        for reference in self.guarded:
+            yield f"  leave {reference}: spec.upgrade.pruneAlso does not name its kind"
         for hook in self.hooks:
             yield f"* run {hook}"
         yield f"  {self.summary}"

@@ -12,6 +12,7 @@ from whipstaff.helmrelease.types import (
     CRDPolicy,
     DeletionPropagation,
     ImmutableFields,
+    PruneOptions,
     UninstallOptions,
 )
 from whipstaff.planning.changes import ReleasePlan
@@ -81,6 +82,7 @@ class AwaitReady:
 
     timeout_seconds: float
     complete_jobs: bool = True  # wait for their end, not only for their start
+    to_prune: "Prune | None" = None  # what lives on until then, and may be what they wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Prune:
     """Delete what earlier revisions had and this one has not, as far as the release owns it."""
 
     candidates: tuple[JsonObject, ...]
+    options: PruneOptions = field(default_factory=PruneOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,11 @@ class Change:
     plan: ReleasePlan | None = None  # made where somebody has to approve of it
 
     @property
+    def prunable(self) -> tuple[JsonObject, ...]:
+        """What earlier revisions brought and does not say that it is to be kept."""
+        return tuple(body for old in self.earlier for body in old.objects if not keeps(body))
+
+    @property
     def replaces_crds(self) -> bool:
         """Whether definitions of crds/ that exist are replaced."""
         return self.options.crds is CRDPolicy.CREATE_REPLACE
@@ -239,16 +247,23 @@ def steps_for(change: Change) -> Plan:
             timeout_seconds=options.timeout_seconds,
         )
     )
+    prunes = _prunes(change)
+    if options.prune.before_wait:
+        plan += prunes
+        prunes = []
     if not options.disable_wait:
         jobs = not options.disable_wait_for_jobs
-        plan.append(AwaitReady(options.timeout_seconds, complete_jobs=jobs))
+        to_prune = prunes[0] if prunes else None
+        plan.append(AwaitReady(options.timeout_seconds, complete_jobs=jobs, to_prune=to_prune))
     plan += _hooks(revision, after, options)
-    candidates = tuple(body for old in change.earlier for body in old.objects if not keeps(body))
-    if candidates:
-        plan.append(Prune(candidates))
+    plan += prunes
     plan.append(MarkDeployed(description or revision.description))
     plan += ending(change.to_supersede, change.to_forget)
     return tuple(plan)
+
+
+def _prunes(change: Change) -> list[Prune]:
+    return [Prune(change.prunable, change.options.prune)] if change.prunable else []
 
 
 def cleanup(change: Change) -> Plan:

@@ -33,14 +33,22 @@ from whipstaff.planning.steps import (
 )
 from whipstaff.reconcile.checking import ask_again
 from whipstaff.reconcile.hooks import run_hooks
-from whipstaff.reconcile.ports import ObjectReference
+from whipstaff.reconcile.ports import Event, ObjectReference
+from whipstaff.reconcile.pruning import Pruning, told_of_delay
 from whipstaff.reconcile.recreating import Refusal, recreate
 from whipstaff.reconcile.sending import for_each, placed, prepared_for_apply
-from whipstaff.reconcile.waiting import until_gone, until_ready, until_served
+from whipstaff.reconcile.waiting import (
+    NotReady,
+    WaitTimeout,
+    until_gone,
+    until_ready,
+    until_served,
+)
 from whipstaff.reconcile.world import Work, World, timed
 from whipstaff.release.manifests import keeps, owner_of
 from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision, RevisionNumber
 
+NOT_PRUNED = "NotPruned"  # reason of an event
 CRD_SECONDS = 60.0  # as Helm waits for the CRDs of crds/
 DELETION_IN_PROGRESS = "Deletion in progress (or silently failed)"  # Helm's words
 _NOT_FOUND, _INVALID = 404, 422
@@ -69,7 +77,7 @@ _PHASES: Mapping[type[Step], str] = {
 }
 
 
-async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912, PLR0915 - one case a step
+async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901, PLR0912 - one case a step
     match step:
         case CreateNamespaces():
             for name in step.names:
@@ -88,12 +96,9 @@ async def _perform(world: World, work: Work, step: Step) -> None:  # noqa: C901,
         case Apply():
             await _apply(world, work, step)
         case AwaitReady():
-            work.story.sentence = f"waiting for the objects of revision {work.revision.number}"
-            references = [await _refer(world, work, body) for body in work.revision.objects]
-            waited = (world, work, references, step.timeout_seconds)
-            await until_ready(*waited, complete_jobs=step.complete_jobs)
+            await _await_ready(world, work, step)
         case Prune():
-            await _prune(world, work, step.candidates)
+            await _prune(world, work, step)
         case MarkDeployed():
             deployed = replace(
                 work.revision, status=ReleaseStatus.DEPLOYED, description=step.description
@@ -183,14 +188,35 @@ async def _replace(world: World, work: Work, reference: ObjectReference, sent: J
             raise
 
 
-async def _prune(world: World, work: Work, candidates: Sequence[JsonObject]) -> None:
-    current = {
-        (await _refer(world, work, body)).same_in_any_version for body in work.revision.objects
-    }
-    for body in candidates:
-        reference = await _known(world, work, body)
-        if reference and reference.same_in_any_version not in current:
-            await _delete_owned(world, work, reference)
+async def _await_ready(world: World, work: Work, step: AwaitReady) -> None:
+    work.story.sentence = f"waiting for the objects of revision {work.revision.number}"
+    references = [await _refer(world, work, body) for body in work.revision.objects]
+    waited = (world, work, references, step.timeout_seconds)
+    try:
+        await until_ready(*waited, complete_jobs=step.complete_jobs)
+    except (NotReady, WaitTimeout) as error:
+        if step.to_prune is None:
+            raise
+        pruning = Pruning(world.cluster, work.identity, work.revision)
+        older = await told_of_delay(pruning, step.to_prune.candidates, step.to_prune.options)
+        raise replace(error, text=error.text + older) from error
+
+
+async def _prune(world: World, work: Work, step: Prune) -> None:
+    pruning = Pruning(world.cluster, work.identity, work.revision)
+    left = await pruning.left_behind(step.candidates, step.options)
+    for reference in left.going:
+        await _delete_owned(world, work, reference)
+    if left.guarded:
+        await _tell_of_guarded(world, work, left.guarded)
+
+
+async def _tell_of_guarded(world: World, work: Work, guarded: Sequence[ObjectReference]) -> None:
+    """Say on the HelmRelease what is left in the cluster because of its kind."""
+    release, names = work.intent.release, ", ".join(map(str, guarded))
+    text = f"left in the cluster, as spec.upgrade.pruneAlso does not name the kind: {names}"
+    facts = (release.namespace, release.name, release.uid)
+    await world.reporter.emit(*facts, [Event("Warning", NOT_PRUNED, text)])
 
 
 async def _clean_up(world: World, work: Work, step: CleanUp) -> None:

@@ -21,6 +21,7 @@ from whipstaff.reconcile.ports import (
     ResolvedChart,
 )
 from whipstaff.reconcile.preview import Preview
+from whipstaff.reconcile.pruning import Pruning
 from whipstaff.reconcile.world import World, home_identity_of, identity_of, timed
 from whipstaff.release.generated import generated_in
 from whipstaff.release.history import living
@@ -266,6 +267,9 @@ class Preparation:
         cluster, identity = self._world.cluster, self._identity
         preview = Preview(cluster, identity, change) if self._planned else None
         change = await Check(cluster, identity, change, preview).ask()
+        if self._decision.action is not Action.REMEDIATE:  # which undoes what a revision brought
+            pruning = Pruning(cluster, identity, change.revision)
+            await pruning.check(change.prunable, change.options.prune)
         return change if preview is None else replace(change, plan=await preview.plan())
 
     async def _change(

@@ -6,7 +6,7 @@ from whipstaff.planning.changes import Effect, ObjectChange, ReleasePlan, differ
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
-from whipstaff.release.manifests import keeps, owner_of
+from whipstaff.reconcile.pruning import Pruning
 from whipstaff.release.marks import INPUTS, MANIFEST
 from whipstaff.release.revision import JsonObject
 
@@ -49,6 +49,9 @@ class Preview:
         """Return the plan, objects in the order in which they are applied, then deletions."""
         change, revision = self._change, self._change.revision
         metadata = revision.chart.get("metadata") or {}
+        pruning = Pruning(self._cluster, self._identity, revision)
+        left = await pruning.left_behind(change.prunable, change.options.prune)
+        deletions = [ObjectChange(Effect.DELETE, reference) for reference in left.going]
         return ReleasePlan(
             action=change.kind,
             revision=revision.number,
@@ -56,7 +59,8 @@ class Preview:
             version=str(metadata.get("version", "")),
             inputs=revision.labels.get(INPUTS, ""),
             manifest=revision.labels.get(MANIFEST, ""),
-            changes=(*await self._in_order(), *await self._deletions()),
+            changes=(*await self._in_order(), *deletions),
+            guarded=left.guarded,
             namespaces=change.namespaces,
             definitions=await self._definitions(),
             hooks=self._hooks(),
@@ -72,28 +76,6 @@ class Preview:
         return sorted(
             self._found.values(), key=lambda one: (rank.get(one.reference, last), one.reference)
         )
-
-    async def _deletions(self) -> list[ObjectChange]:
-        current = {
-            reference.same_in_any_version
-            for body in self._change.revision.objects
-            if (reference := await self._name(body)) is not None
-        }
-        gone: dict[ObjectReference, ObjectChange] = {}
-        for body in (body for old in self._change.earlier for body in old.objects):
-            reference = None if keeps(body) else await self._name(body)
-            if reference is None or reference.same_in_any_version in current:
-                continue
-            if reference not in gone and await self._is_ours(reference):
-                gone[reference] = ObjectChange(Effect.DELETE, reference)
-        return list(gone.values())
-
-    async def _is_ours(self, reference: ObjectReference) -> bool:
-        live = await self._cluster.read(reference, self._identity)
-        revision = self._change.revision
-        if live is None or keeps(live):
-            return False
-        return owner_of(live) == (revision.name, revision.namespace)
 
     async def _definitions(self) -> tuple[str, ...]:
         """Name the files of crds/ that would be applied."""

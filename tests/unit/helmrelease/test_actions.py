@@ -9,9 +9,12 @@ from whipstaff.helmrelease.types import (
     ActionOptions,
     CRDPolicy,
     DeletionPropagation,
+    GuardedKind,
     ImmutableFieldPolicy,
     ImmutableFields,
     KindPolicy,
+    PruneLimit,
+    PruneOptions,
     Remediation,
     RemediationStrategy,
     TestFilter,
@@ -159,3 +162,27 @@ def test_policies_for_immutable_fields_count_for_every_action():
 def test_a_policy_for_a_kind_has_to_say_what():
     with pytest.raises(InvalidSpec, match="policy is missing"):
         parse(upgrade={"immutableFieldPolicies": [{"kind": "Job"}]})
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [(0, PruneLimit(0)), (7, PruneLimit(7)), ("7", PruneLimit(7)), ("25%", PruneLimit(25, True))],
+    ids=str,
+)
+def test_deletions_are_told_for_every_action(given, limit):
+    also = ["Namespace", "PersistentVolumeClaim"]
+    spec = parse(upgrade={"maxPrune": given, "pruneBeforeWait": True, "pruneAlso": also})
+    wanted = PruneOptions(True, (GuardedKind.NAMESPACE, GuardedKind.CLAIM), limit)
+    assert spec.install.prune == spec.upgrade.prune == spec.rollback.prune == wanted
+
+
+@pytest.mark.parametrize("given", [-1, 10_000, True, 1.5, "101%", "x", "-1", "", [], "٣%"], ids=str)
+def test_no_other_limit_of_deletions_is_read(given):
+    with pytest.raises(InvalidSpec, match="maxPrune must be a number"):
+        parse(upgrade={"maxPrune": given})
+
+
+@pytest.mark.parametrize("given", ["Namespace", ["Secret"], [7], ["Namespace"] * 4], ids=str)
+def test_no_other_kind_is_guarded(given):
+    with pytest.raises(InvalidSpec, match="pruneAlso"):
+        parse(upgrade={"pruneAlso": given})
