@@ -3,6 +3,7 @@
 OperatorError                            each carries facts, a stable `reason` and `retryable`
  |- InvalidSpec(field)                   the user must edit the HelmRelease; retrying is useless
  |   |- CrossNamespaceForbidden          a reference to a namespace that a setting forbids
+ |   |- TargetNamespaceChanged           what runs cannot move between namespaces
  |   |- DependencyCycle                  it waits for itself, by way of others
  |   `- ExpressionInvalid                an expression that is no CEL, or gives no truth value
  |- ChartUnavailable(reference)          a repository did not answer; worth retrying
@@ -131,6 +132,10 @@ class InvalidSpec(OperatorError):
 
 class CrossNamespaceForbidden(InvalidSpec):
     """A reference leads to another namespace, which a setting of the operator forbids."""
+
+
+class TargetNamespaceChanged(InvalidSpec):
+    """The objects of a release would have to move to another namespace, which none can."""
 
 
 class DependencyCycle(InvalidSpec):

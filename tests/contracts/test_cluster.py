@@ -152,6 +152,23 @@ async def test_a_field_that_another_changed_is_taken_back(world):
     assert (await world.apply(a_config_map(a="1")))["data"] == {"a": "1"}
 
 
+async def test_annotations_are_written_over_what_is_there(world):
+    body = a_config_map(a="1")
+    body["metadata"]["annotations"] = {"kept": "1", "moved": "1"}
+    await world.apply(body)
+    await world.cluster.annotate(world.reference(), {"moved": "2"}, OPERATOR)
+    live = await world.cluster.read(world.reference(), OPERATOR)
+    assert live["metadata"]["annotations"] == {"kept": "1", "moved": "2"}
+    assert live["data"] == {"a": "1"}
+    del body["metadata"]["annotations"]["moved"]
+    applied = await world.apply(body)
+    assert applied["metadata"]["annotations"] == {"kept": "1"}
+
+
+async def test_annotating_what_is_gone_is_no_error(world):
+    await world.cluster.annotate(world.reference(), {"moved": "2"}, OPERATOR)
+
+
 async def test_an_immutable_field_is_refused_by_the_dry_run_without_the_value(world):
     await world.apply(a_job())
     with pytest.raises(ClusterRefused) as refused:

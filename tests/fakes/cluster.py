@@ -142,6 +142,13 @@ class FakeCluster:
         server = {key: live["metadata"][key] for key in SET_BY_SERVER if key in live["metadata"]}
         self._store(reference, {**copy.deepcopy(body), "metadata": {**body["metadata"], **server}})
 
+    async def annotate(self, reference, annotations, identity):
+        await self._enter("annotate", reference, identity)
+        if reference in self.objects:
+            self.edit(
+                reference, lambda b: b["metadata"].setdefault("annotations", {}).update(annotations)
+            )
+
     async def delete(self, reference, identity, *, propagation="Background"):
         await self._enter("delete", reference, identity)
         self.propagations.append(propagation)

@@ -25,6 +25,7 @@ from whipstaff.helmrelease.parsing import (
     parse_head,
     repository_ref_of,
 )
+from whipstaff.helmrelease.placements import placement_told
 from whipstaff.helmrelease.references import referenced_by
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
@@ -341,9 +342,16 @@ class Queue:
             # Whether two Secrets lead to one cluster is not known: there, its owners decide.
             remote = spec.kube_config
             where = f" in {entry.key[0]}/{remote.secret}/{remote.key}" if remote else ""
-            claims = (
-                (_STORED + where, spec.storage_namespace, spec.release_name),
-                ("runs" + where, spec.target_namespace, spec.release_name),
+            # Until it has moved, a release is in both places.
+            told = placement_told(entry.head.status)
+            places = dict.fromkeys((spec.placement, told or spec.placement))
+            claims = tuple(
+                claim
+                for place in places
+                for claim in (
+                    (_STORED + where, place.storage_namespace, place.release_name),
+                    ("runs" + where, place.target_namespace, place.release_name),
+                )
             )
         if claims == entry.claims:
             return

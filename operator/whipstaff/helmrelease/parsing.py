@@ -135,7 +135,8 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
     timeout = timeout_of(spec, DEFAULT_SECONDS)
     install, test = spec.table("install"), test_options(spec.table("test"), timeout)
     upgrade = spec.table("upgrade")
-    shared = {"immutable": immutable_fields(upgrade), "prune": prune_options(upgrade)}
+    immutable, prune = immutable_fields(upgrade), prune_options(upgrade)
+    rollback = rollback_options(spec.table("rollback"), timeout)
     max_history = spec.whole_number("maxHistory", 0, HIGHEST_MAX_HISTORY)
     revision = spec.whole_number("revision", 1, HIGHEST_REVISION)
     return Spec(
@@ -162,9 +163,9 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         health_checks=health_checks(spec),
         wait_strategy=wait_strategy(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
-        install=replace(install_options(install, timeout, test), **shared),
-        upgrade=replace(upgrade_options(upgrade, timeout, test), **shared),
-        rollback=replace(rollback_options(spec.table("rollback"), timeout), **shared),
+        install=replace(install_options(install, timeout, test), immutable=immutable, prune=prune),
+        upgrade=replace(upgrade_options(upgrade, timeout, test), immutable=immutable, prune=prune),
+        rollback=replace(rollback, immutable=immutable, prune=prune),
         test=test,
         uninstall=uninstall_options(spec.table("uninstall"), timeout),
     )

@@ -351,6 +351,15 @@ class Spec:
     def placement(self) -> Placement:
         return Placement(self.release_name, self.target_namespace, self.storage_namespace)
 
+    def placed(self, placement: Placement) -> "Spec":
+        """Return the same spec for a release in another place."""
+        return replace(
+            self,
+            release_name=placement.release_name,
+            target_namespace=placement.target_namespace,
+            storage_namespace=placement.storage_namespace,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Head:

@@ -7,7 +7,14 @@ from typing import Any
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import ownership
-from whipstaff.kube.client import APPLY_PATCH, JSON_PATCH, METADATA_ONLY, Request, Requester
+from whipstaff.kube.client import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    METADATA_ONLY,
+    Request,
+    Requester,
+)
 from whipstaff.kube.discovery import Discoveries, Resource
 from whipstaff.kube.follow import Followers
 from whipstaff.kube.undeclared import without_undeclared
@@ -134,6 +141,26 @@ class ApiServerCluster:
                     raise
             else:
                 return
+
+    async def annotate(
+        self, reference: ObjectReference, annotations: Mapping[str, str], identity: Identity
+    ) -> None:
+        resource = await self._resource(reference, identity)
+        request = Request(
+            "PATCH",
+            resource.path(reference.namespace, reference.name),
+            identity,
+            query={"fieldManager": ownership.MANAGER},
+            body={"metadata": {"annotations": dict(annotations)}},
+            content_type=MERGE_PATCH,
+            accept=METADATA_ONLY,
+            subject=str(reference),
+        )
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code != _NOT_FOUND:
+                raise
 
     async def delete(
         self,

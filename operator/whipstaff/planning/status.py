@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from whipstaff.errors import OperatorError
+from whipstaff.helmrelease.placements import told_of_placement
 from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
@@ -60,6 +61,7 @@ class Reason(StrEnum):
 _FROM_HISTORY = (
     "history",
     "revision",
+    "release",
     "chartVersion",
     "pinnedRevision",
     "failures",
@@ -177,6 +179,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastHandledForceAt": seen.release.force_at or seen.remembered.handled_force,
         "lastHandledResetAt": seen.release.reset_at or seen.remembered.handled_reset,
         "revision": deployed.number if deployed else 0,
+        "release": told_of_placement(seen.release.spec.placement),
         "chartVersion": _entry_of(history, deployed).get("version", ""),
         "pinnedRevision": _reached_pin(seen, findings),
         "observedInputs": facts.same_inputs,

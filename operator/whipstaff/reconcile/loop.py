@@ -18,6 +18,7 @@ from whipstaff.errors import (
     WorkerLost,
 )
 from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.helmrelease.placements import former_placement
 from whipstaff.helmrelease.types import Approval, HelmRelease
 from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action, Decision, decide
@@ -44,6 +45,7 @@ from whipstaff.planning.steps import (
 from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.dependencies import check_dependencies, check_dependents
 from whipstaff.reconcile.execute import execute, gave_up
+from whipstaff.reconcile.moving import Move
 from whipstaff.reconcile.narrator import Narrator, news
 from whipstaff.reconcile.observe import observe
 from whipstaff.reconcile.ports import Event, ResolvedChart
@@ -133,6 +135,7 @@ class Pass:
         try:
             if self._release.deletion_requested:
                 return await self._delete()
+            await self._move()
             return await self._laps()
         except Interrupted:
             return Outcome(Ending.INTERRUPTED, INTERRUPTED_SECONDS)
@@ -145,6 +148,21 @@ class Pass:
         """Report that nothing can be done; what is known of the release stays in status."""
         self._seen = _blind(self._release, refusal)
         return await self._refused(refusal)
+
+    async def _move(self) -> None:
+        """Bring the release along where its spec wants it elsewhere by now."""
+        release = self._release
+        former = former_placement(release)
+        if former is None:
+            return
+        if release.spec.suspend:  # it stays where it is
+            self._release = replace(release, spec=release.spec.placed(former))
+            return
+        try:
+            await Move(self._world, release, former).run()
+        except OperatorError as refusal:
+            self._seen = _blind(release, refusal)  # what is elsewhere is not to be forgotten
+            raise
 
     async def _laps(self) -> Outcome:
         done: set[Action] = set()
@@ -500,11 +518,19 @@ class Pass:
         await self._world.reporter.remove_finalizer(release.namespace, release.name, release.uid)
         return Outcome(Ending.DELETED)
 
+    def _everywhere(self) -> tuple[HelmRelease, ...]:
+        """Return the HelmRelease as one for each place where its release may be."""
+        release, former = self._release, former_placement(self._release)
+        if former is None:
+            return (release,)
+        return replace(release, spec=release.spec.placed(former)), release
+
     async def _uninstall(self) -> None:
         await check_dependents(self._world, self._intent, self._release)
         started = self._world.clock.monotonic()
         try:
-            await Uninstallation(self._world, self._intent, self._release, self._story).run()
+            for release in self._everywhere():
+                await Uninstallation(self._world, self._intent, release, self._story).run()
         except OperatorError as refused:
             self._ended("uninstall", "refused", started, why=refused.reason)
             raise

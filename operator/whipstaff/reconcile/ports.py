@@ -122,6 +122,12 @@ class Cluster(Protocol):
         """
         ...
 
+    async def annotate(
+        self, reference: ObjectReference, annotations: Mapping[str, str], identity: Identity
+    ) -> None:
+        """Write annotations onto a live object as manager `helm`; one that is gone is no error."""
+        ...
+
     async def delete(
         self,
         reference: ObjectReference,

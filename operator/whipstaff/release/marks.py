@@ -21,6 +21,7 @@ GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
 TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside, …
 FORCED = "whipstaff.dev/forced"  # digest of the wish that had it made though nothing changed
 TESTS = "whipstaff.dev/tests"  # how the chart's tests ended: none, passed, failed
+MOVED_FROM = "whipstaff.dev/moved-from"  # digest of the release that this is a copy of
 # Of a revision that undoes a failed one, and of one that was uninstalled because it failed:
 REMEDIATES = "whipstaff.dev/remediates"  # the revision that failed
 REJECTED = "whipstaff.dev/rejected"  # digest of its inputs
