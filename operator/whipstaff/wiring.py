@@ -20,6 +20,7 @@ from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.kube.evidence import ApiServerEvidence
 from whipstaff.kube.lease import Lease, lease_name
 from whipstaff.kube.plan_store import SecretPlanStore
+from whipstaff.kube.lookout import ApiServerLookout
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
@@ -92,6 +93,7 @@ class Parts:
     places: ChartPlaces
     repository_reporter: Reporter
     references: References
+    lookout: ApiServerLookout
     random: Callable[[], float]
 
     def helmreleases(self, listener: Listener) -> Watching:
@@ -166,6 +168,7 @@ class Parts:
     async def close(self) -> None:
         """End workers and connections."""
         await self.references.close()
+        await self.lookout.close()
         await self.cluster.close()
         await self.places.close()
         await self.workers.close()
@@ -187,7 +190,9 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     secrets = ApiServerSecrets(client)
     remotes = RemoteClusters(secrets, workers, _rules_for_clusters(settings))
     clients = EveryCluster(client, remotes)
-    cluster = ApiServerCluster(clients, everywhere=not settings.watch_namespaces)
+    everywhere = not settings.watch_namespaces
+    cluster = ApiServerCluster(clients, everywhere=everywhere)
+    lookout = ApiServerLookout(client, cluster.discoveries, everywhere=everywhere)
     server = URL(connection.server)
     api_server = ApiServer(server.host or "", server.port or 0, clock.monotonic)
     http = HTTPRepositories(settings, workers, clock.monotonic, api_server)
@@ -217,6 +222,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         evidence=ApiServerEvidence(clients),
         plans=SecretPlanStore(client, workers),
         meter=meter,
+        lookout=lookout,
     )
     return Parts(
         settings=settings,
@@ -230,7 +236,8 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
         charts=charts,
         places=places,
         repository_reporter=ApiServerReporter(client, clock, HELM_REPOSITORY),
-        references=References(client, everywhere=not settings.watch_namespaces),
+        references=References(client, everywhere=everywhere),
+        lookout=lookout,
         random=random.SystemRandom().random,
     )
 

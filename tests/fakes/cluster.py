@@ -37,6 +37,16 @@ IMMUTABLE = {
     "Deployment": ("spec", "selector"),
     "StatefulSet": ("spec", "selector"),
 }
+MANAGER = "helm"  # ours
+UNOWNED = {
+    ("apiVersion",),
+    ("kind",),
+    *(
+        ("metadata", name)
+        for name in (*("name", "namespace", "uid", "generation"), "resourceVersion")
+    ),
+    ("metadata", "creationTimestamp"),
+}
 SET_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp")
 
 
@@ -56,6 +66,7 @@ class FakeCluster:
         self.kube_version = "v1.36.3"
         self._settle = settle
         self._applied: dict[ObjectReference, dict] = {}
+        self._owners: dict[ObjectReference, dict[tuple[str, str, str], set]] = {}
         self._refusals: dict[tuple[str, ObjectReference], deque] = {}
         self._versions = itertools.count(1)
         self._changes = asyncio.Condition()
@@ -71,16 +82,25 @@ class FakeCluster:
         self._store(reference, copy.deepcopy(body))
         return reference
 
-    def edit(self, reference: ObjectReference, change: Callable[[dict], None]) -> None:
+    def edit(
+        self,
+        reference: ObjectReference,
+        change: Callable[[dict], None],
+        manager: str = "kubectl-edit",
+        subresource: str = "",
+    ) -> None:
         """Change a live object as another manager."""
-        body = copy.deepcopy(self.objects[reference])
+        before = self.objects[reference]
+        body = copy.deepcopy(before)
         change(body)
+        self._take_fields(reference, before, body, (manager, "Update", subresource))
         self._store(reference, body)
 
     def remove(self, reference: ObjectReference) -> None:
         """Take an object away at once, finalizers or not."""
         self.objects.pop(reference, None)
         self._applied.pop(reference, None)
+        self._owners.pop(reference, None)
         self._announce()
 
     def refuse(
@@ -106,11 +126,12 @@ class FakeCluster:
             raise ClusterRefused(f"a {reference.kind} without a name", 422, "Invalid")
         return reference
 
-    async def read(self, reference, identity):
+    async def read(self, reference, identity, *, owners=False):
         await self._enter("read", reference, identity)
-        return copy.deepcopy(self.objects.get(reference))
+        found = copy.deepcopy(self.objects.get(reference))
+        return self._with_owners(reference, found) if owners and found else found
 
-    async def apply(self, reference, body, identity, *, dry_run=False, strict=True):
+    async def apply(self, reference, body, identity, *, dry_run=False, strict=True, owners=False):
         await self._enter("dry-run" if dry_run else "apply", reference, identity)
         self._name(body, reference.namespace)
         place = ObjectReference("v1", "Namespace", "", reference.namespace)
@@ -125,14 +146,20 @@ class FakeCluster:
             merged["metadata"]["namespace"] = reference.namespace
         if live is not None:
             _check_immutable(reference, live, merged)
+        before = copy.deepcopy(self._owners.get(reference, {}))
+        self._take_fields(reference, live or {}, merged, (MANAGER, "Apply", ""))
+        self._owners[reference][MANAGER, "Apply", ""] = set(_leaves(body))
         if dry_run:
-            return merged
+            shown = self._with_owners(reference, merged) if owners else merged
+            self._owners[reference] = before
+            return shown
         if self._settle is not None:
             self._settle(merged)
         self._applied[reference] = copy.deepcopy(body)
         self._store(reference, merged)
         self._learn_kind(merged)
-        return copy.deepcopy(self.objects[reference])
+        stored = copy.deepcopy(self.objects[reference])
+        return self._with_owners(reference, stored) if owners else stored
 
     async def replace(self, reference, body, identity):
         await self._enter("replace", reference, identity)
@@ -214,6 +241,29 @@ class FakeCluster:
     def forget_kinds(self):
         self.calls.append(("forget-kinds", "", OPERATOR))
 
+    def _take_fields(self, reference, before, after, owner):
+        """Make who changed fields their owner, and nobody else."""
+        old, new = _leaves(before), _leaves(after)
+        changed = {path for path in {*old, *new} if old.get(path) != new.get(path)}
+        owners = self._owners.setdefault(reference, {})
+        for paths in owners.values():
+            paths.difference_update(changed)
+        owners.setdefault(owner, set()).update(changed & set(new))
+
+    def _with_owners(self, reference, body):
+        entries = [
+            {
+                "manager": manager,
+                "operation": operation,
+                "apiVersion": reference.api_version,
+                "fieldsV1": _field_set(paths),
+                **({"subresource": subresource} if subresource else {}),
+            }
+            for (manager, operation, subresource), paths in self._owners.get(reference, {}).items()
+            if paths
+        ]
+        return {**body, "metadata": {**body["metadata"], "managedFields": entries}}
+
     async def _enter(self, verb, subject, identity):
         if verb != "follow":
             self.calls.append((verb, subject, identity))
@@ -287,6 +337,29 @@ def _merged(live: dict, before: dict, now: dict) -> dict:
         elif value is not None:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def _leaves(body: dict, path: tuple = ()) -> dict:
+    """Return the values that are no tables by their paths, but for what only names an object."""
+    found = {}
+    for key, value in body.items():
+        inner = (*path, key)
+        if inner in UNOWNED or inner[0] == "status":
+            continue
+        if isinstance(value, dict) and value:
+            found |= _leaves(value, inner)
+        else:
+            found[inner] = value
+    return found
+
+
+def _field_set(paths: set) -> dict:
+    fields: dict = {}
+    for path in sorted(paths):
+        inner = fields
+        for key in path:
+            inner = inner.setdefault(f"f:{key}", {})
+    return fields
 
 
 def _check_immutable(reference, live, merged):

@@ -53,6 +53,7 @@ class Operator:
             references=parts.references,
             own_namespace_only=parts.settings.no_cross_namespace_refs,
         )
+        parts.lookout.tell(self._queue.objects_moved)
         self._watch = parts.helmreleases(self._queue)
         self._repositories = Repositories(
             parts.charts,

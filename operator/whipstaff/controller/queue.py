@@ -166,6 +166,7 @@ class Queue:
         entry.moved.set()
         self._references.refer(entry.key, ())
         self._relations.gone(entry.key)
+        self._world.lookout.forget(entry.key)
         self._give_up_claims(entry)
         self._bury(entry)
 
@@ -188,6 +189,10 @@ class Queue:
             if charts is not None and chart_name_of(entry.body) not in charts:
                 continue
             self._look_again(entry.key)
+
+    def objects_moved(self, key: Key) -> None:
+        """Look at a HelmRelease again whose objects somebody changed."""
+        self._look_again(key)
 
     def _look_again(self, key: Key) -> None:
         """Have a pass made, after the end of the one that is under way."""

@@ -19,6 +19,7 @@ from whipstaff.helmrelease.actions import (
 )
 from whipstaff.helmrelease.charts import DIGEST, chart_of, repository_ref
 from whipstaff.helmrelease.depends_on import depends_on
+from whipstaff.helmrelease.drift_detection import drift_detection
 from whipstaff.helmrelease.fields import Fields, TextRule
 from whipstaff.helmrelease.health_checks import health_checks, wait_strategy
 from whipstaff.helmrelease.texts import DATA_KEY, NAMESPACE, SECRET_NAME, SUBDOMAIN
@@ -162,6 +163,7 @@ def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) ->
         post_rendering=post_rendering.read(spec),
         health_checks=health_checks(spec),
         wait_strategy=wait_strategy(spec),
+        drift_detection=drift_detection(spec),
         stable_generated=spec.table("render").flag("stableGenerated"),
         install=replace(install_options(install, timeout, test), immutable=immutable, prune=prune),
         upgrade=replace(upgrade_options(upgrade, timeout, test), immutable=immutable, prune=prune),

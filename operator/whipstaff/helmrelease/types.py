@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from whipstaff.helmrelease.depends_on import Dependency
+from whipstaff.helmrelease.drift_detection import DriftDetection
 from whipstaff.helmrelease.health_checks import HealthCheck, WaitStrategy
 from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
 from whipstaff.helmrelease.post_rendering import PostRendering
@@ -340,6 +341,7 @@ class Spec:
     post_rendering: PostRendering | None = None  # None: what is rendered is applied as it is
     health_checks: tuple[HealthCheck, ...] = ()  # of kinds that are ready in their own way
     wait_strategy: WaitStrategy = WaitStrategy.POLLER
+    drift_detection: DriftDetection = field(default_factory=DriftDetection)
     stable_generated: bool = False  # templates' passwords, keys and times are kept
     install: ActionOptions = field(default_factory=lambda: ActionOptions(crds=CRDPolicy.CREATE))
     upgrade: ActionOptions = field(default_factory=ActionOptions)

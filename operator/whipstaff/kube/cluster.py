@@ -47,6 +47,11 @@ class ApiServerCluster:
         # Objects whose dry run showed entries of older managers; ordered as they came.
         self._to_be_folded: dict[tuple[ObjectReference, Identity], None] = {}
 
+    @property
+    def discoveries(self) -> Discoveries:
+        """What is known of kinds."""
+        return self._discoveries
+
     async def close(self) -> None:
         """End the shared watches."""
         await self._followers.close()
@@ -66,9 +71,11 @@ class ApiServerCluster:
         place = (subject.namespace or namespace) if resource.namespaced else ""
         return ObjectReference(api_version, kind, place, name)
 
-    async def read(self, reference: ObjectReference, identity: Identity) -> JsonObject | None:
+    async def read(
+        self, reference: ObjectReference, identity: Identity, *, owners: bool = False
+    ) -> JsonObject | None:
         found = await self._read_whole(reference, identity)
-        return None if found is None else without_managed_fields(found)
+        return found if owners or found is None else without_managed_fields(found)
 
     async def apply(
         self,
@@ -78,6 +85,7 @@ class ApiServerCluster:
         *,
         dry_run: bool = False,
         strict: bool = True,
+        owners: bool = False,
     ) -> JsonObject:
         resource = await self._resource(reference, identity)
         noted = (reference, identity)
@@ -114,7 +122,7 @@ class ApiServerCluster:
             else:
                 await self._fold(reference, resource, identity)
                 applied = await self._send_apply(request, body, strict=strict)
-        return without_managed_fields(applied)
+        return applied if owners else without_managed_fields(applied)
 
     async def replace(
         self, reference: ObjectReference, body: JsonObject, identity: Identity

@@ -8,13 +8,13 @@ rules are those of client-go's csaupgrade, which the CLI follows too.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from whipstaff.release.field_sets import union
+from whipstaff.release.manifests import FIELD_MANAGER
 from whipstaff.release.revision import JsonObject
 
-MANAGER = "helm"
+MANAGER = FIELD_MANAGER
 # The CLI's own updates, kubectl's, and what the API server calls fields that predate any entry.
 FOLDED_MANAGERS = (MANAGER, "kubectl-client-side-apply", "before-first-apply")
-
-_ITSELF = "."  # in fieldsV1: the parent is owned too, not only what is in it
 
 
 def needs_folding(body: Mapping[str, Any]) -> bool:
@@ -60,23 +60,3 @@ def _fold_manager(entries: list[JsonObject], manager: str) -> list[JsonObject]:
     if source is not None:
         ours["fieldsV1"] = union(ours.get("fieldsV1") or {}, source.get("fieldsV1") or {})
     return [entry for entry in entries if not _is(entry, manager, "Update")]
-
-
-def union(left: Mapping[str, Any], right: Mapping[str, Any]) -> JsonObject:
-    """Merge two field sets; a path that either has is in the result."""
-    merged: JsonObject = {}
-    work: list[tuple[JsonObject, Mapping[str, Any], Mapping[str, Any]]] = [(merged, left, right)]
-    while work:
-        target, one, other = work.pop()
-        for key in {**one, **other}:
-            in_one, in_other = one.get(key), other.get(key)
-            if not in_one and not in_other:
-                target[key] = {}
-                continue
-            child: JsonObject = {}
-            # A path without children is owned itself, which has to be said once it has some.
-            if in_one == {} or in_other == {}:
-                child[_ITSELF] = {}
-            target[key] = child
-            work.append((child, in_one or {}, in_other or {}))
-    return merged

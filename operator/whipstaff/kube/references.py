@@ -8,27 +8,12 @@ whom its release acts (docs/decisions/0008-watching-references.md).
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
-from contextvars import Context
 from dataclasses import dataclass
-from time import monotonic
 
-from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import (
-    METADATA_LIST,
-    METADATA_ONLY,
-    Client,
-    Request,
-    WatchEvent,
-    WatchFailed,
-)
+from whipstaff.kube.client import Client, Request, WatchEvent
+from whipstaff.kube.metadata_watch import MetadataWatch
 from whipstaff.reconcile.ports import ObjectReference
-
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 8.0
-SOUND_SECONDS = 10.0  # a watch that lived as long starts the pauses anew
-REFUSED_SECONDS = 30.0  # who may not watch has everyone look again so often
 
 # What a release is stored in changes with every action, and nobody refers to it.
 _SELECTORS = {
@@ -43,10 +28,6 @@ _PLURALS = {
     "Bucket": "buckets",
     "HelmChart": "helmcharts",
 }
-_GONE = 410
-
-log = logging.getLogger(__name__)
-
 User = tuple[str, str]  # namespace and name of a HelmRelease
 _Place = tuple[str, str]  # namespace and name of what it refers to
 
@@ -135,13 +116,14 @@ class _Watch:
     """One watch, and who refers to which of the objects that it covers."""
 
     def __init__(self, client: Client, scope: _Scope, wake: Callable[[User], None]) -> None:
-        self.settled = asyncio.Event()
-        self._client = client
-        self._scope = scope
         self._wake = wake
         self._users: dict[_Place, set[User]] = {}
-        # It serves other passes than the one that began it, and is not to log as that one.
-        self._task = asyncio.create_task(self._run(), context=Context())
+        self._watch = MetadataWatch(client, scope, self)
+
+    @property
+    def settled(self) -> asyncio.Event:
+        """Set once it has begun, or was refused."""
+        return self._watch.settled
 
     @property
     def used(self) -> bool:
@@ -161,70 +143,23 @@ class _Watch:
 
     async def end(self) -> None:
         """Close the watch."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self._watch.end()
 
-    async def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            began = monotonic()
-            try:
-                await self._watch_from(await self._position())
-            except ClusterRefused as error:
-                if not error.retryable and error.code != _GONE:
-                    log.info("watch refused", extra={"kind": self._scope.kind, "code": error.code})
-                    self._miss()
-                    await asyncio.sleep(REFUSED_SECONDS)
-            except Exception:  # nobody else would notice that changes go unseen
-                log.exception("a watch of references failed")
-            if monotonic() - began > SOUND_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    async def _position(self) -> str:
-        """Return the resource version of the present, with the smallest list there is."""
-        answer = await self._client.send(self._scope.request(METADATA_LIST, limit="1"))
-        return str((answer.get("metadata") or {}).get("resourceVersion", ""))
-
-    async def _watch_from(self, version: str) -> None:
-        """Watch until a new beginning is needed; a connection that breaks is no reason for one."""
-        request = self._scope.request(METADATA_ONLY)
-        pause, began = FIRST_PAUSE_SECONDS, False
-        while True:
-            try:
-                async for event in self._client.watch(request, version):
-                    if not began:
-                        self._miss()  # what changed before nobody saw
-                    began, pause = True, FIRST_PAUSE_SECONDS
-                    version = self._hand_out(event) or version
-            except WatchFailed:
-                return
-            except ClusterRefused as error:
-                if error.code != 0:
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def _miss(self) -> None:
-        """Have everyone look: there may have been changes that were not seen."""
+    def missed(self) -> None:
+        """Have everyone look."""
         for users in list(self._users.values()):
             for user in list(users):
                 self._wake(user)
-        self.settled.set()
 
-    def _hand_out(self, event: WatchEvent) -> str:
-        """Wake who refers to what changed; return the resource version."""
+    def happened(self, event: WatchEvent) -> None:
+        """Wake who refers to what changed."""
         if event.poison is not None:
             place = (event.poison.namespace, event.poison.name)
-            version = event.poison.resource_version
         else:
             metadata = event.object.get("metadata") or {}
             place = (metadata.get("namespace", ""), metadata.get("name", ""))
-            version = str(metadata.get("resourceVersion", ""))
         for user in list(self._users.get(place, ())):
             self._wake(user)
-        return version
 
 
 def _place(reference: ObjectReference) -> _Place:

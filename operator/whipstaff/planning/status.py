@@ -14,6 +14,7 @@ from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.placements import told_of_placement
 from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action
+from whipstaff.planning.drift_notes import DriftFindings, condition_of, entries_of
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
 from whipstaff.planning.observation import Observation, Planned, Remembered
 from whipstaff.planning.state import held_back
@@ -121,6 +122,7 @@ class StatusFacts:
     unused: Sequence[str] | None = None  # sentences on unread values; None: nothing was rendered
     tests: Tested | None = None  # that ran in this pass
     plan: JsonObject | None = None  # that was made in this pass, as status tells of it
+    drift: DriftFindings | None = None  # as it was found in this pass
 
 
 def remembered(status: JsonObject) -> Remembered:
@@ -189,6 +191,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastAttemptedRevision": newest.number if newest else 0,
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
         "plan": _plan(facts),
+        "drift": _drift(facts),
         "unready": [_unready(item) for item in findings.unready],
         "unusedValues": _unused(facts),
     }
@@ -241,6 +244,33 @@ def _test(hook: Hook, log: str) -> JsonObject:
     return {name: value for name, value in entry.items() if value}
 
 
+def _drift(facts: StatusFacts) -> list[JsonObject]:
+    """Return what is told of drift: what was found now, or what was known before."""
+    seen = facts.seen
+    if facts.drift is not None:
+        return entries_of(facts.drift.notes)
+    if not _is_looked_at(seen):
+        return []
+    known = seen.release.status.get("drift")
+    return known if isinstance(known, list) else []
+
+
+def _drifted(facts: StatusFacts) -> dict[str, tuple[str, str, str]]:
+    """Return the condition Drifted, where anybody looks."""
+    seen = facts.seen
+    if not _is_looked_at(seen):
+        return {}
+    if facts.drift is not None and seen.deployed is not None:
+        return {"Drifted": condition_of(facts.drift, seen.deployed.number)}
+    old = _known_condition(seen.release.status, "Drifted")
+    return {"Drifted": (old["status"], old["reason"], old["message"])} if old else {}
+
+
+def _is_looked_at(seen: Observation) -> bool:
+    runs = seen.deployed is not None or not seen.history_known
+    return runs and seen.release.spec.drift_detection.looks
+
+
 def _unused(facts: StatusFacts) -> list[str]:
     """What the last render said; while a revision is held, the values are not in force."""
     release = facts.seen.release
@@ -280,6 +310,7 @@ def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonO
     if newest is not None and not newest.status.pending:
         wanted["Released"] = _released(seen, newest, history)
         wanted |= _about_failure(seen, findings, history)
+    wanted |= _drifted(facts)
     if seen.release.spec.revision is not None:
         wanted["Pinned"] = _pinned(seen, findings)
     return [_condition(kind, *wanted[kind], facts) for kind in _ORDER if kind in wanted]
@@ -293,6 +324,7 @@ _ORDER = (
     "Released",
     "Tested",
     "Remediated",
+    "Drifted",
     "Pinned",
 )
 
@@ -433,10 +465,7 @@ def _reached_pin(seen: Observation, findings: Findings) -> int:
 
 
 def _condition(kind: str, value: str, reason: str, message: str, facts: StatusFacts) -> JsonObject:
-    release = facts.seen.release
-    old: JsonObject = next(
-        (c for c in release.status.get("conditions") or () if c.get("type") == kind), {}
-    )
+    old = _known_condition(facts.seen.release.status, kind)
     unmoved = old.get("status") == value
     return {
         "type": kind,
@@ -446,6 +475,10 @@ def _condition(kind: str, value: str, reason: str, message: str, facts: StatusFa
         "lastTransitionTime": old.get("lastTransitionTime") if unmoved else _to_second(facts.now),
         "observedGeneration": _acted_on(facts),
     }
+
+
+def _known_condition(status: JsonObject, kind: str) -> JsonObject:
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
 
 
 def _acted_on(facts: StatusFacts) -> int:

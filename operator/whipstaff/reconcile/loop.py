@@ -22,6 +22,7 @@ from whipstaff.helmrelease.placements import former_placement
 from whipstaff.helmrelease.types import Approval, HelmRelease
 from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action, Decision, decide
+from whipstaff.planning.drift_notes import DriftFindings
 from whipstaff.planning.observation import Observation
 from whipstaff.planning.state import Sync, SyncState, classify
 from whipstaff.planning.status import (
@@ -44,6 +45,7 @@ from whipstaff.planning.steps import (
 )
 from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.dependencies import check_dependencies, check_dependents
+from whipstaff.reconcile.drift import tend
 from whipstaff.reconcile.execute import execute, gave_up
 from whipstaff.reconcile.moving import Move
 from whipstaff.reconcile.narrator import Narrator, news
@@ -75,6 +77,7 @@ from whipstaff.release.revision import (
 log = logging.getLogger(__name__)
 
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
+DRIFT_UNKNOWN_SECONDS = 30.0  # until the objects are looked at again
 RECORD_LARGE = "RecordLarge"  # reason of an event
 RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
 _UNCHANGED, _UNAPPROVED = "unchanged", "unapproved"  # how an action that does nothing ends
@@ -123,6 +126,7 @@ class Pass:
         self._unused: tuple[str, ...] | None = None  # values, as far as this pass rendered
         self._tests: Tested | None = None  # as they ended in this pass
         self._plan: JsonObject | None = None  # made in this pass, as status tells of it
+        self._drift: DriftFindings | None = None  # as it was found in this pass
         self._seen: Observation | None = None
 
     @property
@@ -132,8 +136,11 @@ class Pass:
 
     async def run(self) -> Outcome:
         """Do what there is to do; raises nothing but what is a fault of ours."""
+        user = (self._release.namespace, self._release.name)
+        self._world.lookout.hold(user)
         try:
             if self._release.deletion_requested:
+                self._world.lookout.forget(user)
                 return await self._delete()
             await self._move()
             return await self._laps()
@@ -142,6 +149,7 @@ class Pass:
         except OperatorError as refusal:
             return await self._refused(await explained(self._world, self._release, refusal))
         finally:
+            self._world.lookout.release(user)
             await self._narrator.end()
 
     async def refuse(self, refusal: OperatorError) -> Outcome:
@@ -165,6 +173,15 @@ class Pass:
             raise
 
     async def _laps(self) -> Outcome:
+        try:
+            return await self._lap_by_lap()
+        except OperatorError as refusal:
+            # What runs is looked after, whatever is wrong with what is wanted instead.
+            if self._seen is not None and not isinstance(refusal, ClusterRefused):
+                await self._tend(self._seen)
+            raise
+
+    async def _lap_by_lap(self) -> Outcome:
         done: set[Action] = set()
         while True:
             seen, chart = await observe(self._world, self._intent, self._release, self._began)
@@ -184,26 +201,33 @@ class Pass:
             state = classify(seen)
             decision = decide(state, seen)
             if decision.action is None:
-                return await self._rest(decision)
+                return await self._rest(decision, seen)
             if decision.action in done:
                 return Outcome(Ending.WAITING, 0.0)
             done.add(decision.action)
             ended = await self._act(state, decision, seen, chart)
             if ended in (_UNCHANGED, _UNAPPROVED):
-                return await self._rest(Decision(unapproved=ended == _UNAPPROVED))
+                return await self._rest(Decision(unapproved=ended == _UNAPPROVED), seen)
 
-    async def _rest(self, decision: Decision) -> Outcome:
+    async def _rest(self, decision: Decision, seen: Observation) -> Outcome:
+        again_seconds = await self._tend(seen)
         if decision.unapproved:
             await self._report(Findings(unapproved=True))
-            return Outcome(Ending.UNAPPROVED)
+            return Outcome(Ending.UNAPPROVED, again_seconds)
         if decision.stalled:
             await self._report(Findings(exhausted=decision.why, no_way_back=decision.no_way_back))
-            return Outcome(Ending.STALLED)
+            return Outcome(Ending.STALLED, again_seconds)
         if decision.wait_seconds:
             await self._report(Findings(waiting=decision.why))
             return Outcome(Ending.WAITING, decision.wait_seconds)
         await self._report(Findings())
-        return Outcome(Ending.IN_SYNC)
+        return Outcome(Ending.IN_SYNC, again_seconds)
+
+    async def _tend(self, seen: Observation) -> float | None:
+        """Look for drift; return when to look again, None leaves that to the interval."""
+        self._drift = await tend(self._world, self._intent, seen)
+        unknown = self._drift is not None and self._drift.unknown
+        return min(DRIFT_UNKNOWN_SECONDS, seen.release.spec.interval_seconds) if unknown else None
 
     async def _act(
         self,
@@ -466,6 +490,7 @@ class Pass:
                 unused=self._unused,
                 tests=self._tests,
                 plan=self._plan,
+                drift=self._drift,
                 now=self._world.clock.now(),
             )
         )

@@ -77,7 +77,8 @@ def news(old: JsonObject, new: JsonObject) -> list[Event]:
     """Return events on what moved between two statuses: transitions only.
 
     Ready, where its status or reason is another, or another revision runs; how tests ended and what
-    was undone; values that nothing reads, when one more of them is known.
+    was undone; each other drift, and what became of it; values that nothing reads, when one more of
+    them is known.
     """
     before, after = _condition(old, "Ready"), _condition(new, "Ready")
     moved = _facts(before) != _facts(after) or old.get("revision") != new.get("revision")
@@ -86,6 +87,10 @@ def news(old: JsonObject, new: JsonObject) -> list[Event]:
         found = _condition(new, kind)
         if found and _facts(_condition(old, kind)) != _facts(found):
             events.append(_event(found))
+    if _drifts(new) - _drifts(old):
+        drifted = _condition(new, "Drifted")
+        kind = "Warning" if drifted.get("status") == "True" else "Normal"
+        events.append(Event(kind, drifted.get("reason", ""), drifted.get("message", "")))
     unused = new.get("unusedValues") or []
     if set(unused) - set(old.get("unusedValues") or ()):
         events.append(Event("Warning", UNUSED_VALUES, "; ".join(unused)))
@@ -95,6 +100,15 @@ def news(old: JsonObject, new: JsonObject) -> list[Event]:
 def _event(condition: JsonObject) -> Event:
     kind = "Warning" if condition.get("status") == "False" else "Normal"
     return Event(kind, condition.get("reason", ""), condition.get("message", ""))
+
+
+def _drifts(status: JsonObject) -> set[str]:
+    """Return what tells the drifts of a status apart: an object, its fields, what became of it."""
+    counted = ("corrections", "since")
+    return {
+        repr(sorted((name, value) for name, value in entry.items() if name not in counted))
+        for entry in status.get("drift") or ()
+    }
 
 
 def _facts(condition: JsonObject) -> tuple[str, str]:

@@ -91,8 +91,13 @@ class Cluster(Protocol):
         """
         ...
 
-    async def read(self, reference: ObjectReference, identity: Identity) -> JsonObject | None:
-        """Return the live object, None if there is none (an unknown kind has no objects)."""
+    async def read(
+        self, reference: ObjectReference, identity: Identity, *, owners: bool = False
+    ) -> JsonObject | None:
+        """Return the live object, None if there is none (an unknown kind has no objects).
+
+        `owners`: with managedFields, which is left out otherwise.
+        """
         ...
 
     async def apply(
@@ -103,10 +108,12 @@ class Cluster(Protocol):
         *,
         dry_run: bool = False,
         strict: bool = True,
+        owners: bool = False,
     ) -> JsonObject:
         """Server-side apply as manager `helm`, forced; return the object as the server has it.
 
         `strict`: refuse fields that the server does not know, which are dropped otherwise.
+        `owners`: with managedFields, which is left out otherwise.
 
         Objects that the helm CLI made have their other entries of managedFields folded into ours
         first, so that fields which the chart no longer sets go away.
@@ -420,6 +427,71 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that never go back."""
         ...
+
+
+HelmReleaseName = tuple[str, str]  # namespace and name
+
+
+class Lookout(Protocol):
+    """Wakes HelmReleases when the objects of their releases are changed by somebody else."""
+
+    async def heed(
+        self,
+        user: HelmReleaseName,
+        references: Collection[ObjectReference],
+        identity: Identity,
+    ) -> None:
+        """Take note of changes to these objects from now on, and to no others; wake nobody yet."""
+        ...
+
+    def settle(
+        self, user: HelmReleaseName, token: str, seen: Mapping[ObjectReference, JsonObject | None]
+    ) -> None:
+        """Wake the user when an object becomes another than was seen; `token` is for `unmoved`.
+
+        `seen` has objects with managedFields; nothing is kept of them.
+        """
+        ...
+
+    def unmoved(self, user: HelmReleaseName, token: str) -> bool:
+        """Whether every object is watched, and none has changed since it was settled so."""
+        ...
+
+    def hold(self, user: HelmReleaseName) -> None:
+        """Wake the user no more while a pass is under way, which changes objects itself."""
+        ...
+
+    def release(self, user: HelmReleaseName) -> None:
+        """Wake it again, and at once if objects changed and nothing was settled since."""
+        ...
+
+    def forget(self, user: HelmReleaseName) -> None:
+        """Take note of nothing any more."""
+        ...
+
+
+class NoLookout:
+    """Sees nothing: everything has to be looked at again each time."""
+
+    async def heed(
+        self,
+        user: HelmReleaseName,
+        references: Collection[ObjectReference],
+        identity: Identity,
+    ) -> None: ...
+
+    def settle(
+        self, user: HelmReleaseName, token: str, seen: Mapping[ObjectReference, JsonObject | None]
+    ) -> None: ...
+
+    def unmoved(self, user: HelmReleaseName, token: str) -> bool:
+        return False
+
+    def hold(self, user: HelmReleaseName) -> None: ...
+
+    def release(self, user: HelmReleaseName) -> None: ...
+
+    def forget(self, user: HelmReleaseName) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

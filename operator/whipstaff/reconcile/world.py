@@ -15,7 +15,9 @@ from whipstaff.reconcile.ports import (
     Cluster,
     Evidence,
     Identity,
+    Lookout,
     Meter,
+    NoLookout,
     NoMeter,
     PlanStore,
     ReleaseStore,
@@ -51,6 +53,7 @@ class World:
     plans: PlanStore
     meter: Meter = field(default_factory=NoMeter)
     kinship: Kinship = field(default_factory=Kinship)
+    lookout: Lookout = field(default_factory=NoLookout)
 
 
 class Interrupted(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 from whipstaff.chart.install_order import INSTALL_ORDER
 from whipstaff.release.revision import Hook, JsonObject
 
+FIELD_MANAGER = "helm"  # of all objects of charts and their hooks, as for the helm CLI
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "Helm"
 RELEASE_NAME_ANNOTATION = "meta.helm.sh/release-name"

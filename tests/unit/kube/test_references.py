@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.builders.stub_api_server import NEVER, a_stub, event, refused, until
-from whipstaff.kube import references
+from whipstaff.kube import metadata_watch
 from whipstaff.kube.references import References
 from whipstaff.reconcile.ports import ObjectReference
 
@@ -32,8 +32,8 @@ def changed(reference, version="9"):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(references, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(references, "LONGEST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(metadata_watch, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(metadata_watch, "LONGEST_PAUSE_SECONDS", 0.02)
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def test_records_in_config_maps_are_left_out():
 
 
 async def test_the_last_reference_closes_the_watch(monkeypatch):
-    monkeypatch.setattr(references, "FIRST_PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr(metadata_watch, "FIRST_PAUSE_SECONDS", 60.0)
     async with a_watcher() as (stub, found, woken):
         found.refer(SHOP, [secret()])
         found.refer(BLOG, [secret()])
@@ -155,7 +155,7 @@ async def test_after_a_gap_everyone_looks_again():
 
 
 async def test_who_may_not_watch_has_everyone_look_from_time_to_time(monkeypatch):
-    monkeypatch.setattr(references, "REFUSED_SECONDS", 0.01)
+    monkeypatch.setattr(metadata_watch, "REFUSED_SECONDS", 0.01)
     async with a_watcher() as (stub, found, woken):
         stub.on("GET", SECRETS, lambda: refused(403, "Forbidden", "you may not"))
         found.refer(SHOP, [secret()])
