@@ -24,6 +24,7 @@ BEGIN_SECONDS = 5.0  # a pass waits no longer for its watches to begin
 GATHER_SECONDS = 0.2  # one edit may be several events
 REST_SECONDS = 5.0  # between two wakes of one HelmRelease
 
+_NOT_AS_IT_SHOULD = "drifted"  # for a fingerprint: no object has it
 _Place = tuple[str, str]  # namespace and name
 
 
@@ -134,10 +135,13 @@ class ApiServerLookout:
         user: HelmReleaseName,
         token: str,
         seen: Mapping[ObjectReference, JsonObject | None],
+        drifted: Collection[ObjectReference] = (),
     ) -> None:
         one = self._users.get(user)
         if one is not None:
             expected = {each: _seen(each.kind, body) for each, body in seen.items()}
+            for each in drifted:
+                expected[each] = _Seen(expected.get(each, _Seen()).version, _NOT_AS_IT_SHOULD)
             one.settle(expected, token)
 
     def unmoved(self, user: HelmReleaseName, token: str) -> bool:

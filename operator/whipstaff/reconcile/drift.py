@@ -67,8 +67,10 @@ async def tend(world: World, intent: Intent, seen: Observation) -> DriftFindings
     if deployed is None or deployed is not seen.newest:
         return None
     now = world.clock.seconds()
-    same = release.status.get("revision") == deployed.number and not seen.asked
+    same = release.status.get("revision") == deployed.number
     before = remembered_notes(release.status, now) if same else ()
+    if seen.asked:  # somebody wants it put right once more
+        before = tuple(note for note in before if not note.corrections)
     token = f"{deployed.number}/{release.generation}/{release.requested_at}"
     if not any(note.open for note in before) and world.lookout.unmoved(_user(release), token):
         return DriftFindings(before)
@@ -119,7 +121,8 @@ class Look:
         await for_each(self._references, self._look)
         self._found.sort(key=lambda found: found.place)
         answers = await self._answer_all(before)
-        lookout.settle(user, token, self._live)
+        drifted = {note.drift.reference for note in answers if note.open}
+        lookout.settle(user, token, self._live, drifted)
         return noted(before, (*answers, *self._refused), now)
 
     async def _name_all(self) -> None:

@@ -445,11 +445,16 @@ class Lookout(Protocol):
         ...
 
     def settle(
-        self, user: HelmReleaseName, token: str, seen: Mapping[ObjectReference, JsonObject | None]
+        self,
+        user: HelmReleaseName,
+        token: str,
+        seen: Mapping[ObjectReference, JsonObject | None],
+        drifted: Collection[ObjectReference] = (),
     ) -> None:
         """Wake the user when an object becomes another than was seen; `token` is for `unmoved`.
 
-        `seen` has objects with managedFields; nothing is kept of them.
+        `seen` has objects with managedFields; nothing is kept of them. What counts is what the
+        release owns; of those that are `drifted`, any change.
         """
         ...
 
@@ -481,7 +486,11 @@ class NoLookout:
     ) -> None: ...
 
     def settle(
-        self, user: HelmReleaseName, token: str, seen: Mapping[ObjectReference, JsonObject | None]
+        self,
+        user: HelmReleaseName,
+        token: str,
+        seen: Mapping[ObjectReference, JsonObject | None],
+        drifted: Collection[ObjectReference] = (),
     ) -> None: ...
 
     def unmoved(self, user: HelmReleaseName, token: str) -> bool:
