@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from tests.builders.live_releases import condition, eventually, is_true
+from tests.builders.live_releases import LiveReleases, condition, eventually, is_true
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.small_charts import a_packed_chart, app_chart, settings_chart
 from tools.controlplane import audit
-from tools.running_operator import ACCOUNT, NAMESPACE
+from tools.running_operator import ACCOUNT, NAMESPACE, RunningOperator, prepare
 from whipstaff.helmrelease.drift_detection import OPT_OUTS
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
@@ -438,3 +438,22 @@ def test_a_bad_new_version_does_not_keep_what_runs_from_being_put_right(
     cluster.patch("configmap/blog", {"data": {"text": "hacked"}})
     corrected(releases, "blog", "data.text")
     assert not is_true(releases.get("blog"), "Ready")
+
+
+def test_what_happened_while_the_operator_was_away_is_found(own_cluster, repository):
+    plane = own_cluster()
+    prepare(plane)
+    plane.kubectl("create", "namespace", "shop")
+    operator = RunningOperator(plane).start()
+    releases = LiveReleases(plane, "shop", repository.url)
+    watched(releases, "blog", driftDetection=ENABLED)
+    operator.kill()
+    plane.kubectl("delete", "configmap", "blog", "-n", "shop")
+    operator.start()
+    eventually(lambda: releases.data("blog"), "not made again")
+    releases.until("blog", drift_of)
+    operator.kill()
+    operator.start()
+    plane.kubectl("delete", "configmap", "blog-dropped", "-n", "shop")
+    eventually(lambda: releases.data("blog-dropped") is not None, "not made again")
+    operator.stop()

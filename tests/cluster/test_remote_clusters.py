@@ -99,6 +99,19 @@ def test_a_release_lives_there_and_helm_sees_it(home, remote):
     assert "life" not in helm_ls(remote)
 
 
+def test_what_is_changed_there_is_put_right_by_interval(home, remote):
+    spec = {"targetNamespace": SHOP, "releaseName": "tended", "interval": "1s"}
+    home.create("tended", kubeConfig=THERE, driftDetection={"mode": "enabled"}, **spec)
+    home.settled("tended", revision=1)
+
+    remote.control_plane.kubectl("delete", "configmap", "tended", "-n", SHOP)
+
+    eventually(lambda: remote.data("tended"), "it is not made again")
+    home.until("tended", lambda release: release["status"].get("drift"))
+    home.delete("tended")
+    home.gone("tended")
+
+
 def test_a_namespace_is_made_there_and_a_deployment_waited_for(home, remote):
     spec = {"kubeConfig": THERE, "targetNamespace": "fresh", "releaseName": "web"}
     home.create("web", chart="app", **spec)

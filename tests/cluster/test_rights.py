@@ -25,6 +25,7 @@ IN_NAMESPACES = (
 )
 RESTRICTED = ("rbac.unrestricted=false",)
 TENANT = tuple((group, ["*"], EVERYTHING) for group in ("", "apps", "batch"))
+MANAGED_BY = "app.kubernetes.io/managed-by"
 PATIENCE = "--timeout=60s"
 
 
@@ -281,3 +282,20 @@ def test_the_pod_that_the_chart_describes_is_admitted_where_only_restricted_ones
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "trial"}, "spec": spec}
     cluster.kubectl("create", "-n", SHOP, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
     cluster.kubectl("label", "namespace", SHOP, "pod-security.kubernetes.io/enforce-")
+
+
+def test_drift_is_found_by_interval_where_the_operator_may_not_watch(restricted):
+    releases = restricted.releases(SHOP)
+    enabled = {"mode": "enabled"}
+    spec = {"chart": "app", "interval": "1s", "driftDetection": enabled}
+    releases.create("tended", **spec, serviceAccountName="tenant")
+    releases.settled("tended", revision=1)
+    place = ("-n", SHOP)
+    restricted.cluster.kubectl("label", "deployment/tended", *place, f"{MANAGED_BY}-")
+    releases.until("tended", lambda release: release["status"].get("drift"))
+    deployment = releases.find(f"/apis/apps/v1/namespaces/{SHOP}/deployments/tended")
+    assert deployment["metadata"]["labels"][MANAGED_BY] == "Helm"
+    refusals = refused([each for each in restricted.requests() if not each.acting_as])
+    assert {uri.partition("?")[0] for _, uri in refusals} == {"/apis/apps/v1/deployments"}
+    releases.delete("tended")
+    releases.gone("tended")
