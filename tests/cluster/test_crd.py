@@ -343,6 +343,21 @@ def test_status_is_written_apart_from_spec_and_keeps_its_fields(api, stored):
         "unready": [
             {"apiVersion": "v1", "kind": "Pod", "namespace": "a", "name": "b", "cause": "c"}
         ],
+        "drift": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "namespace": "a",
+                "name": "b",
+                "standing": "Refused",
+                "missing": True,
+                "fields": ["data.c"],
+                "managers": ["kubectl-edit"],
+                "corrections": 1,
+                "since": "2026-01-02T03:04:05Z",
+                "why": "you may not",
+            }
+        ],
         "failures": 0,
         "installFailures": 1,
         "upgradeFailures": 2,
@@ -403,6 +418,7 @@ def test_the_status_above_has_every_field_of_the_definition():
     assert set(properties) == {
         "chartVersion",
         "conditions",
+        "drift",
         "failures",
         "history",
         "installFailures",

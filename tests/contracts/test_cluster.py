@@ -381,3 +381,36 @@ async def test_nothing_is_put_where_nothing_is(world):
     reference = world.reference()
     await world.cluster.replace(reference, a_config_map(a="1"), OPERATOR)
     assert await world.cluster.read(reference, OPERATOR) is None
+
+
+def owners_of(body):
+    """Give the fields of data by who owns them."""
+    return {
+        (entry["manager"], entry["operation"]): set(entry["fieldsV1"].get("f:data") or ()) - {"."}
+        for entry in body["metadata"]["managedFields"]
+    }
+
+
+async def test_who_owns_a_field_is_told_to_who_asks(world):
+    applied = await world.apply(a_config_map(a="1", b="2"), owners=True)
+    assert owners_of(applied) == {("helm", "Apply"): {"f:a", "f:b"}}
+    live = await world.cluster.read(world.reference(), OPERATOR, owners=True)
+    assert owners_of(live) == owners_of(applied)
+
+
+async def test_who_changes_a_field_owns_it(world):
+    await world.apply(a_config_map(a="1", b="2"))
+    world.patch(world.reference(), {"data": {"b": "3", "c": "4"}})
+    live = await world.cluster.read(world.reference(), OPERATOR, owners=True)
+    owners = owners_of(live)
+    assert owners.pop(("helm", "Apply")) == {"f:a"}
+    assert list(owners.values()) == [{"f:b", "f:c"}]
+
+
+async def test_a_dry_run_shows_whose_the_fields_would_be(world):
+    await world.apply(a_config_map(a="1", b="2"))
+    world.patch(world.reference(), {"data": {"b": "3"}})
+    shown = await world.apply(a_config_map(a="1", b="2"), dry_run=True, owners=True)
+    assert owners_of(shown)["helm", "Apply"] == {"f:a", "f:b"}
+    live = await world.cluster.read(world.reference(), OPERATOR, owners=True)
+    assert owners_of(live)["helm", "Apply"] == {"f:a"}

@@ -9,6 +9,7 @@ import pytest
 import whipstaff
 from whipstaff.errors import OperatorError
 from whipstaff.helmrepository.status import Reason as RepositoryReason
+from whipstaff.planning.drift_notes import DriftReason
 from whipstaff.planning.status import Reason
 
 TEXT = (Path(__file__).parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
@@ -42,13 +43,16 @@ def _reasons_of_errors():
     )
 
 
-@pytest.mark.parametrize("reason", [*Reason, *RepositoryReason, *_reasons_of_errors()], ids=str)
+REASONS = [*Reason, *DriftReason, *RepositoryReason, *_reasons_of_errors()]
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=str)
 def test_every_reason_is_explained(reason):
     assert str(reason) in EXPLAINED, f"add {reason} to docs/conditions.md"
 
 
 def test_no_reason_is_explained_that_nothing_gives():
-    assert set(EXPLAINED) == {*Reason, *RepositoryReason, *_reasons_of_errors()}
+    assert set(EXPLAINED) == set(REASONS)
 
 
 def test_no_reason_is_explained_twice():

@@ -8,6 +8,7 @@ import yaml
 from tests.builders.helmreleases import a_body, with_field
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import charts, depends_on, names, parsing, texts
+from whipstaff.helmrelease.drift_detection import MOST_PATHS, MOST_RULES, DriftMode
 from whipstaff.helmrelease.health_checks import MOST_CHECKS, WaitStrategy
 from whipstaff.helmrelease.post_rendering import (
     IMAGES_LIMIT,
@@ -119,6 +120,7 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.valuesFrom.kind": [kind.value for kind in ValuesKind],
         "spec.approval": [one.value for one in Approval],
         "spec.waitStrategy.name": [strategy.value for strategy in WaitStrategy],
+        "spec.driftDetection.mode": [mode.value for mode in DriftMode],
         "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],
         "spec.install.crds": [policy.value for policy in CRDPolicy],
         "spec.install.strategy.name": [strategy.value for strategy in RetryStrategy],
@@ -167,6 +169,8 @@ def test_the_definition_and_the_parser_have_the_same_numbers():
     assert schemas["spec.dependsOn"]["maxItems"] == depends_on.MOST_DEPENDENCIES
     assert schemas["spec.valuesFrom"]["maxItems"] == MOST_REFERENCES
     assert schemas["spec.chart.valuesFiles"]["maxItems"] == charts.MOST_VALUES_FILES
+    assert schemas["spec.driftDetection.ignore"]["maxItems"] == MOST_RULES
+    assert schemas["spec.driftDetection.ignore.paths"]["maxItems"] == MOST_PATHS
     assert schemas["spec.maxHistory"]["maximum"] == parsing.HIGHEST_MAX_HISTORY
 
 
