@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from whipstaff.planning.drift_notes import Standing
 from whipstaff.release.revision import JsonObject, ReleaseKey
 from whipstaff.settings import VERSION
 
@@ -87,6 +88,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._drift = Counter(
+            "whipstaff_drift_corrections",
+            "Objects that somebody else changed, by what became of it: succeeded, refused.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._lag: dict[tuple[str, str], int] = {}
         self._record_bytes: dict[ReleaseKey, int] = {}
 
@@ -101,6 +108,10 @@ class Metrics:
     def chart_lag(self, namespace: str, name: str, versions: int) -> None:
         """Note how many newer stable versions of its chart there are than a HelmRelease uses."""
         self._lag[namespace, name] = versions
+
+    def drift(self, outcome: str, objects: int) -> None:
+        """Count objects that somebody changed and that were put right, or could not be."""
+        self._drift.labels(outcome).inc(objects)
 
     def record(self, key: ReleaseKey, size_bytes: int) -> None:
         """Note how large the record of a release's newest revision is."""
@@ -251,10 +262,20 @@ def _facts(known: list[Known]) -> Iterator[Metric]:
         {(it.namespace, it.name): int(it.status.get("revision") or 0) for it in known},
     )
     yield _gauge(
+        "whipstaff_helmrelease_drifted_objects",
+        "Objects that are not as the deployed revision has them, and are left so.",
+        {(it.namespace, it.name): _drifted(it.status) for it in known},
+    )
+    yield _gauge(
         "whipstaff_helmrelease_suspended",
         "Whether spec.suspend is set.",
         {(it.namespace, it.name): int(it.suspended) for it in known},
     )
+
+
+def _drifted(status: JsonObject) -> int:
+    notes = status.get("drift") or ()
+    return sum(1 for note in notes if note.get("standing") != Standing.CORRECTED)
 
 
 def _gauge(name: str, text: str, values: Mapping[tuple[str, str], int]) -> Metric:

@@ -40,7 +40,7 @@ from whipstaff.reconcile.world import Intent, World, identity_of
 from whipstaff.release.manifests import owner_of
 from whipstaff.release.revision import JsonObject, Revision
 
-CORRECT_DRIFT = "correct-drift"  # as metrics and logs call it
+CORRECT_DRIFT = "correct-drift"  # as logs call it
 
 _NOT_FOUND = 404
 _HORIZONTAL = ("autoscaling/v2", "HorizontalPodAutoscaler")
@@ -84,7 +84,7 @@ async def tend(world: World, intent: Intent, seen: Observation) -> DriftFindings
         return DriftFindings(before, unknown=refusal.text)
     for outcome, count in (("succeeded", look.corrected), ("refused", look.refused)):
         if count:
-            world.meter.action(CORRECT_DRIFT, outcome)
+            world.meter.drift(outcome, count)
             facts = {"action": CORRECT_DRIFT, "outcome": outcome, "objects": count}
             log.info("action finished", extra=facts)
     return DriftFindings(notes)

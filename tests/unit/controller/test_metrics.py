@@ -24,6 +24,7 @@ RUNNING = {
         {"type": "Ready", "status": "False", "reason": "UpgradeFailed"},
         {"type": "Stalled", "status": "True", "reason": "Exhausted"},
     ],
+    "drift": [{"standing": standing} for standing in ("Corrected", "Found", "Recurs")],
 }
 BLOG = {"namespace": "shop", "name": "blog"}
 CHART = {"chart": "blog", "version": "1.2.3", "app_version": "v9"}
@@ -71,6 +72,7 @@ def of(metric, /, **labels):
         pytest.param(of("whipstaff_watch_age_seconds"), 12.5, id="watch age"),
         pytest.param(of("whipstaff_helmrelease_revision", **BLOG), 3, id="revision"),
         pytest.param(of("whipstaff_helmrelease_suspended", **BLOG), 0, id="not suspended"),
+        pytest.param(of("whipstaff_helmrelease_drifted_objects", **BLOG), 2, id="drifted"),
         pytest.param(
             of(
                 "whipstaff_helmrelease_info",
@@ -141,6 +143,14 @@ def test_what_was_noted_of_a_release_is_told_as_long_as_it_is_there():
     assert not [sample for sample in found if ("name", "gone") in sample]
 
 
+def test_objects_that_were_put_right_are_counted():
+    def noted(metrics):
+        metrics.drift("succeeded", 2)
+        metrics.drift("succeeded", 1)
+
+    assert scraped(noted=noted)[of("whipstaff_drift_corrections_total", outcome="succeeded")] == 3
+
+
 def test_actions_are_counted_by_outcome_and_timed_by_phase():
     def noted(metrics):
         metrics.action("upgrade", "succeeded")
@@ -166,6 +176,7 @@ def told():
         metrics.phase("install", "wait", 1)
         metrics.chart_lag("shop", "blog", 1)
         metrics.record(ReleaseKey("shop", "blog"), 1)
+        metrics.drift("succeeded", 1)
 
     metrics = Metrics()
     metrics.watch(Queue(a_known()), lambda: 0.0)
