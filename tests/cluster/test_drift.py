@@ -444,7 +444,8 @@ def test_what_happened_while_the_operator_was_away_is_found(own_cluster, reposit
     plane = own_cluster()
     prepare(plane)
     plane.kubectl("create", "namespace", "shop")
-    operator = RunningOperator(plane).start()
+    brief = {"WHIPSTAFF_LEASE_SECONDS": "3"}  # the killed one's Lease is waited for
+    operator = RunningOperator(plane, environment=brief).start()
     releases = LiveReleases(plane, "shop", repository.url)
     watched(releases, "blog", driftDetection=ENABLED)
     operator.kill()

@@ -208,8 +208,9 @@ def _manager(entry: Mapping[str, Any]) -> str:
 
 def _opted_out(body: JsonObject) -> bool:
     metadata = body.get("metadata") or {}
-    marks = (metadata.get(place) or {} for place in ("annotations", "labels"))
-    return any(each.get(name) == OPTED_OUT for each in marks for name in OPT_OUTS)
+    marks = (metadata.get(place) for place in ("annotations", "labels"))
+    tables = [each for each in marks if isinstance(each, dict)]
+    return any(each.get(name) == OPTED_OUT for each in tables for name in OPT_OUTS)
 
 
 def _is_for(rule: IgnoreRule, reference: ObjectReference, body: JsonObject) -> bool:

@@ -15,7 +15,7 @@ from whipstaff.release.revision import JsonObject, RevisionNumber
 
 CORRECTIONS_LIMIT = 5  # of the same drift within the window
 WINDOW_SECONDS = 3600
-NOTES_LIMIT = 100  # in status
+NOTES_LIMIT = 50  # in status
 FIELDS_LIMIT = 10  # of one object, in status
 FIELD_CHARACTERS_LIMIT = 200
 TOLD_LIMIT = 5  # objects in a message

@@ -36,9 +36,9 @@ from whipstaff.planning.drift_notes import (
 from whipstaff.planning.observation import Observation
 from whipstaff.reconcile.ports import HelmReleaseName, ObjectReference
 from whipstaff.reconcile.sending import for_each, prepared_for_apply
-from whipstaff.reconcile.world import Intent, World, identity_of
+from whipstaff.reconcile.world import Intent, Interrupted, World, identity_of
 from whipstaff.release.manifests import owner_of
-from whipstaff.release.revision import JsonObject, Revision
+from whipstaff.release.revision import JsonObject, ReleaseStatus, Revision
 
 CORRECT_DRIFT = "correct-drift"  # as logs call it
 
@@ -61,10 +61,9 @@ class _Found:
 async def tend(world: World, intent: Intent, seen: Observation) -> DriftFindings | None:
     """Look for drift in what runs and put right what may be; None where nobody is to look."""
     release, deployed = seen.release, seen.deployed
-    if not release.spec.drift_detection.looks:
+    looks = release.spec.drift_detection.looks
+    if not looks or deployed is None or deployed is not seen.newest:
         world.lookout.forget(_user(release))
-        return None
-    if deployed is None or deployed is not seen.newest:
         return None
     now = world.clock.seconds()
     same = release.status.get("revision") == deployed.number
@@ -206,6 +205,8 @@ class Look:
     async def _answer_all(self, before: Sequence[Note]) -> list[Note]:
         """Put right what may be, kind by kind in the order of the manifest."""
         answers: list[Note] = []
+        if self._found:
+            await self._check_that_it_runs()
 
         async def answer(found: _Found) -> None:
             answers.append(await self._answer(found, corrections_before(before, found.drift)))
@@ -213,6 +214,13 @@ class Look:
         for _, group in groupby(self._found, key=self._kind):
             await for_each(group, answer)
         return answers
+
+    async def _check_that_it_runs(self) -> None:
+        """Raise Interrupted if somebody else began to change the release meanwhile."""
+        headers = await self._world.store.history(self._release.release_key, self._identity)
+        newest = (headers[0].number, headers[0].status) if headers else None
+        if newest != (self._revision.number, ReleaseStatus.DEPLOYED):
+            raise Interrupted
 
     def _kind(self, found: _Found) -> str:
         return found.drift.reference.kind

@@ -127,6 +127,7 @@ class Pass:
         self._tests: Tested | None = None  # as they ended in this pass
         self._plan: JsonObject | None = None  # made in this pass, as status tells of it
         self._drift: DriftFindings | None = None  # as it was found in this pass
+        self._changes = False  # what was observed runs no more, or not as a whole
         self._seen: Observation | None = None
 
     @property
@@ -177,7 +178,8 @@ class Pass:
             return await self._lap_by_lap()
         except OperatorError as refusal:
             # What runs is looked after, whatever is wrong with what is wanted instead.
-            if self._seen is not None and not isinstance(refusal, ClusterRefused):
+            away = isinstance(refusal, ClusterRefused)
+            if self._seen is not None and not (away or self._changes):
                 await self._tend(self._seen)
             raise
 
@@ -194,6 +196,7 @@ class Pass:
             if done and self._intent.paused:
                 raise Interrupted
             if self._release.spec.suspend:
+                self._world.lookout.forget((self._release.namespace, self._release.name))
                 await self._report(Findings(suspended=True))
                 return Outcome(Ending.SUSPENDED)
             if any(is_ours(header) for header in seen.headers):
@@ -322,6 +325,7 @@ class Pass:
 
     async def _carry_out(self, change: Change) -> str:
         """Bring a revision into the cluster; return "failed" where that is recorded in it."""
+        self._changes = True
         self._story.sentence = f"{change.kind} of revision {change.revision.number}"
         await self._ensure_finalizer()
         if change.record_bytes > RECORD_BYTES_WARNED_OF:
@@ -350,6 +354,7 @@ class Pass:
 
     async def _take_away(self, decision: Decision) -> None:
         """Uninstall what failed."""
+        self._changes = True
         assert decision.rejected is not None  # noqa: S101 - a remediation is of something
         self._story.sentence = f"uninstalling revision {decision.rejected.revision}, which failed"
         self._narrator.begin(self._progress)

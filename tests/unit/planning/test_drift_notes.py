@@ -158,4 +158,4 @@ def test_the_condition_says_how_it_stands(findings, expected):
 
 def test_a_message_names_a_few():
     _, _, message = condition_of(DriftFindings(tuple(many(1))), 3)
-    assert message.endswith("; and 95 more")
+    assert message.endswith("; and 45 more")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders.observations import a_release
+from tests.builders.observations import a_header, a_release
 from tests.builders.worlds import AWAY, NAMESPACE, REFUSED, FakeIntent, a_world, an_object, owned
-from whipstaff.errors import ChartUnavailable
+from whipstaff.errors import ChartUnavailable, WorkerLost
 from whipstaff.helmrelease.drift_detection import DriftDetection, DriftMode, IgnoreRule
 from whipstaff.helmrelease.types import ActionOptions
 from whipstaff.reconcile.loop import Ending, Pass
@@ -323,6 +323,35 @@ async def test_what_runs_is_looked_after_while_its_chart_cannot_be_had(site, mon
     outcome = await site.pass_over()
     assert outcome.ending is Ending.REFUSED
     assert site.live(SETTINGS)["data"]["text"] == "plain"
+
+
+async def test_what_somebody_else_begins_to_upgrade_is_left_to_them(site, monkeypatch):
+    history = site.world.store.history
+    calls = []
+
+    async def upgraded_meanwhile(key, identity):
+        calls.append(key)
+        headers = await history(key, identity)
+        if len(calls) == 1:
+            return headers
+        return (a_header(2, "pending-upgrade", ours=False), *headers)
+
+    monkeypatch.setattr(site.world.store, "history", upgraded_meanwhile)
+    site.edit(SETTINGS, hack)
+    outcome = await site.pass_over()
+    assert outcome.ending is Ending.INTERRUPTED
+    assert site.live(SETTINGS)["data"]["text"] == "hacked"
+
+
+async def test_what_is_half_upgraded_is_not_put_back(site):
+    body = an_object(data={"text": "newer"})
+    newer = replace(site.release, generation=2)
+    newer = replace(newer, spec=replace(newer.spec, values={"objects": [body]}))
+    site.edit(SETTINGS, hack)
+    site.world.store.refuse("create", WorkerLost("it died"))
+    outcome = await site.pass_over(newer)
+    assert outcome.ending is Ending.REFUSED
+    assert site.world.cluster.verbs("apply")[2:] == []
 
 
 async def test_a_suspended_release_is_not_looked_at(site):
