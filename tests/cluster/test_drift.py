@@ -26,6 +26,15 @@ metadata: {name: {{ .Release.Name }}}
 data: {packed: YQ==}
 stringData: {plain: a}
 """
+MAPS = 60
+MANY = """\
+{{- range until 60 }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ $.Release.Name }}-{{ . }}, labels: {many: "yes"}}
+{{- end }}
+"""
 WEBHOOK = """\
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
@@ -440,21 +449,29 @@ def test_a_bad_new_version_does_not_keep_what_runs_from_being_put_right(
     assert not is_true(releases.get("blog"), "Ready")
 
 
-def test_what_happened_while_the_operator_was_away_is_found(own_cluster, repository):
+def test_a_kill_while_it_is_put_right_is_healed(own_cluster, repository):
+    repository.add(a_packed_chart("many", maps=MANY))
     plane = own_cluster()
     prepare(plane)
     plane.kubectl("create", "namespace", "shop")
     brief = {"WHIPSTAFF_LEASE_SECONDS": "3"}  # the killed one's Lease is waited for
     operator = RunningOperator(plane, environment=brief).start()
     releases = LiveReleases(plane, "shop", repository.url)
-    watched(releases, "blog", driftDetection=ENABLED)
+    watched(releases, "many", chart="many", driftDetection=ENABLED)
+
+    def there():
+        found = releases.find(releases.core("configmaps") + "?labelSelector=many%3Dyes")
+        return len(found["items"])
+
+    assert there() == MAPS
     operator.kill()
-    plane.kubectl("delete", "configmap", "blog", "-n", "shop")
-    operator.start()
-    eventually(lambda: releases.data("blog"), "not made again")
-    releases.until("blog", drift_of)
+    plane.kubectl("delete", "configmaps", "-l", "many=yes", "-n", "shop")
+    operator.launch()  # what happened while it was away is found
+    eventually(there, "nothing is made again")
     operator.kill()
     operator.start()
-    plane.kubectl("delete", "configmap", "blog-dropped", "-n", "shop")
-    eventually(lambda: releases.data("blog-dropped") is not None, "not made again")
+    eventually(lambda: there() == MAPS, "not all is made again")
+    plane.kubectl("delete", "configmap", "many-7", "-n", "shop")
+    eventually(lambda: there() == MAPS, "it watches no more")
+    assert releases.stored("many") == {1: "deployed"}
     operator.stop()
