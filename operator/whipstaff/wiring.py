@@ -19,8 +19,8 @@ from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.kube.evidence import ApiServerEvidence
 from whipstaff.kube.lease import Lease, lease_name
-from whipstaff.kube.plan_store import SecretPlanStore
 from whipstaff.kube.lookout import ApiServerLookout
+from whipstaff.kube.plan_store import SecretPlanStore
 from whipstaff.kube.references import References
 from whipstaff.kube.release_store import ObjectReleaseStore
 from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from whipstaff.errors import (
+    ClusterRefused,
     DependencyCycle,
     DependencyNotReady,
     DependentsRemain,
