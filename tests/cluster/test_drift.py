@@ -172,6 +172,8 @@ def test_an_edit_is_put_right_and_told_of(releases, cluster):
     assert releases.data("blog")["text"] == "plain"
     assert entry["managers"] == ["kubectl-patch"]
     assert entry["corrections"] == 1
+    assert entry["namespace"] == releases.namespace
+    assert entry["since"].endswith("Z")
     release = releases.get("blog")
     drifted = condition(release, "Drifted")
     assert (drifted["status"], drifted["reason"]) == ("False", "DriftCorrected")
