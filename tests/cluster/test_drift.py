@@ -395,6 +395,25 @@ def test_what_may_not_be_put_right_is_named(releases, cluster, control_plane):
     assert "cannot patch" in condition(release, "Drifted")["message"]
 
 
+def test_what_may_not_be_made_again_is_refused_until_it_may(releases, cluster, control_plane):
+    rules = [("", ["configmaps", "secrets"], EVERYTHING)]
+    an_account(control_plane, releases.namespace, "tenant", *rules)
+    watched(releases, "blog", serviceAccountName="tenant", driftDetection=ENABLED)
+    less = [{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "patch"]}]
+    cluster.kubectl("patch", "role", "tenant", "--type=json", "-p", json.dumps(less))
+    cluster.kubectl("delete", "configmap", "blog")
+    release = releases.until("blog", lambda release: is_true(release, "Drifted"))
+    [entry] = drift_of(release)
+    assert (entry["name"], entry["standing"], entry["missing"]) == ("blog", "Refused", True)
+    assert "cannot create" in entry["why"]
+    assert "corrections" not in entry
+    assert is_true(release, "Ready")
+    more = [{"op": "replace", "path": "/rules/0/verbs", "value": ["*"]}]
+    cluster.kubectl("patch", "role", "tenant", "--type=json", "-p", json.dumps(more))
+    releases.answered("blog")
+    eventually(lambda: releases.data("blog"), "not made again")
+
+
 def test_a_held_revision_is_put_right_as_it_is_held(releases, cluster):
     watched(releases, "blog", values={"text": "first"}, driftDetection=ENABLED)
     releases.edit("blog", values={"text": "second"})
