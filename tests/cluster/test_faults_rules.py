@@ -13,7 +13,7 @@ from tests.builders.live_releases import condition, eventually, handled, is_true
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.releases_under_fault import ReleasesUnderFault
 from tests.builders.small_charts import CONFIG_MAP, a_packed_chart
-from tests.fakes.fault_proxy import Answer, Match
+from tests.fakes.fault_proxy import Answer, Match, Stale
 from tools.chartrepo import ChartRepository
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -42,6 +42,7 @@ spec:
       storage: true
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 """
+SECOND = {1: "superseded", 2: "deployed"}
 LAMP = "apiVersion: refused.test/v1\nkind: Lamp\nmetadata: {name: {{ .Release.Name }}}\n"
 
 
@@ -91,6 +92,49 @@ def test_conflicts_lose_no_write(releases, proxy, method, path):
     assert list(stored.values()).count("deployed") == 1
     assert stored[max(stored)] == "deployed"
     assert not [status for status in stored.values() if status.startswith("pending")]
+
+
+# What was true a while ago.
+
+
+def test_an_old_list_of_records_makes_no_revision_twice(releases, proxy):
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    old = proxy.add(Stale(), Match("GET", r"/secrets$", watch=False))
+    releases.edit("mine", values={"word": "two"})
+    eventually(lambda: releases.word("mine") == "two", "it is not upgraded")
+    eventually(lambda: releases.stored("mine") == SECOND, "it is not recorded")
+    before = [releases.payload("mine", number)["manifest"] for number in (1, 2)]
+    releases.edit("mine", values={"word": "three"})
+    releases.ask("mine")
+    time.sleep(3)
+    assert old.fault.kept is not None
+    assert releases.stored("mine") == SECOND
+    assert [releases.payload("mine", number)["manifest"] for number in (1, 2)] == before
+    proxy.heal()
+    releases.ask("mine")
+    eventually(lambda: releases.ready("mine") and releases.word("mine") == "three", "no end", 60)
+    releases.agree("mine")
+
+
+def test_an_old_list_of_helmreleases_undoes_nothing(releases, proxy):
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    old = proxy.add(Stale(), Match("GET", r"/helmreleases$", watch=False))
+    path = r"/helmreleases$"
+    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
+    proxy.inject(path, gone)
+    eventually(lambda: old.fault.kept is not None, "it is not listed anew")
+    releases.edit("mine", values={"word": "two"})
+    eventually(lambda: releases.stored("mine") == SECOND, "it is not upgraded", 60)
+    proxy.inject(path, gone)  # and the list is what it was before
+    time.sleep(3)
+    assert releases.word("mine") == "two"
+    assert releases.stored("mine") == SECOND
+    proxy.heal()
+    releases.edit("mine", values={"word": "three"})
+    eventually(lambda: releases.ready("mine") and releases.word("mine") == "three", "no end", 60)
+    releases.agree("mine")
 
 
 # Admission.

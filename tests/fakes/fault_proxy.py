@@ -68,6 +68,13 @@ class Repeat:
 
 
 @dataclass
+class Stale:
+    """Answer each time what the API server answered the first time."""
+
+    kept: web.Response | None = None
+
+
+@dataclass
 class _Rule:
     fault: object
     match: Match
@@ -215,6 +222,10 @@ class FaultProxy:
             case Repeat():
                 async with await self._forward(request, body) as reply:
                     await reply.read()
+            case Stale() as stale:
+                if stale.kept is None:
+                    stale.kept = await self._relay(request, body)
+                return self._note(request, _copied(stale.kept))
         return await self._relay(request, body)
 
     def _fault_for(self, request):
@@ -279,6 +290,10 @@ def _answered(answer):
         "code": answer.code,
     }
     return web.json_response(body, status=answer.code, headers=answer.headers)
+
+
+def _copied(response):
+    return web.Response(status=response.status, headers=response.headers, body=response.body)
 
 
 def _cut(request):
