@@ -120,14 +120,10 @@ def test_an_old_list_of_records_makes_no_revision_twice(releases, proxy):
 def test_an_old_list_of_helmreleases_undoes_nothing(releases, proxy):
     releases.note("mine", "one")
     releases.settled("mine", revision=1)
-    old = proxy.add(Stale(), Match("GET", r"/helmreleases$", watch=False))
-    path = r"/helmreleases$"
-    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
-    proxy.inject(path, gone)
-    eventually(lambda: old.fault.kept is not None, "it is not listed anew")
+    listed_anew = kept_as_it_is(proxy)
     releases.edit("mine", values={"word": "two"})
     eventually(lambda: releases.stored("mine") == SECOND, "it is not upgraded", 60)
-    proxy.inject(path, gone)  # and the list is what it was before
+    listed_anew()
     time.sleep(3)
     assert releases.word("mine") == "two"
     assert releases.stored("mine") == SECOND
@@ -135,6 +131,35 @@ def test_an_old_list_of_helmreleases_undoes_nothing(releases, proxy):
     releases.edit("mine", values={"word": "three"})
     eventually(lambda: releases.ready("mine") and releases.word("mine") == "three", "no end", 60)
     releases.agree("mine")
+
+
+def test_an_old_list_of_helmreleases_brings_nothing_back(releases, proxy):
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    listed_anew = kept_as_it_is(proxy)
+    releases.delete("mine")
+    releases.gone("mine")
+    listed_anew()
+    for _ in range(10):
+        assert releases.left_over() == []
+        time.sleep(0.1)
+    proxy.heal()
+    releases.note("mine", "two")
+    releases.settled("mine", revision=1)
+
+
+def kept_as_it_is(proxy):
+    """Have all later lists of HelmReleases tell what is there now; return what makes another."""
+    old = proxy.add(Stale(), Match("GET", r"/helmreleases$", watch=False))
+    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
+
+    def list_anew():
+        before = old.fault.told
+        proxy.inject(r"/helmreleases$", gone)
+        eventually(lambda: old.fault.told > before, "it is not listed anew")
+
+    list_anew()
+    return list_anew
 
 
 # Admission.

@@ -72,6 +72,7 @@ class Stale:
     """Answer each time what the API server answered the first time."""
 
     kept: web.Response | None = None
+    told: int = 0  # how often
 
 
 @dataclass
@@ -225,6 +226,7 @@ class FaultProxy:
             case Stale() as stale:
                 if stale.kept is None:
                     stale.kept = await self._relay(request, body)
+                stale.told += 1
                 return self._note(request, _copied(stale.kept))
         return await self._relay(request, body)
 

@@ -144,6 +144,8 @@ class Queue:
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(key, body, head)
+        elif entry.present and head.older_than(entry.head):
+            return  # what was true a while ago, from an API server that lags behind
         elif entry.present and entry.wish == wish_of(head):
             entry.body, entry.head = body, head
             return

@@ -382,6 +382,10 @@ class Head:
         """The fields by name, of which a kind with a spec is made."""
         return {each.name: getattr(self, each.name) for each in fields(Head)}
 
+    def older_than(self, other: "Head") -> bool:
+        """Whether this is an earlier state of the same object; an edit of the spec tells."""
+        return self.uid == other.uid and self.generation < other.generation
+
     @property
     def requested_at(self) -> str:
         """The token of the last wish for a pass now; empty if there was none."""

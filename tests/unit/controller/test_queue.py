@@ -137,6 +137,19 @@ def a_release_of(repository, name="mine", **reference):
     )
 
 
+async def test_what_was_true_a_while_ago_makes_no_pass(passes):
+    async with a_queue() as made:
+        made.changed(a_release(word="two", generation=2))
+        made.open()
+        await until(lambda: made.depth == 0)
+        made.changed(a_release(word="one", generation=1))
+        assert made.depth == 0
+        made.changed(a_release(word="three", generation=3))
+        made.changed(a_release(word="other", generation=1, uid="another object"))
+        await until(lambda: made.depth == 0)
+    assert passes.begun == [("mine", "two"), ("mine", "other")]
+
+
 async def test_who_takes_charts_from_a_repository_is_looked_at_when_it_moves(passes):
     async with a_queue() as made:
         made.open()
