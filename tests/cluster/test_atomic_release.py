@@ -10,7 +10,7 @@ test_remediation.py of the unit tests); edits, deletions and suspension while so
 import pytest
 
 from tests.builders.atomic_releases import NAME, AtomicReleases, atomic_chart, history
-from tests.builders.live_releases import condition, eventually, is_true, secret_name
+from tests.builders.live_releases import condition, eventually, handled, is_true, secret_name
 
 BAD = {"fails": "pre-install,pre-upgrade"}
 LAST = {"remediateLastFailure": True}
@@ -434,3 +434,22 @@ def test_a_remediation_goes_on_after_a_kill(x, operator):
     operator.start()
     x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
     assert x.text == "first"
+
+
+# Options that change.
+
+
+def test_options_that_change_have_the_same_inputs_tried_again_at_once(x):
+    late = {"fails": "pre-upgrade", "outcome": "succeeds", "delay": "4s"}
+    x.create(upgrade={"timeout": "1s", "remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **late)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    # What an attempt does not depend on asks for none.
+    x.edit(interval="7m")
+    x.live.until(NAME, lambda release: handled(release) and is_true(release, "Stalled"))
+    x.edit(upgrade={"timeout": "1m"})
+    release = x.until({1: "superseded", 2: "failed", 3: "superseded", 4: "deployed"}, "Ready")
+    assert x.text == "second"
+    assert history(release)[0]["trigger"] == "options"
+    assert "failures" not in release["status"]

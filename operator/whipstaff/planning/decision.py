@@ -14,11 +14,13 @@ from whipstaff.planning.failures import (
     previous_to,
 )
 from whipstaff.planning.observation import Observation
+from whipstaff.planning.options import rejected_otherwise, tried_otherwise
 from whipstaff.planning.state import Sync, SyncState, attempts, rejection
 from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader
 
 _RESET = "asked for by whipstaff.dev/resetAt"
+_OPTIONS = "the options are others than those that it failed with"
 
 
 class Action(StrEnum):
@@ -42,7 +44,7 @@ class Decision:
     action: Action | None = None
     source: RevisionHeader | None = None  # what is rolled back to, resumed or unlocked
     attempt: int = 1
-    trigger: str = "spec"  # what led to it: spec, outside, retry, request, reset, force, …
+    trigger: str = "spec"  # what led to it: spec, outside, retry, request, reset, force, options, …
     rejected: Rejected | None = None  # what a remediation undoes; it uninstalls without a source
     wait_seconds: float = 0.0  # look again then; with `why`
     stalled: bool = False  # nothing will be tried until something changes
@@ -176,9 +178,12 @@ def _try_again(state: SyncState, seen: Observation) -> Decision:
     if seen.asked:
         why = "asked for by whipstaff.dev/requestedAt"
         return _release(seen, attempt=1, trigger="request", why=why)
+    if tried_otherwise(seen.release.spec, header):
+        return _release(seen, attempt=1, trigger="options", why=_OPTIONS)
     undo = policy.undone_by(tried)
     if undo is not None:
-        rejected = Rejected(Marks.of(header).inputs, tried, header.number)
+        noted = Marks.of(header)
+        rejected = Rejected(noted.inputs, tried, header.number, noted.options)
         return _undo(state, seen, header, undo, rejected)
     if policy.exhausted(tried):
         return Decision(stalled=True, why=f"failed {_times(tried)}; waits for a change")
@@ -192,8 +197,11 @@ def _retry_rejected(state: SyncState, seen: Observation) -> Decision:
     assert rejected is not None  # noqa: S101 - REMEDIATED is about a rejection
     if seen.reset:
         return _release(seen, attempt=1, trigger="reset", why=_RESET)
-    tried, action = rejected.attempts, Marks.of(_about(state)).action
-    policy = FailurePolicy.of(seen.release.spec, "install" if action == "install" else "upgrade")
+    tried = rejected.attempts
+    action = "install" if Marks.of(_about(state)).action == "install" else "upgrade"
+    if rejected_otherwise(seen.release.spec, rejected, action):
+        return _release(seen, attempt=1, trigger="options", why=_OPTIONS)
+    policy = FailurePolicy.of(seen.release.spec, action)
     if policy.exhausted(tried):
         why = f"rejected after {_times(tried, 'attempt')}; not tried again before a change"
         return Decision(stalled=True, why=why)
@@ -208,7 +216,10 @@ def _remediate_again(state: SyncState, seen: Observation) -> Decision:
     assert noted.rejected is not None  # noqa: S101 - REMEDIATION_FAILED is about a rejection
     if seen.reset:
         return _release(seen, attempt=1, trigger="reset", why=_RESET)
-    tried = 0 if seen.asked else noted.attempt
+    spec = seen.release.spec
+    if rejected_otherwise(spec, noted.rejected, "upgrade"):
+        return _release(seen, attempt=1, trigger="options", why=_OPTIONS)
+    tried = 0 if seen.asked or tried_otherwise(spec, header) else noted.attempt
     if tried >= ATTEMPTS_LIMIT:
         why = f"the rollback of revision {noted.rejected.revision} failed {_times(tried)}"
         return Decision(stalled=True, why=f"{why}; waits for a change")

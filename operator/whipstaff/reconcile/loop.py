@@ -25,6 +25,7 @@ from whipstaff.planning.changes import ReleasePlan
 from whipstaff.planning.decision import Action, Decision, decide
 from whipstaff.planning.drift_notes import DriftFindings
 from whipstaff.planning.observation import Observation
+from whipstaff.planning.options import options_digest
 from whipstaff.planning.state import Sync, SyncState, classify
 from whipstaff.planning.status import (
     Findings,
@@ -430,9 +431,11 @@ class Pass:
         assert header is not None  # noqa: S101 - FAILED is always about a revision
         failed, noted = await self._read(header), Marks.of(header)
         labels = {name: text for name, text in failed.labels.items() if name != ATTEMPT}
+        options = options_digest(self._release.spec, noted.action)
+        noted = replace(noted, attempt=decision.attempt, options=options)
         counted = replace(
             failed,
-            labels=labels | replace(noted, attempt=decision.attempt).labels(header.number),
+            labels=labels | noted.labels(header.number),
             description=gave_up(noted.action, failed.name, refused),
         )
         release = self._release

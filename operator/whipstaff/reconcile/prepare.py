@@ -10,6 +10,7 @@ from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
 from whipstaff.planning.decision import Action, Decision, needs_plan
 from whipstaff.planning.observation import Inputs, Observation
+from whipstaff.planning.options import options_digest
 from whipstaff.planning.steps import Change, history_to_forget
 from whipstaff.reconcile.checking import Check, namespace_exists
 from whipstaff.reconcile.health import check_expressions
@@ -163,6 +164,7 @@ class Preparation:
             content,
             action=str(action),
             attempt=self._decision.attempt,
+            options=options_digest(spec, str(action)),
             trigger=self._decision.trigger,
         )
         return Revision(

@@ -16,6 +16,7 @@ MANIFEST = "whipstaff.dev/manifest"  # digest of the rendered manifest and hooks
 ACTION = "whipstaff.dev/action"  # install, upgrade, rollback, …
 MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
 ATTEMPT = "whipstaff.dev/attempt"  # how often these inputs were tried, this revision included
+OPTIONS = "whipstaff.dev/options"  # digest of what else decides how an attempt ends
 EVENT = "whipstaff.dev/event"  # the hook event that the hooks' phases are about
 GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
 TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside, …
@@ -26,6 +27,7 @@ MOVED_FROM = "whipstaff.dev/moved-from"  # digest of the release that this is a 
 REMEDIATES = "whipstaff.dev/remediates"  # the revision that failed
 REJECTED = "whipstaff.dev/rejected"  # digest of its inputs
 REJECTED_ATTEMPTS = "whipstaff.dev/rejected-attempts"  # how often those were tried
+REJECTED_OPTIONS = "whipstaff.dev/rejected-options"  # with which options
 
 TESTS_NONE, TESTS_PASSED, TESTS_FAILED = "none", "passed", "failed"
 
@@ -37,6 +39,7 @@ class Rejected:
     inputs: str
     attempts: int  # how often they were tried
     revision: RevisionNumber  # the last one that was made from them
+    options: str = ""  # digest of those that it was tried with; empty: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Marks:
     action: str = ""
     made_from: RevisionNumber | None = None
     attempt: int = 1
+    options: str = ""
     trigger: str = ""
     generated: bool = False
     forced: str = ""
@@ -63,6 +67,7 @@ class Marks:
             ACTION: self.action,
             MADE_FROM: made_from,
             ATTEMPT: str(self.attempt) if self.attempt > 1 else "",
+            OPTIONS: self.options,
             TRIGGER: self.trigger,
             GENERATED: "true" if self.generated else "",
             FORCED: self.forced,
@@ -73,6 +78,7 @@ class Marks:
                 REMEDIATES: str(self.rejected.revision),
                 REJECTED: self.rejected.inputs,
                 REJECTED_ATTEMPTS: str(self.rejected.attempts),
+                REJECTED_OPTIONS: self.rejected.options,
             }
         return {REVISION: str(number)} | {name: text for name, text in facts.items() if text}
 
@@ -89,6 +95,7 @@ class Marks:
             action=labels.get(ACTION, ""),
             made_from=RevisionNumber(int(made_from)) if _is_number(made_from) else None,
             attempt=int(attempt) if _is_number(attempt) else 1,
+            options=labels.get(OPTIONS, ""),
             trigger=labels.get(TRIGGER, ""),
             generated=GENERATED in labels,
             forced=labels.get(FORCED, ""),
@@ -107,7 +114,8 @@ def _rejected_of(labels: Mapping[str, str]) -> Rejected | None:
     if not _is_number(revision):
         return None
     tried = int(attempts) if _is_number(attempts) else 1
-    return Rejected(labels.get(REJECTED, ""), tried, RevisionNumber(int(revision)))
+    options = labels.get(REJECTED_OPTIONS, "")
+    return Rejected(labels.get(REJECTED, ""), tried, RevisionNumber(int(revision)), options)
 
 
 def _is_number(text: str) -> bool:

@@ -22,6 +22,7 @@ from whipstaff.planning.decision import Action, decide
 from whipstaff.planning.failed import counts, failed
 from whipstaff.planning.failures import FailurePolicy, previous_to
 from whipstaff.planning.observation import Remembered
+from whipstaff.planning.options import options_digest
 from whipstaff.planning.state import Sync, classify
 from whipstaff.release.marks import Rejected
 
@@ -274,3 +275,61 @@ def test_a_name_whose_history_was_kept_is_refused_where_it_may_not_be_replaced()
 )
 def test_failures_are_counted_by_inputs(headers, inputs, expected):
     assert counts(an_observation(*headers, inputs=some_inputs(inputs))) == expected
+
+
+# Options that change.
+
+SLOWER = ActionOptions(timeout_seconds=600.0, remediation=Remediation())
+
+
+def upgraded(spec):
+    return options_digest(a_release(**spec).spec, "upgrade")
+
+
+@pytest.mark.parametrize(
+    ("spec", "same"),
+    [
+        pytest.param({"upgrade": SLOWER}, False, id="another timeout"),
+        pytest.param({"service_account_name": "deployer"}, False, id="another account"),
+        pytest.param({"test": TestOptions(enable=True)}, False, id="tests"),
+        pytest.param({"upgrade": ActionOptions(remediation=LAST)}, True, id="what follows"),
+        pytest.param({"install": SLOWER}, True, id="those of another action"),
+        pytest.param(
+            {"interval_seconds": 7.0, "max_history": 3}, True, id="how it is looked after"
+        ),
+        pytest.param({"test": TestOptions(timeout_seconds=9.0)}, True, id="tests that do not run"),
+    ],
+)
+def test_options_are_others_if_an_attempt_may_end_otherwise(spec, same):
+    assert (upgraded(spec) == upgraded({})) is same
+
+
+def test_a_failed_revision_is_tried_again_at_once_with_other_options():
+    exhausted = a_header(2, "failed", attempt=3, options=upgraded({}), modified_at=2000)
+    assert decision_for(RAN, exhausted).stalled
+    again = decision_for(RAN, exhausted, spec={"upgrade": SLOWER})
+    assert (again.action, again.attempt, again.trigger) == (Action.UPGRADE, 1, "options")
+
+
+def test_who_did_not_note_its_options_is_not_tried_again_for_them():
+    assert decision_for(RAN, a_header(2, "failed", attempt=3), spec={"upgrade": SLOWER}).stalled
+
+
+def test_rejected_inputs_are_tried_again_with_other_options():
+    failed_with = a_header(2, "failed", options=upgraded({}))
+    undo = decision_for(RAN, failed_with, upgrade=LAST)
+    assert undo.rejected.options == upgraded({})
+    rejected = {**NOTED, "rejected": undo.rejected}
+    for back in (a_header(3, **rejected), a_header(3, "failed", **rejected)):
+        assert decision_for(RAN, failed_with, back, upgrade=LAST).trigger != "options"
+        again = decision_for(RAN, failed_with, back, spec={"upgrade": SLOWER})
+        assert (again.action, again.attempt, again.trigger) == (Action.UPGRADE, 1, "options")
+
+
+def test_a_remediation_that_failed_is_tried_again_with_other_options():
+    undone = {**NOTED, "options": options_digest(a_release().spec, "rollback")}
+    failed_thrice = a_header(3, "failed", attempt=3, **undone)
+    assert decision_for(RAN, FAILED, failed_thrice, upgrade=LAST).stalled
+    slower = {"rollback": ActionOptions(timeout_seconds=600.0)}
+    again = decision_for(RAN, FAILED, failed_thrice, upgrade=LAST, spec=slower)
+    assert (again.action, again.attempt) == (Action.REMEDIATE, 1)
