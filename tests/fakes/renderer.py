@@ -19,6 +19,7 @@ class FakeRenderer:
         self.crds: tuple[dict, ...] = ()
         self.chart: dict = {}
         self.unused: tuple[str, ...] = ()
+        self.secrets: tuple[str, ...] = ()  # that values are found to hold
         self._refusals: deque = deque()
 
     # What tests do to it.
@@ -60,7 +61,7 @@ class FakeRenderer:
         for layer in layers:
             text = base64.b64decode(layer.content).decode() if layer.secret else layer.content
             values |= {layer.target_path: text} if layer.target_path else json.loads(text)
-        return ComposedValues(values | inline)
+        return ComposedValues(values | inline, secrets=self.secrets)
 
 
 async def _bodies(request, revision, lookup):

@@ -4,13 +4,16 @@ Nothing of a Secret's data is ever in it: of a masked value only a digest is kep
 differ when it does.
 """
 
+import base64
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
+from whipstaff.planning.causes import SECRET_LENGTH
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import JsonObject, RevisionNumber
 
@@ -66,6 +69,20 @@ class ObjectChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """A CustomResourceDefinition of crds/, which is no part of the manifest."""
+
+    name: str
+    digest: str  # of its text
+
+    @classmethod
+    def of(cls, body: JsonObject) -> "Definition":
+        """Name one by what it is."""
+        name = str((body.get("metadata") or {}).get("name", ""))
+        return cls(name, hashlib.sha256(_canonical(body).encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePlan:
     """All that a revision would do before it does anything."""
 
@@ -77,7 +94,7 @@ class ReleasePlan:
     manifest: str  # digest of what was rendered
     changes: tuple[ObjectChange, ...] = ()
     namespaces: tuple[str, ...] = ()  # that are created first
-    definitions: tuple[str, ...] = ()  # of crds/, that are applied first
+    definitions: tuple[Definition, ...] = ()  # of crds/, that are applied first
     hooks: tuple[str, ...] = ()  # "event Kind namespace/name"
     guarded: tuple[ObjectReference, ...] = ()  # that no revision has any more, and that stay
 
@@ -85,10 +102,12 @@ class ReleasePlan:
     def digest(self) -> str:
         """What an approval names: "sha256:…" of what would happen.
 
-        What a field held before is no part of it: an autoscaler may move that meanwhile.
+        What a field held before is no part of it: an autoscaler may move that meanwhile. The
+        number is, so that what was approved of once is not done a second time.
         """
         facts = [
             self.action,
+            self.revision,
             self.chart,
             self.version,
             self.manifest,
@@ -97,7 +116,7 @@ class ReleasePlan:
                 for one in self.changes
             ],
             self.namespaces,
-            self.definitions,
+            [[one.name, one.digest] for one in self.definitions],
             self.hooks,
         ]
         return "sha256:" + hashlib.sha256(_canonical(facts).encode()).hexdigest()
@@ -129,8 +148,8 @@ class ReleasePlan:
         yield f"  {self.action} to revision {self.revision}: {self.chart} {self.version}"
         for name in self.namespaces:
             yield f"+ create Namespace {name}"
-        for name in self.definitions:
-            yield f"+ install CustomResourceDefinition {name}"
+        for definition in self.definitions:
+            yield f"+ install CustomResourceDefinition {definition.name}"
         for one in self.changes:
             yield f"{_SIGNS[one.effect]} {one.effect} {one.reference} ({one.reference.api_version})"
             for field in one.fields[:FIELDS_LIMIT]:
@@ -166,15 +185,38 @@ def _overlaid(before: Any, sent: Any) -> Any:  # noqa: ANN401 - any JSON
     return sent
 
 
-def differences(
-    before: JsonObject, after: JsonObject, secrets: Collection[str] = ()
-) -> tuple[FieldChange, ...]:
-    """Compare an object as it lives with what it would become.
+class Mask:
+    """Texts that nobody is told of: a value that holds one in some form is left out."""
 
-    `secrets`: texts that are masked wherever a value holds one.
-    """
-    mask = _Mask(after.get("kind") == "Secret", secrets)
-    return tuple(mask.told(path, *pair) for path, pair in _compare("", _told(before), _told(after)))
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        """Of a text of several lines, each line is one of them, too."""
+        texts = {part for text in secrets for part in (text.strip(), *text.split("\n"))}
+        long = {text.strip() for text in texts if len(text.strip()) >= SECRET_LENGTH}
+        self._forms = frozenset(form for text in long for form in _forms(text))
+
+    def hides(self, text: str) -> bool:
+        """Whether a text, or JSON, holds one of them."""
+        return any(form in text for form in self._forms)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield a text as templates write it: plainly, quoted once or twice, encoded."""
+    quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from (secret, quoted, json.dumps(quoted, ensure_ascii=False)[1:-1])
+    yield base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii")
+    yield quote(secret, safe="", errors="replace")
+
+
+_NO_MASK = Mask()
+
+
+def differences(
+    before: JsonObject, after: JsonObject, mask: Mask = _NO_MASK
+) -> tuple[FieldChange, ...]:
+    """Compare an object as it lives with what it would become."""
+    secret = after.get("kind") == "Secret"
+    pairs = _compare("", _told(before), _told(after))
+    return tuple(_change(path, *pair, mask, secret=secret) for path, pair in pairs)
 
 
 def _told(body: JsonObject) -> JsonObject:
@@ -233,27 +275,17 @@ def _member(key: str, *, first: bool) -> str:
     return key if first else f".{key}"
 
 
-class _Mask:
-    """Prints values, those of Secrets not."""
+def _change(path: str, before: Any, after: Any, mask: Mask, *, secret: bool) -> FieldChange:  # noqa: ANN401 - any JSON
+    """Tell of a field, without what is secret; `secret`: it is one of a Secret."""
+    hidden = secret and path.startswith(("data", "stringData"))
+    digest = "" if after is _ABSENT else hashlib.sha256(_canonical(after).encode()).hexdigest()
+    texts = ("" if value is _ABSENT else _canonical(value) for value in (before, after))
+    told = (MASKED if text and (hidden or mask.hides(text)) else _short(text) for text in texts)
+    return FieldChange(MASKED if mask.hides(path) else path, *told, digest)
 
-    def __init__(self, secret: bool, texts: Collection[str]) -> None:
-        self._secret = secret
-        self._texts = texts
 
-    def told(self, path: str, before: Any, after: Any) -> FieldChange:  # noqa: ANN401 - any JSON
-        hidden = self._secret and path.startswith(("data", "stringData"))
-        digest = "" if after is _ABSENT else hashlib.sha256(_canonical(after).encode()).hexdigest()
-        return FieldChange(
-            path, self._print(before, hidden=hidden), self._print(after, hidden=hidden), digest
-        )
-
-    def _print(self, value: Any, *, hidden: bool) -> str:  # noqa: ANN401 - any JSON
-        if value is _ABSENT:
-            return ""
-        text = _canonical(value)
-        if hidden or any(secret in text for secret in self._texts):
-            return MASKED
-        return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 1] + "…"
+def _short(text: str) -> str:
+    return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 1] + "…"
 
 
 def _identity(one: ObjectChange) -> tuple[str, str, str, str]:

@@ -107,6 +107,11 @@ class Observation:
         return plan is not None and plan.digest == self.release.spec.approved_plan
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What neither a log nor an error may repeat, as far as it is known."""
+        return () if isinstance(self.inputs, OperatorError) else self.inputs.secrets
+
+    @property
     def reset(self) -> bool:
         """Someone asked to forget failures, and that was not done yet."""
         wanted = self.release.reset_at

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 
 from whipstaff.errors import OperatorError
 from whipstaff.planning import causes
@@ -79,7 +79,7 @@ class Inquiry:
             )
         except OperatorError:
             return ""
-        line = causes.last_line(log, secrets_of(self._work.revision))
+        line = causes.last_line(log, chain(self._work.secrets, secrets_of(self._work.revision)))
         return f"last line of its log: {line}" if line else ""
 
     async def _warning(self, reference: ObjectReference, uid: str) -> str:
@@ -90,8 +90,8 @@ class Inquiry:
 
 
 def secrets_of(revision: Revision) -> Iterator[str]:
-    """Yield what a release's own Secrets hold: a log may repeat it."""
-    for body in revision.objects:
+    """Yield what a release's own Secrets hold, those of its hooks too: a log may repeat it."""
+    for body in chain(revision.objects, (hook.body for hook in revision.hooks)):
         if body.get("kind") == "Secret":
             yield from _texts_in(body)
 

@@ -476,6 +476,7 @@ class Pass:
             revision=revision,
             action=action,
             story=self._story,
+            secrets=self._seen.secrets if self._seen else (),
         )
         work.known[revision.number] = revision
         return work

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
-from whipstaff.helmrelease.types import ActionOptions, CRDPolicy
+from whipstaff.helmrelease.types import ActionOptions, Approval, CRDPolicy
 from whipstaff.planning.decision import Action, Decision, needs_plan
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.options import options_digest
@@ -47,6 +47,9 @@ _PENDING = {
 }
 
 
+_PLANNED = frozenset({Action.INSTALL, Action.UPGRADE})
+
+
 @dataclass(frozen=True, slots=True)
 class Unchanged:
     """The inputs are others, but they render to what runs: there is nothing to release."""
@@ -62,7 +65,7 @@ class Preparation:
         self._release = seen.release
         self._identity: Identity = identity_of(seen.release)
         self.unused: tuple[str, ...] | None = None  # what a rendering said of unread values
-        self._planned = needs_plan(seen, decision.trigger)
+        self._planned = decision.action in _PLANNED and needs_plan(seen, decision.trigger)
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
@@ -91,28 +94,36 @@ class Preparation:
             hooks=rendering.hooks,
             notes=rendering.notes,
         )
-        if self._planned and self._seen.approved:
-            revision = await self._as_planned(revision)
+        agreed = await self._agreed(revision)
+        if agreed is not None:
+            revision = _with_content_of(agreed, revision)
         return await self._checked(revision, rendering.crds, namespaces)
 
-    async def _as_planned(self, revision: Revision) -> Revision:
-        """Return the revision that was approved of: a chart may render differently each time."""
+    async def _agreed(self, revision: Revision) -> Revision | None:
+        """Return what was approved of: a chart may render differently each time."""
+        if self._release.spec.approval is Approval.AUTOMATIC:
+            return None
+        if self._decision.trigger == "retry":
+            failed = self._failed_of_these_inputs()
+            self._planned = failed is None
+            return None if failed is None else await self._read(failed.number)
+        if not self._seen.approved:
+            return None
         planned = await self._world.plans.read(self._release, home_identity_of(self._release))
-        if planned is None or planned.number != revision.number:
-            return revision
-        labels = {
-            **revision.labels,
-            MANIFEST: manifest_digest(str(planned.manifest), planned.hooks),
-        }
-        return replace(
-            revision,
-            labels=labels,
-            chart=planned.chart,
-            config=planned.config,
-            manifest=planned.manifest,
-            objects=planned.objects,
-            hooks=planned.hooks,
-            notes=planned.notes,
+        return planned if planned and planned.number == revision.number else None
+
+    def _failed_of_these_inputs(self) -> RevisionHeader | None:
+        inputs = self._inputs().digest
+        return next(
+            (
+                header
+                for header in self._seen.headers
+                if header.status is ReleaseStatus.FAILED
+                and is_ours(header)
+                and Marks.of(header).action in _PLANNED
+                and Marks.of(header).inputs == inputs
+            ),
+            None,
         )
 
     async def rollback(self) -> Change:
@@ -267,7 +278,9 @@ class Preparation:
     async def _asked(self, change: Change) -> Change:
         """Ask the server about everything, and make a plan of its answers if one is wanted."""
         cluster, identity = self._world.cluster, self._identity
-        preview = Preview(cluster, identity, change) if self._planned else None
+        preview = None
+        if self._planned:
+            preview = Preview(cluster, identity, change, self._seen.secrets)
         change = await Check(cluster, identity, change, preview).ask()
         if self._decision.action is not Action.REMEDIATE:  # which undoes what a revision brought
             pruning = Pruning(cluster, identity, change.revision)
@@ -327,6 +340,24 @@ class Preparation:
                 )
             missing.append(name)
         return tuple(missing)
+
+
+def _with_content_of(other: Revision, revision: Revision) -> Revision:
+    """Return a revision with all that was rendered for another one."""
+    digest = manifest_digest(str(other.manifest), other.hooks)
+    return replace(
+        revision,
+        labels={**revision.labels, MANIFEST: digest},
+        chart=other.chart,
+        config=other.config,
+        manifest=other.manifest,
+        objects=other.objects,
+        hooks=tuple(
+            replace(hook, phase=HookPhase.NEVER, started_at="", completed_at="")
+            for hook in other.hooks
+        ),
+        notes=other.notes,
+    )
 
 
 def _laid_over(below: JsonObject, above: JsonObject) -> JsonObject:

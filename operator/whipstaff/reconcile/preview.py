@@ -1,8 +1,18 @@
 """Finding out what a change would do before it does it, from what its dry runs answer."""
 
+from collections.abc import Iterable
+from itertools import chain
+
 from whipstaff.errors import ClusterRefused
-from whipstaff.planning.causes import SECRET_LENGTH
-from whipstaff.planning.changes import Effect, ObjectChange, ReleasePlan, differences, overlaid
+from whipstaff.planning.changes import (
+    Definition,
+    Effect,
+    Mask,
+    ObjectChange,
+    ReleasePlan,
+    differences,
+    overlaid,
+)
 from whipstaff.planning.steps import Change, events_of
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
@@ -16,12 +26,15 @@ _NOT_FOUND = 404
 class Preview:
     """What is known so far of what a change would do."""
 
-    def __init__(self, cluster: Cluster, identity: Identity, change: Change) -> None:
+    def __init__(
+        self, cluster: Cluster, identity: Identity, change: Change, secrets: Iterable[str] = ()
+    ) -> None:
+        """`secrets`: texts that are masked, besides those of the Secrets before and after."""
         self._cluster = cluster
         self._identity = identity
         self._change = change
-        texts = secrets_of(change.revision)
-        self._secrets = frozenset(text for text in texts if len(text) >= SECRET_LENGTH)
+        revisions = (change.revision, *change.earlier)
+        self._mask = Mask(chain(secrets, *map(secrets_of, revisions)))
         self._found: dict[ObjectReference, ObjectChange] = {}
 
     async def saw(self, reference: ObjectReference, would_be: JsonObject | None) -> None:
@@ -32,13 +45,13 @@ class Preview:
         elif would_be is None:
             self._found[reference] = ObjectChange(Effect.CHANGE, reference)
         else:
-            fields = differences(live, would_be, self._secrets)
+            fields = differences(live, would_be, self._mask)
             if fields:
                 self._found[reference] = ObjectChange(Effect.CHANGE, reference, fields)
 
     def recreates(self, reference: ObjectReference, live: JsonObject, sent: JsonObject) -> None:
         """Take note of an object that is deleted and made anew."""
-        fields = differences(live, overlaid(live, sent), self._secrets)
+        fields = differences(live, overlaid(live, sent), self._mask)
         self._found[reference] = ObjectChange(Effect.RECREATE, reference, fields)
 
     def comes(self, reference: ObjectReference) -> None:
@@ -77,15 +90,15 @@ class Preview:
             self._found.values(), key=lambda one: (rank.get(one.reference, last), one.reference)
         )
 
-    async def _definitions(self) -> tuple[str, ...]:
+    async def _definitions(self) -> tuple[Definition, ...]:
         """Name the files of crds/ that would be applied."""
-        names = []
+        found = []
         for body in self._change.crds:
             reference = await self._name(body)
             missing = reference and await self._cluster.read(reference, self._identity) is None
             if missing or self._change.replaces_crds:
-                names.append(str((body.get("metadata") or {}).get("name", "")))
-        return tuple(names)
+                found.append(Definition.of(body))
+        return tuple(found)
 
     def _hooks(self) -> tuple[str, ...]:
         if self._change.options.disable_hooks:

@@ -7,6 +7,7 @@ what they logged is in no record, and goes to status.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import TestOptions
@@ -87,7 +88,8 @@ async def _tail(world: World, work: Work, hook: Hook) -> str:
     except OperatorError as error:
         log.info("log of a test not read", extra={"why": error.reason})
         return ""
-    text = masked("\n".join(line.rstrip() for line in lines), secrets_of(work.revision))
+    secrets = chain(work.secrets, secrets_of(work.revision))
+    text = masked("\n".join(line.rstrip() for line in lines), secrets)
     text = "".join(one if one.isprintable() or one == "\n" else " " for one in text)
     return text if len(text) <= LOG_CHARACTERS else "…" + text[1 - LOG_CHARACTERS :]
 

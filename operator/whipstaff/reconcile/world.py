@@ -130,6 +130,7 @@ class Work:
     story: Story = field(default_factory=Story)
     stored: bool = False  # the revision is in the store, so that a failure can be recorded
     known: dict[int, Revision] = field(default_factory=dict)  # read or written in this pass
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # that values are made of
 
     def keep(self, revision: Revision) -> None:
         """Remember the newest form of the revision that is worked on."""

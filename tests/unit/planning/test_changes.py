@@ -1,6 +1,14 @@
 import pytest
 
-from whipstaff.planning.changes import MASKED, Effect, ObjectChange, ReleasePlan, differences
+from whipstaff.planning.changes import (
+    MASKED,
+    Definition,
+    Effect,
+    Mask,
+    ObjectChange,
+    ReleasePlan,
+    differences,
+)
 from whipstaff.release.objects import ObjectReference
 
 WEB = ObjectReference("apps/v1", "Deployment", "shop", "web")
@@ -8,7 +16,7 @@ OLD = ObjectReference("v1", "ConfigMap", "shop", "old")
 
 
 def told(before, after, secrets=(), kind="ConfigMap"):
-    found = differences({"kind": kind, **before}, {"kind": kind, **after}, secrets)
+    found = differences({"kind": kind, **before}, {"kind": kind, **after}, Mask(secrets))
     return [str(field) for field in found]
 
 
@@ -68,6 +76,31 @@ def test_a_secret_s_words_are_masked_wherever_they_stand():
     assert lines == [f'url: "x" -> {MASKED}', 'host: "db" (new)']
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('a"b\\c d', id="plain"),
+        pytest.param('login="a\\"b\\\\c d"', id="quoted"),
+        pytest.param("x: YSJiXGMgZA==", id="base64"),
+        pytest.param("db://u:a%22b%5Cc%20d@db", id="in a URL"),
+    ],
+)
+def test_a_secret_is_known_in_every_form(text):
+    assert told({"a": ""}, {"a": text}, {'a"b\\c d'}) == [f'a: "" -> {MASKED}']
+
+
+def test_lines_of_a_secret_are_secrets_and_short_ones_are_none():
+    mask = {"first line\nno\nlast line\n"}
+    assert told({}, {"a": "x last line"}, mask) == [f"a: {MASKED} (new)"]
+    assert told({}, {"a": "no"}, mask) == ['a: "no" (new)']
+
+
+def test_a_key_that_is_a_secret_is_masked_with_its_path():
+    assert told({}, {"data": {"hunter2": "x"}}, {"hunter2"}) == [f"data: {MASKED} (new)"]
+    both = {"data": {"a": "1"}}, {"data": {"a": "1", "hunter2": "x"}}
+    assert told(*both, {"hunter2"}) == [f'{MASKED}: "x" (new)']
+
+
 def test_a_long_value_is_cut():
     (line,) = told({"a": ""}, {"a": "x" * 5000})
     assert len(line) < 200
@@ -94,7 +127,7 @@ def test_a_plan_reads_as_lines():
             ObjectChange(Effect.DELETE, OLD),
         ),
         namespaces=("shop",),
-        definitions=("crontabs.test",),
+        definitions=(Definition.of({"metadata": {"name": "crontabs.test"}}),),
         hooks=("post-upgrade hook Job migrate",),
     )
     assert list(plan.lines()) == [
@@ -119,7 +152,16 @@ def test_the_digest_is_of_what_would_happen_and_not_of_what_was_before():
     assert changed(1, 3) == changed(2, 3)
     assert changed(1, 3) != changed(1, 4)
     assert a_plan().digest != a_plan(manifest="v1.c").digest
-    assert a_plan().digest == a_plan(revision=4).digest
+    # What was approved of once is not done a second time, when a pin is taken away for instance.
+    assert a_plan().digest != a_plan(revision=4).digest
+
+
+def test_the_digest_is_of_the_definitions_too():
+    def defining(version):
+        body = {"metadata": {"name": "crontabs.test"}, "spec": {"version": version}}
+        return a_plan(definitions=(Definition.of(body),)).digest
+
+    assert defining("v1") != defining("v2")
 
 
 @pytest.mark.parametrize(

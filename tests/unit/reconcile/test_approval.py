@@ -8,6 +8,7 @@ from tests.builders.observations import a_release
 from tests.builders.worlds import KEY, NAMESPACE, FakeIntent, a_world, an_object
 from whipstaff.errors import ChartUnavailable, ClusterRefused
 from whipstaff.helmrelease.types import Approval
+from whipstaff.helmrelease.values_from import ValuesKind, ValuesReference
 from whipstaff.reconcile.loop import Ending, Pass
 from whipstaff.reconcile.ports import ObjectReference
 
@@ -159,6 +160,64 @@ async def test_what_was_approved_of_and_failed_is_tried_again_without_asking(wor
     world.clock.now_seconds += 3600
     ending, status = await pass_over(world, asking(approved=approved), status)
     assert ending is Ending.IN_SYNC
+
+
+async def test_what_was_approved_of_is_what_is_tried_again(world):
+    def revealing(**more):
+        values = {"objects": [], "showRevision": True}  # renders differently each time
+        return a_release(values=values, approval=Approval.MANUAL, **more)
+
+    _, status = await pass_over(world, revealing())
+    release = revealing(approved_plan=status["plan"]["digest"])
+    first = ObjectReference("v1", "ConfigMap", NAMESPACE, "r1")
+    world.cluster.refuse("apply", first, ClusterRefused("maximum cpu is 1", 403, "Forbidden"))
+    _, status = await pass_over(world, release, status)
+    assert world.store.statuses(KEY) == {1: "failed"}
+    world.clock.now_seconds += 3600
+    ending, status = await pass_over(world, release, status)
+    assert ending is Ending.IN_SYNC
+    assert world.store.statuses(KEY)[2] == "deployed"
+    assert first in world.cluster.objects
+
+
+async def test_what_was_approved_of_once_is_not_done_a_second_time(world):
+    _, status = await pass_over(world, asking(approval=Approval.AUTOMATIC))
+    changed = an_object(data={"a": "1"})
+    _, status = await pass_over(world, asking(changed), status)
+    approved = status["plan"]["digest"]
+    _, status = await pass_over(world, asking(changed, approved=approved), status)
+    _, status = await pass_over(world, asking(changed, approved=approved, revision=1), status)
+    assert world.store.statuses(KEY)[3] == "deployed"
+    ending, status = await pass_over(world, asking(changed, approved=approved), status)
+    assert ending is Ending.UNAPPROVED
+    assert "is void" in condition(status, "Ready")["message"]
+
+
+async def test_values_from_secrets_are_masked_wherever_they_stand(world):
+    secret = an_object("Secret", "given", data={"password": "aHVudGVyMmh1bnRlcjI="})
+    world.cluster.put(secret, NAMESPACE)
+    _, status = await pass_over(world, asking(approval=Approval.AUTOMATIC))
+    source = ValuesReference(ValuesKind.SECRET, "given", "password", target_path="password")
+    release = asking(an_object(data={"a": "as hunter2hunter2"}), values_from=(source,))
+    world.renderer.secrets = ("hunter2hunter2",)
+    ending, _ = await pass_over(world, release, status)
+    assert ending is Ending.UNAPPROVED
+    (plan, _) = world.plans.kept["shop", "blog"]
+    text = "\n".join(plan.lines())
+    assert "data: (masked) (new)" in text
+    assert "hunter2" not in text
+
+
+async def test_what_secrets_held_before_is_masked_too(world):
+    def both(word):
+        secret = an_object("Secret", "login", stringData={"password": word})
+        return secret, an_object(data={"a": f"as {word}"})
+
+    _, status = await pass_over(world, asking(*both("hunter2hunter2"), approval=Approval.AUTOMATIC))
+    await pass_over(world, asking(*both("other-secret")), status)
+    (plan, _) = world.plans.kept["shop", "blog"]
+    text = "\n".join(plan.lines())
+    assert "data.a: (masked) -> (masked)" in text
 
 
 async def test_a_plan_is_told_of_while_its_chart_cannot_be_had(world):
