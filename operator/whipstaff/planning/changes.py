@@ -279,12 +279,17 @@ def _change(path: str, before: Any, after: Any, mask: Mask, *, secret: bool) -> 
     """Tell of a field, without what is secret; `secret`: it is one of a Secret."""
     hidden = secret and path.startswith(("data", "stringData"))
     digest = "" if after is _ABSENT else hashlib.sha256(_canonical(after).encode()).hexdigest()
-    texts = ("" if value is _ABSENT else _canonical(value) for value in (before, after))
-    told = (MASKED if text and (hidden or mask.hides(text)) else _short(text) for text in texts)
-    return FieldChange(MASKED if mask.hides(path) else path, *told, digest)
+    shown = [
+        "" if value is _ABSENT else MASKED if hidden else _shown(value, mask)
+        for value in (before, after)
+    ]
+    return FieldChange(MASKED if mask.hides(path) else path, shown[0], shown[1], digest)
 
 
-def _short(text: str) -> str:
+def _shown(value: Any, mask: Mask) -> str:  # noqa: ANN401 - any JSON
+    text = _canonical(value)
+    if mask.hides(text):
+        return MASKED
     return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 1] + "…"
 
 
