@@ -61,9 +61,9 @@ def a_pod(world, name, **labels):
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def an_event(world, pod, message):
+def an_event(world, pod, message, kind="Warning"):
     about = {
-        "kind": "Pod",
+        "kind": pod["kind"],
         "namespace": world.namespace,
         "name": pod["metadata"]["name"],
         "uid": pod["metadata"]["uid"],
@@ -71,11 +71,11 @@ def an_event(world, pod, message):
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{about['name']}.1"},
+        "metadata": {"name": f"{about['name']}.{len(message)}"},
         "involvedObject": about,
         "reason": "FailedMount",
         "message": message,
-        "type": "Warning",
+        "type": kind,
     }
 
 
@@ -90,10 +90,18 @@ async def test_pods_are_found_by_their_labels(world):
 async def test_events_are_found_by_what_they_are_about(world):
     pod = await asyncio.to_thread(world.put, "pods", a_pod(world, "one"))
     await asyncio.to_thread(world.put, "events", an_event(world, pod, "no such secret"))
+    await asyncio.to_thread(world.put, "events", an_event(world, pod, "it is pulled", "Normal"))
     uid = pod["metadata"]["uid"]
-    found = await world.evidence.events(world.namespace, uid, OPERATOR)
+    found = await world.evidence.events(world.namespace, "Pod", uid, OPERATOR)
     assert [event["message"] for event in found] == ["no such secret"]
-    assert list(await world.evidence.events(world.namespace, "other", OPERATOR)) == []
+    assert list(await world.evidence.events(world.namespace, "Pod", "other", OPERATOR)) == []
+
+
+async def test_of_claims_all_events_are_found(world):
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "c1"}}
+    await asyncio.to_thread(world.put, "events", an_event(world, claim, "nobody yet", "Normal"))
+    found = await world.evidence.events(world.namespace, claim["kind"], "c1", OPERATOR)
+    assert [event["message"] for event in found] == ["nobody yet"]
 
 
 async def test_the_last_lines_of_a_run_are_read(world):

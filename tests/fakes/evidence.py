@@ -23,10 +23,12 @@ class FakeEvidence:
             and wanted.items() <= pod["metadata"].get("labels", {}).items()
         ][:50]
 
-    async def events(self, namespace, uid, identity):
+    async def events(self, namespace, kind, uid, identity):
         self._enter("events", namespace, uid)
         found = [each for each in self.all_events if each["involvedObject"]["uid"] == uid]
-        return [each for each in found if each["metadata"].get("namespace") == namespace][:50]
+        if kind != "PersistentVolumeClaim":
+            found = [each for each in found if each["type"] == "Warning"]
+        return [each for each in found if each["metadata"].get("namespace") == namespace]
 
     async def log_tail(self, namespace, pod, container, identity, *, lines=1, previous=False):
         self._enter("log", namespace, pod)

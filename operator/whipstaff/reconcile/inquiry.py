@@ -48,7 +48,8 @@ class Inquiry:
         try:
             blamed = await self._blamed(reference, live)
             if blamed is None:
-                return await self._warning(reference, live["metadata"].get("uid", ""))
+                uid = live["metadata"].get("uid", "")
+                return await self._warning(reference.namespace, reference.kind, uid)
             more = await self._more(reference, blamed)
             if reference.kind == "Pod":  # what its status says is told already
                 return more
@@ -69,7 +70,7 @@ class Inquiry:
         """Return what a Pod's log or the events about it add to what its status says."""
         try:
             if not blamed.container:
-                return await self._warning(reference, blamed.uid)
+                return await self._warning(reference.namespace, "Pod", blamed.uid)
             log = await self._evidence.log_tail(
                 reference.namespace,
                 blamed.name,
@@ -82,10 +83,10 @@ class Inquiry:
         line = causes.last_line(log, chain(self._work.secrets, secrets_of(self._work.revision)))
         return f"last line of its log: {line}" if line else ""
 
-    async def _warning(self, reference: ObjectReference, uid: str) -> str:
-        if not uid or not reference.namespace:
+    async def _warning(self, namespace: str, kind: str, uid: str) -> str:
+        if not uid or not namespace:
             return ""
-        events = await self._evidence.events(reference.namespace, uid, self._work.identity)
+        events = await self._evidence.events(namespace, kind, uid, self._work.identity)
         return causes.newest_warning(events)
 
 

@@ -180,8 +180,13 @@ class Evidence(Protocol):
         """Return Pods by label selector, 50 at most."""
         ...
 
-    async def events(self, namespace: str, uid: str, identity: Identity) -> Sequence[JsonObject]:
-        """Return core/v1 Events about the object with that uid, 50 at most."""
+    async def events(
+        self, namespace: str, kind: str, uid: str, identity: Identity
+    ) -> Sequence[JsonObject]:
+        """Return core/v1 Events about an object: those that warn, of a claim all.
+
+        In a namespace where listing them takes long they may be ten seconds old.
+        """
         ...
 
     async def log_tail(
