@@ -92,7 +92,7 @@ async def until_ready(
                 return
 
     async def watch_and_find_out() -> None:
-        asking = asyncio.ensure_future(_keep_finding_out(work, sight))
+        asking = asyncio.ensure_future(_keep_finding_out(world, work, sight))
         try:
             await watch()
         finally:
@@ -103,13 +103,14 @@ async def until_ready(
     await within(work, timeout_seconds, watching, sight.causes, sight.find_out)
 
 
-async def _keep_finding_out(work: Work, sight: "_Sight") -> None:
+async def _keep_finding_out(world: World, work: Work, sight: "_Sight") -> None:
     """Look into what is not ready, as long as the wait lasts, and tell it in status."""
     pause, longest = FIND_OUT_SECONDS
     while True:
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest)
-        await sight.find_out()
+        async with world.inquiries.turn():
+            await sight.find_out()
         work.story.unready = sight.unready()
 
 

@@ -25,6 +25,7 @@ from whipstaff.reconcile.ports import (
     Renderer,
     Reporter,
 )
+from whipstaff.reconcile.turns import Turns
 from whipstaff.release.revision import ReleaseKey, Revision
 
 __all__ = [
@@ -54,6 +55,7 @@ class World:
     meter: Meter = field(default_factory=NoMeter)
     kinship: Kinship = field(default_factory=Kinship)
     lookout: Lookout = field(default_factory=NoLookout)
+    inquiries: Turns = field(default_factory=Turns)  # of those that wait
 
 
 class Interrupted(Exception):
