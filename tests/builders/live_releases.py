@@ -24,15 +24,17 @@ class LiveReleases:
 
     # What people do.
 
-    def create(self, name, chart="settings", version="*", repository=None, **spec):
+    def create(self, name, *chart, **spec):
+        return self.api.request("POST", self.path(), self.manifest(name, *chart, **spec))
+
+    def manifest(self, name, chart="settings", version="*", repository=None, **spec):
         source = {"name": chart, "repository": repository or self.repository_url}
-        body = {
+        return {
             "apiVersion": "whipstaff.dev/v1",
             "kind": "HelmRelease",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {"chart": {**source, "version": version}, **spec},
         }
-        return self.api.request("POST", self.path(), body)
 
     def edit(self, name, **spec):
         """Change fields of spec; None takes one away, a table is laid over."""

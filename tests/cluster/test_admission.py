@@ -92,6 +92,11 @@ WRONG = {
     "schema": ({"values": {"replicas": "many", "text": "a"}}, "ValuesSchemaViolation", "replicas"),
     "template": ({"values": {"replicas": 1}}, "judged/templates/app.yaml:6", "a text is needed"),
     "field": ({"interval": "often"}, "spec.interval", "interval"),
+    "depth": (
+        {"values": json.loads('{"deep":' * 65 + "1" + "}" * 65)},
+        "ValuesTooDeep",
+        "spec.values is nested deeper than 64 levels",
+    ),
     "expression": (
         {
             "values": GOOD,

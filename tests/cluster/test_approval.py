@@ -95,6 +95,22 @@ def test_the_command_prints_the_plan(releases, control_plane):
     assert 'helmreleases.whipstaff.dev "nothing" not found' in printed.output
 
 
+def test_no_value_in_a_plan_steers_the_terminal(releases, control_plane, repository):
+    settings = SETTINGS.replace('"{{ .Values.text }}"', "{{ .Values.text | quote }}")
+    repository.add(a_packed_chart("blog", "3.0.0", VALUES, settings=settings))
+    odd = "\x1b[2J\x07\u202eodd\u202c\x9b31m 😀 ü"
+    releases.create("blog", chart="blog", version="3.0.0")
+    releases.settled("blog", revision=1)
+    releases.edit("blog", approval="Manual", values={"text": odd})
+    waits(releases)
+    command = ["plan", "blog", "-n", releases.namespace]
+    printed = CliRunner().invoke(main, [*command, "--kubeconfig", str(control_plane.kubeconfig)])
+    (line,) = [line for line in printed.output.splitlines() if "data.text" in line]
+    assert line.isprintable()
+    assert "odd" in line
+    assert "😀 ü" in line
+
+
 def test_no_secret_is_in_a_plan(releases):
     before = {"text": "with hunter2hunter2"}
     releases.create("blog", chart="blog", version="2.0.0", values=before)

@@ -174,6 +174,16 @@ def test_of_several_deployed_revisions_the_newest_counts(blog, count):
     blog.agree("blog")
 
 
+def test_a_pin_to_a_pending_revision_names_the_usable_ones(blog):
+    rewrite(blog, 1, status="pending-upgrade")
+    blog.edit("blog", revision=1)
+    ready = blog.refused("blog", "RevisionNotUsable")
+    said = "revision 1 is pending-upgrade and cannot be run; usable revisions: 2"
+    assert said in ready["message"]
+    assert blog.stored("blog") == {1: "pending-upgrade", 2: "deployed"}
+    assert blog.data("blog")["text"] == "second"
+
+
 # Very many, very high.
 
 

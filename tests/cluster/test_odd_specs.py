@@ -118,6 +118,21 @@ def test_ten_thousand_items_are_refused_when_they_are_written(releases, field, i
         releases.create("blog", **{field: [item] * 10_000})
 
 
+def test_values_of_any_depth_are_named_and_let_go_again(releases):
+    cluster, place = releases.control_plane, ("-n", releases.namespace)
+    reason = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}"
+    whole = json.dumps(releases.manifest("deep", values={"deep": "HERE"}))
+    for depth in (65, 9_000):  # of which Python's JSON module reads the first alone
+        deep = whole.replace('"HERE"', '{"a":' * depth + "1" + "}" * depth)
+        cluster.kubectl("create", "--raw", releases.path(), "-f", "-", stdin=deep)
+        eventually(
+            lambda: "ValuesTooDeep" in cluster.kubectl("get", "whr", "deep", *place, "-o", reason),
+            f"{depth} levels are not named",
+        )
+        assert releases.stored("deep") == {}
+        cluster.kubectl("delete", "whr", "deep", *place, "--timeout=60s")
+
+
 # Where it should go.
 
 

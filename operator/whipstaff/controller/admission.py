@@ -35,6 +35,8 @@ WARNINGS_LIMIT = 16
 WARNING_CHARACTERS = 256  # of longer ones the API server keeps as many, once there are 4 KiB
 MESSAGE_CHARACTERS = 4096
 _READERS = 4  # requests in memory for each that is judged
+_API_VERSION = "admission.k8s.io/v1"
+_NAMES = ("name", "generateName", "namespace")
 # Not 422: with --force, kubectl and Flux delete what is called invalid, and make it anew.
 _DENIED, _REASON = 400, "BadRequest"
 
@@ -144,17 +146,15 @@ class Webhook:
         try:
             async with asyncio.timeout_at(deadline):
                 text = await request.read()
-            review: Any = decode(text)
-            asked: JsonObject = review["request"]
-            uid = str(asked["uid"])
+            asked = request_of(decode(text))
             verdict = await self._in_time(asked, deadline)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
-        except (Unreadable, KeyError, TypeError):
-            raise web.HTTPBadRequest(text="no AdmissionReview\n") from None
+        except Unreadable:
+            raise web.HTTPBadRequest(text=f"no AdmissionReview of {_API_VERSION}\n") from None
         finally:
             self._hall.release()
-        return web.json_response(answer(uid, verdict))
+        return web.json_response(answer(asked["uid"], verdict))
 
     async def _in_time(self, asked: JsonObject, deadline: float) -> Verdict:
         body, before = asked.get("object"), asked.get("oldObject")
@@ -196,6 +196,28 @@ def reader(settings: Settings) -> Callable[[JsonObject], HelmRelease]:
     return read
 
 
+def request_of(review: Any) -> JsonObject:  # noqa: ANN401 - any JSON
+    """Return the request of a review; Unreadable if it is none, or one of another version."""
+    try:
+        asked: JsonObject = review["request"]
+        body = asked.get("object")
+        metadata = {} if body is None else body["metadata"]
+        labels = metadata.get("labels") or {}
+        sound = (
+            review["apiVersion"] == _API_VERSION,
+            isinstance(asked["uid"], str) and asked["uid"],
+            asked.get("oldObject") is None or isinstance(asked["oldObject"], dict),
+            isinstance(labels, dict),
+            all(isinstance(asked.get(name, ""), str) for name in ("name", "namespace")),
+            all(isinstance(metadata.get(name, ""), str) for name in _NAMES),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Unreadable("no AdmissionReview") from error
+    if not all(sound):
+        raise Unreadable("no AdmissionReview")
+    return asked
+
+
 def as_stored(body: JsonObject, asked: Mapping[str, object]) -> JsonObject:
     """Return the object with what the API server may not have written into it yet."""
     metadata = dict(body.get("metadata") or {})
@@ -214,7 +236,7 @@ def answer(uid: str, verdict: Verdict) -> JsonObject:
         response["status"] = {"code": _DENIED, "reason": _REASON, "message": message}
     if verdict.warnings:
         response["warnings"] = _bounded(verdict.warnings)
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": response}
 
 
 def _bounded(warnings: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import io
 import json
 
@@ -8,6 +9,7 @@ import pytest
 from tests.builders.admission import review
 from tools.controlplane.cluster import free_ports
 from whipstaff.controller.admission import (
+    BODY_BYTES_LIMIT,
     MESSAGE_CHARACTERS,
     WARNING_CHARACTERS,
     WARNINGS_LIMIT,
@@ -18,6 +20,7 @@ from whipstaff.controller.admission import (
     reader,
 )
 from whipstaff.errors import CrossNamespaceForbidden, RenderFailed, WorkerLost
+from whipstaff.helmrelease.parsing import ValuesTooDeep
 from whipstaff.helmrelease.selectors import EVERYTHING, parse_selector
 from whipstaff.reconcile.judging import ADMITTED, Verdict
 from whipstaff.settings import Settings
@@ -40,8 +43,12 @@ class Asking:
 
     async def post(self, body, path=PATH):
         """Give status and JSON of the answer."""
-        data = io.BytesIO(json.dumps(body).encode())
-        async with self._session.post(self._url + path, data=data) as answered:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.send(data, path)
+
+    async def send(self, data, path=PATH, headers=None):
+        asked = self._session.post(self._url + path, data=io.BytesIO(data), headers=headers)
+        async with asked as answered:
             known = answered.content_type == "application/json"
             return answered.status, await answered.json() if known else None
 
@@ -130,15 +137,122 @@ async def test_a_fault_of_ours_holds_up_nobody(ask, error, told):
 
 async def test_nobody_without_the_secret_path_gets_a_word(ask):
     asking = await ask(refuses)
-    for path in ("", "x", PATH + "0"):
+    for path in ("", "x", PATH + "0", PATH.upper(), "%ff", "%00", "é", PATH + "/"):
         status, body = await asking.post(review(a_body()), path)
         assert (status, body) == (404, None)
 
 
-@pytest.mark.parametrize("body", [[], {}, {"request": {}}, {"request": 1}, "x"], ids=str)
+NO_REVIEW = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "a list": [],
+    "a text": "x",
+    "no request": {},
+    "an empty request": {"request": {}},
+    "a number": {"request": 1},
+    "null": {"request": None},
+    "another version": review(a_body()) | {"apiVersion": "admission.k8s.io/v1beta1"},
+    "no version": {"request": review(a_body())["request"]},
+    "no number": review(a_body(), uid=None),
+    "an empty number": review(a_body(), uid=""),
+    "no UTF-8": b'{"request": {"uid": "\xff"',
+    "brackets": b"[" * 100_000,
+    "not gzip": b"\x1f\x8b",
+}
+
+
+@pytest.mark.parametrize("body", NO_REVIEW.values(), ids=NO_REVIEW)
 async def test_what_is_no_review_is_refused(ask, body):
     status, _ = await (await ask(admits)).post(body)
     assert status == 400
+
+
+PLACES = (
+    ("apiVersion",),
+    ("kind",),
+    ("request",),
+    ("request", "uid"),
+    ("request", "operation"),
+    ("request", "namespace"),
+    ("request", "name"),
+    ("request", "object"),
+    ("request", "object", "metadata"),
+    ("request", "object", "metadata", "name"),
+    ("request", "object", "metadata", "namespace"),
+    ("request", "object", "metadata", "uid"),
+    ("request", "object", "metadata", "labels"),
+    ("request", "object", "spec"),
+    ("request", "oldObject"),
+)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+async def test_nothing_of_another_type_is_a_fault_of_ours(ask, place, caplog):
+    async def reads(body, _before):
+        reader(Settings())(body)
+        return ADMITTED
+
+    asking = await ask(reads, Scope((), parse_selector("team=a", "x")))
+    for wrong in (None, 1, True, "x", [], ["x"], {}, {"x": []}, -1.5):
+        asked = review(a_body() | {"metadata": {**a_body()["metadata"], "labels": {"team": "a"}}})
+        at = asked
+        for name in place[:-1]:
+            at = at[name]
+        at[place[-1]] = wrong
+        status, answered = await asking.post(asked)
+        assert status in (200, 400), wrong
+        if status == 200:
+            assert answered["response"]["uid"] == asked["request"]["uid"]
+    assert "Unhandled" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "data"),
+    [
+        pytest.param({}, b"x" * (BODY_BYTES_LIMIT + 1), id="plain"),
+        pytest.param({"Content-Encoding": "gzip"}, gzip.compress(b"x" * (64 << 20)), id="unpacked"),
+    ],
+)
+async def test_more_than_two_helmreleases_can_hold_is_not_read(ask, headers, data):
+    status, _ = await (await ask(admits)).send(data, headers=headers)
+    assert status == 413
+
+
+async def test_values_too_deep_to_be_read_are_refused_as_such(ask):
+    async def reads(body, _before):
+        try:
+            reader(Settings())(body)
+        except ValuesTooDeep as wrong:
+            return Verdict(wrong)
+        return ADMITTED
+
+    chart = {"name": "blog", "repository": "https://charts.example.dev"}
+    asked = json.dumps(review(a_body(chart=chart, values={"deep": "HERE"})))
+    deep = asked.replace('"HERE"', '{"a":' * 9_000 + "1" + "}" * 9_000)
+    status, body = await (await ask(reads)).send(deep.encode())
+    assert status == 200
+    assert not body["response"]["allowed"]
+    assert body["response"]["status"]["message"].startswith("ValuesTooDeep: spec.values")
+
+
+async def test_of_two_hundred_at_once_a_slow_one_holds_up_nobody(ask):
+    enough = asyncio.Event()
+
+    async def slow(body, _before):
+        if body["metadata"]["name"] == "slow":
+            await enough.wait()
+        return ADMITTED
+
+    asking = await ask(slow, concurrency=2)
+    waiting = asyncio.ensure_future(
+        asking.response({"metadata": {"name": "slow", "namespace": "shop"}}, uid="slow")
+    )
+    many = [str(number) for number in range(200)]
+    found = await asyncio.gather(*(asking.response(a_body(), uid=uid) for uid in many))
+    assert found == [{"uid": uid, "allowed": True} for uid in many]
+    assert not waiting.done()
+    enough.set()
+    assert await waiting == {"uid": "slow", "allowed": True}
 
 
 async def test_a_body_of_eight_mebibytes_is_read(ask):
