@@ -47,6 +47,19 @@ webhooks:
     timeoutSeconds: 3
     clientConfig: {url: "https://127.0.0.1:1/", caBundle: Cg==}
 """
+AGGREGATED = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: {{ .Release.Namespace }}-sum, labels: {of: many}}
+aggregationRule:
+  clusterRoleSelectors: [{matchLabels: {to: {{ .Release.Namespace }}-sum}}]
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: {{ .Release.Namespace }}-part, labels: {to: {{ .Release.Namespace }}-sum}}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+"""
 AUTOSCALER = """\
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -97,13 +110,13 @@ def corrections(release):
     return sum(each.get("corrections", 0) for each in drift_of(release))
 
 
-def a_policy(namespace):
-    """Rewrite the key `text` of each ConfigMap of a namespace at each write."""
+def a_policy(namespace, *operations):
+    """Rewrite the key `text` of each ConfigMap of a namespace at such writes."""
     api = "admissionregistration.k8s.io/v1"
     rule = {
         "apiGroups": [""],
         "apiVersions": ["v1"],
-        "operations": ["CREATE", "UPDATE"],
+        "operations": operations,
         "resources": ["configmaps"],
     }
     here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
@@ -329,10 +342,19 @@ def test_an_object_can_be_left_out(releases, cluster, name):
     eventually(lambda: releases.data("blog")["text"] == "plain", "not put right")
 
 
-def test_what_a_mutating_policy_rewrites_is_no_drift(releases, cluster, control_plane, tmp_path):
+@pytest.mark.parametrize(
+    "operations",
+    [
+        pytest.param(("CREATE", "UPDATE"), id="each write"),
+        pytest.param(("CREATE",), id="what is new"),
+    ],
+)
+def test_what_a_mutating_policy_rewrites_is_no_drift(
+    releases, cluster, control_plane, tmp_path, operations
+):
     place = releases.namespace
     file = tmp_path / "policy.json"
-    file.write_text(json.dumps(a_policy(place)))
+    file.write_text(json.dumps(a_policy(place, *operations)))
     control_plane.kubectl("apply", "-f", str(file))
     try:
         eventually(lambda: is_mutated(cluster), "the policy has no effect")
@@ -349,6 +371,20 @@ def test_what_a_mutating_policy_rewrites_is_no_drift(releases, cluster, control_
         }
     finally:
         control_plane.kubectl("delete", "-f", str(file))
+
+
+def test_the_rules_of_an_aggregated_role_stay(releases, cluster, repository):
+    repository.add(a_packed_chart("sum", roles=AGGREGATED))
+    watched(releases, "sum", chart="sum", driftDetection=ENABLED)
+    name = f"clusterrole/{releases.namespace}-sum"
+    eventually(lambda: cluster.get(name)["rules"], "nothing is aggregated")
+    cluster.patch(name, {"metadata": {"labels": {"of": "another"}}})
+    corrected(releases, "sum", "metadata.labels.of")
+    assert [each["fields"] for each in drift_of(releases.answered("sum"))] in (
+        [["metadata.labels.of"]],
+        [],
+    )
+    assert cluster.get(name)["rules"]
 
 
 def test_an_injected_certificate_stays(releases, cluster, repository):

@@ -168,7 +168,6 @@ class Queue:
         entry.moved.set()
         self._references.refer(entry.key, ())
         self._relations.gone(entry.key)
-        self._world.lookout.forget(entry.key)
         self._give_up_claims(entry)
         self._bury(entry)
 
@@ -248,6 +247,7 @@ class Queue:
     def _bury(self, entry: Entry) -> None:
         """Forget an entry whose HelmRelease is gone, once no pass works on it any more."""
         if not entry.present and entry.passing is None:
+            self._world.lookout.forget(entry.key)
             del self._entries[entry.key]
 
     def _wake(self, entry: Entry) -> None:

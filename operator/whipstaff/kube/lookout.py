@@ -276,7 +276,9 @@ class _Watch:
             del self.users[place]
 
     def missed(self) -> None:
-        """Have everyone look."""
+        """Have everyone look, but where nobody may watch: there each interval does."""
+        if not self.live:
+            return
         for user in {user for users in self.users.values() for user, _ in users}:
             self._happened(user, None, _Seen())
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from whipstaff.helmrelease.drift_detection import OPT_OUTS, OPTED_OUT, IgnoreRule
 from whipstaff.planning.changes import differences
-from whipstaff.release.field_sets import holds, names_in, part, union
+from whipstaff.release.field_sets import holds, names_in, overlaid, part, union
 from whipstaff.release.manifests import FIELD_MANAGER
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import JsonObject
@@ -28,6 +28,7 @@ RESOURCES: tuple[Path, ...] = tuple(
     for pod in _POD_SPECS
     for containers in ("containers", "initContainers")
 )
+_RULES: Path = ("rules",)
 _CA_BUNDLES: Mapping[str, Path] = {
     "ValidatingWebhookConfiguration": ("webhooks", EACH, "clientConfig", "caBundle"),
     "MutatingWebhookConfiguration": ("webhooks", EACH, "clientConfig", "caBundle"),
@@ -72,6 +73,19 @@ def drift_of(
     return Drift(reference, fields, _managers(before, after, fields))
 
 
+def as_written(sent: JsonObject, live: JsonObject) -> JsonObject:
+    """Return what is sent with the live values of all fields that are still ours.
+
+    Nobody has set them since we did: where they are others than we sent, a webhook or policy made
+    them so within our own write, and it may do that only to what is new.
+    """
+    for entry in _entries(live):
+        fields = entry.get("fieldsV1")
+        if fields and _is_ours(entry) and entry.get("apiVersion") == sent.get("apiVersion"):
+            sent = overlaid(sent, live, fields)
+    return sent
+
+
 def exempt(reference: ObjectReference, body: JsonObject, live: JsonObject | None) -> bool:
     """Whether nobody is to look at an object, live or missing."""
     if any(_opted_out(each) for each in (body, live) if each is not None):
@@ -92,7 +106,9 @@ def ignored(
 
 def left_to_others(live: JsonObject) -> tuple[Path, ...]:
     """Return what managers have taken over whose business it is, by the object's managedFields."""
-    found: list[Path] = []
+    # A controller writes the rules of an aggregated role, whatever the chart gives.
+    aggregated = live.get("kind") == "ClusterRole" and live.get("aggregationRule")
+    found: list[Path] = [_RULES] if aggregated else []
     for entry in _others(live):
         manager, fields = _manager(entry), entry.get("fieldsV1") or {}
         if entry.get("subresource") == "scale" and holds(fields, REPLICAS):

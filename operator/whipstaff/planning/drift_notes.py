@@ -99,11 +99,9 @@ def noted(notes: Sequence[Note], found: Iterable[Note], now: int) -> tuple[Note,
         old = before.get(note.about)
         goes_on = old is not None and bool(old.corrections) == bool(note.corrections)
         current[note.about] = replace(note, since=old.since if old and goes_on else now)
-    kept = {about: note for about, note in before.items() if not note.open}
-    ordered = sorted(
-        (kept | current).values(), key=lambda note: (not note.open, note.drift.reference)
-    )
-    return tuple(ordered[:NOTES_LIMIT])
+    new = sorted(current.values(), key=lambda note: (not note.open, note.drift.reference))
+    kept = (note for about, note in before.items() if not (note.open or about in current))
+    return (*new, *kept)[:NOTES_LIMIT]
 
 
 def entries_of(notes: Sequence[Note]) -> list[JsonObject]:

@@ -18,6 +18,7 @@ from whipstaff.planning.drift import (
     Drift,
     Path,
     as_live,
+    as_written,
     drift_of,
     exempt,
     ignored,
@@ -126,6 +127,7 @@ class Look:
 
     async def _name_all(self) -> None:
         """Name the objects of the manifest; one whose kind nobody serves any more is refused."""
+        named: dict[ObjectReference, int] = {}
         for place, body in enumerate(self._revision.objects):
             namespace = self._revision.namespace
             try:
@@ -135,7 +137,9 @@ class Look:
                     raise
                 self._refuse(Drift(_named(body, namespace), missing=True), refused)
             else:
-                self._references[place] = reference
+                named[reference] = place
+        # Of an object that the manifest has twice the last one runs.
+        self._references = {place: reference for reference, place in named.items()}
 
     async def _look(self, place: int) -> None:
         reference, body = self._references[place], self._revision.objects[place]
@@ -167,7 +171,7 @@ class Look:
 
     async def _compare(self, place: int, live: JsonObject, aside: tuple[Path, ...]) -> None:
         reference = self._references[place]
-        sent = prepared_for_apply(self._revision, self._revision.objects[place], reference)
+        sent = as_written(self._sent(place), live)
         would_be = await self._world.cluster.apply(
             reference, sent, self._identity, dry_run=True, strict=False, owners=True
         )
@@ -243,12 +247,15 @@ class Look:
 
     async def _correct(self, found: _Found) -> None:
         reference = self._references[found.place]
-        body = self._revision.objects[found.place]
-        sent = prepared_for_apply(self._revision, body, reference)
-        sent = as_live(sent, self._live[reference] or {}, found.aside)
+        live = self._live[reference] or {}
+        sent = as_live(as_written(self._sent(found.place), live), live, found.aside)
         self._live[reference] = await self._world.cluster.apply(
             reference, sent, self._identity, strict=False, owners=True
         )
+
+    def _sent(self, place: int) -> JsonObject:
+        body, reference = self._revision.objects[place], self._references[place]
+        return prepared_for_apply(self._revision, body, reference)
 
     def _refuse(self, drift: Drift, refused: ClusterRefused) -> None:
         self._refused.append(Note(drift, Standing.REFUSED, why=refused.text))

@@ -5,7 +5,7 @@ by its place; `.` says that the parent itself is in the set. An empty table is a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from whipstaff.release.revision import JsonObject
@@ -58,6 +58,23 @@ def part(value: Any, fields: Fields, depth: int = 0) -> Any:  # noqa: ANN401 - a
     return value
 
 
+def overlaid(value: Any, other: Any, fields: Fields, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON
+    """Return a value with the values of another at the members of a set that both have."""
+    if not fields:
+        # An empty table or list of ours does not make what others put into it ours.
+        return value if value in ({}, []) else other
+    if depth > _DEPTH_LIMIT:
+        return value
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {
+            key: _overlaid_member(key, inner, other, fields, depth) for key, inner in value.items()
+        }
+    if isinstance(value, list) and isinstance(other, list):
+        chosen = [(selector, inner) for selector, inner in _items(fields) if selector[0] == "k"]
+        return [_overlaid_item(item, other, chosen, depth) for item in value]
+    return value
+
+
 def holds(fields: Fields, path: Iterable[str]) -> bool:
     """Whether a member is in a set, by its names from the root."""
     for name in path:
@@ -80,7 +97,33 @@ def names_in(fields: Fields) -> Iterator[str]:
             work.append(inner or {})
 
 
+def _overlaid_member(
+    key: str,
+    value: Any,  # noqa: ANN401 - any JSON
+    other: JsonObject,
+    fields: Fields,
+    depth: int,
+) -> Any:  # noqa: ANN401 - any JSON
+    inner = fields.get(f"f:{key}")
+    if inner is None or key not in other:
+        return value
+    return overlaid(value, other[key], inner, depth + 1)
+
+
 _Selector = tuple[str, Any]
+
+
+def _overlaid_item(
+    item: Any,  # noqa: ANN401 - any JSON
+    others: Sequence[Any],
+    chosen: Sequence[tuple[_Selector, Fields]],
+    depth: int,
+) -> Any:  # noqa: ANN401 - any JSON
+    for selector, inner in chosen:
+        alike = [each for each in others if _selects(selector, each, 0)]
+        if len(alike) == 1 and inner and _selects(selector, item, 0):
+            return overlaid(item, alike[0], inner, depth + 1)
+    return item
 
 
 def _items(fields: Fields) -> Iterator[tuple[_Selector, Fields]]:

@@ -307,6 +307,21 @@ async def test_a_release_that_is_gone_gets_no_pass_any_more(passes):
         assert made.depth == 0
 
 
+async def test_what_a_release_watches_is_forgotten_after_its_last_pass(passes, monkeypatch):
+    forgotten = []
+    async with a_queue() as made:
+        lookout = made._world.lookout
+        monkeypatch.setattr(lookout, "forget", lambda key: forgotten.append((key, passes.running)))
+        made.open()
+        passes.holds.clear()
+        made.changed(a_release())
+        await until(lambda: passes.running == 1)
+        made.gone("web", "mine", "uid-mine")
+        passes.holds.set()
+        await until(lambda: forgotten)
+        assert forgotten == [(("web", "mine"), 0)]
+
+
 async def test_that_an_older_object_of_the_name_is_gone_is_no_matter(passes):
     async with a_queue() as made:
         made.open()

@@ -246,11 +246,15 @@ async def test_the_last_object_closes_the_watch():
         assert found.watch_count == 0
 
 
-async def test_where_watching_is_refused_everything_is_looked_at_each_time():
-    async with a_lookout() as (stub, found, _):
+async def test_where_watching_is_refused_everything_is_looked_at_each_time(monkeypatch):
+    monkeypatch.setattr(metadata_watch, "REFUSED_SECONDS", 0.01)
+    async with a_lookout() as (stub, found, woken):
         stub.on("GET", MAPS, lambda: refused(403, "Forbidden", "you may not"))
         await settle(found)
         assert not found.unmoved(SHOP, "1")
+        asked = lambda: [each for each in stub.asked("GET") if each["path"] == MAPS]  # noqa: E731
+        await until(lambda: len(asked()) > 2)
+        assert due(found) == woken == []
 
 
 async def test_kinds_that_cannot_be_watched_are_looked_at_each_time():

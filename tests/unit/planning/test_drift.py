@@ -9,6 +9,7 @@ from whipstaff.planning.drift import (
     RESOURCES,
     Drift,
     as_live,
+    as_written,
     drift_of,
     exempt,
     fingerprint,
@@ -98,6 +99,34 @@ def test_a_secret_s_stringdata_counts_as_its_data():
 def test_what_is_set_aside_counts_for_nothing():
     live = body({"replicas": 5}, entry("edit", SPEC))
     assert drift_of(WEB, live, body({"replicas": 1}, ours(SPEC)), [REPLICAS]) is None
+
+
+def test_what_is_still_ours_stays_as_it_was_written():
+    fields = {"f:spec": {**SPEC["f:spec"], "f:paused": {}}}
+    live = body({"replicas": 5, "paused": True}, {**ours(fields), "apiVersion": "apps/v1"})
+    sent = body({"replicas": 1, "paused": False, "strategy": {}})
+    assert as_written(sent, live)["spec"] == {"replicas": 5, "paused": True, "strategy": {}}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param({**ours({}), "apiVersion": "apps/v1"}, id="nothing is"),
+        pytest.param({**entry("edit", SPEC), "apiVersion": "apps/v1"}, id="another's"),
+        pytest.param({**ours(SPEC), "apiVersion": "apps/v1beta1"}, id="in another version"),
+    ],
+)
+def test_what_is_not_ours_is_sent_as_the_release_has_it(entry):
+    sent = body({"replicas": 1})
+    assert as_written(sent, body({"replicas": 5}, entry)) == sent
+
+
+def test_the_rules_of_an_aggregated_role_are_left_to_who_gathers_them():
+    role = {"kind": "ClusterRole", "metadata": {}, "rules": []}
+    assert left_to_others({**role, "aggregationRule": {"clusterRoleSelectors": []}}) == (
+        ("rules",),
+    )
+    assert left_to_others(role) == ()
 
 
 @pytest.mark.parametrize("place", ["annotations", "labels"])

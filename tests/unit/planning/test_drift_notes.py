@@ -106,7 +106,17 @@ def test_what_is_no_more_is_not_told():
 
 
 def test_what_was_put_right_stays_told():
-    assert noted([corrected()], [corrected(GONE)], NOW) == (corrected(), corrected(GONE))
+    assert noted([corrected()], [corrected(GONE)], NOW) == (corrected(GONE), corrected())
+
+
+def test_what_was_found_now_is_told_before_what_was_put_right_earlier():
+    def missing(name):
+        return Drift(ObjectReference("v1", "ConfigMap", "shop", name), missing=True)
+
+    earlier = noted((), [corrected(missing(f"a-{at}")) for at in range(NOTES_LIMIT)], NOW)
+    notes = noted(earlier, [corrected(missing("z"))], NOW)
+    assert notes == (corrected(missing("z")), *earlier[:-1])
+    assert noted(notes, [], NOW) == notes
 
 
 @pytest.mark.parametrize(

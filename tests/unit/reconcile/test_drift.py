@@ -134,6 +134,19 @@ async def test_an_edit_is_put_right_without_a_revision(site):
     assert site.reasons()[-1] == "DriftCorrected"
 
 
+async def test_of_an_object_that_the_manifest_has_twice_the_last_one_counts():
+    release = wanted()
+    objects = [*release.spec.values["objects"], an_object(data={"text": "last"})]
+    site = Site(replace(release, spec=replace(release.spec, values={"objects": objects})))
+    await site.pass_over()
+    site.edit(SETTINGS, hack)
+    await site.pass_over()
+    assert site.live(SETTINGS)["data"] == {"text": "last"}
+    written = len(site.writes())
+    await site.pass_over()
+    assert len(site.writes()) == written
+
+
 async def test_only_what_drifted_is_applied(site):
     written = len(site.writes())
     site.edit(SETTINGS, hack)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whipstaff.release.field_sets import holds, names_in, part, union
+from whipstaff.release.field_sets import holds, names_in, overlaid, part, union
 
 CONTAINERS = {
     'k:{"name":"web"}': {".": {}, "f:image": {}, "f:name": {}},
@@ -39,6 +39,30 @@ CONTAINERS = {
 )
 def test_a_part_has_what_is_in_the_set(value, fields, expected):
     assert part(value, fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "fields", "expected"),
+    [
+        pytest.param({"a": 1, "b": 1}, {"a": 2, "b": 2}, {"f:a": {}}, {"a": 2, "b": 1}, id="one"),
+        pytest.param({"a": 1}, {}, {"f:a": {}}, {"a": 1}, id="only the one has it"),
+        pytest.param({}, {"a": 1}, {"f:a": {}}, {}, id="only the other has it"),
+        pytest.param({"a": {}}, {"a": {"b": 1}}, {"f:a": {}}, {"a": {}}, id="an empty table"),
+        pytest.param({"a": []}, {"a": [1]}, {"f:a": {}}, {"a": []}, id="an empty list"),
+        pytest.param({"a": [1]}, {"a": [2]}, {"f:a": {}}, {"a": [2]}, id="a list as a whole"),
+        pytest.param({"a": 1}, {"a": [2]}, {"f:a": {"v:2": {}}}, {"a": 1}, id="another sort"),
+        pytest.param(
+            [{"name": "web", "image": "a", "tty": True}, {"name": "new", "image": "b"}],
+            [{"name": "side", "image": "c"}, {"name": "web", "image": "d", "tty": False}],
+            CONTAINERS,
+            [{"name": "web", "image": "d", "tty": True}, {"name": "new", "image": "b"}],
+            id="items by their keys",
+        ),
+        pytest.param(["a"], ["b"], {'v:"a"': {}}, ["a"], id="items by their values"),
+    ],
+)
+def test_what_both_have_of_a_set_is_taken_from_the_other(value, other, fields, expected):
+    assert overlaid(value, other, fields) == expected
 
 
 def test_an_empty_set_is_the_whole_value():
