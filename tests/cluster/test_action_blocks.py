@@ -236,6 +236,15 @@ def test_a_name_whose_history_was_kept_is_used_again_unless_that_is_off(releases
     [
         pytest.param({"install": {"skipCRDs": True}}, "say install.crds: Skip", id="skipCRDs"),
         pytest.param({"rollback": {"recreate": True}}, "say rollback.force: true", id="recreate"),
+        pytest.param({"chartRef": {"kind": "OCIRepository"}}, "say chart.sourceRef", id="chartRef"),
+        pytest.param({"install": {"serverSideApply": False}}, "always applied", id="install"),
+        pytest.param({"upgrade": {"serverSideApply": "disabled"}}, "always applied", id="upgrade"),
+        pytest.param({"rollback": {"serverSideApply": "disabled"}}, "always appl", id="rollback"),
+        pytest.param(
+            {"upgrade": {"chartNameChangeStrategy": "Reinstall"}},
+            "nothing is uninstalled for a name",
+            id="chartNameChangeStrategy",
+        ),
         pytest.param(
             {"upgrade": {"remediation": {"retries": -2}}}, "greater than or equal to -1", id="-2"
         ),
@@ -244,3 +253,20 @@ def test_a_name_whose_history_was_kept_is_used_again_unless_that_is_off(releases
 def test_what_is_not_read_is_refused_at_once_with_what_to_say_instead(releases, spec, instead):
     with pytest.raises(Refused, match=instead):
         releases.create("x", **spec)
+
+
+def test_the_chart_is_not_named_as_in_flux(releases):
+    releases.create("x")
+    with pytest.raises(Refused, match=r"say chart\.name, chart\.version"):
+        releases.edit("x", chart={"spec": {"chart": "settings"}})
+
+
+def test_what_flux_is_asked_for_and_is_done_anyway_is_let_through(releases):
+    releases.create(
+        "x",
+        persistentClient=False,
+        install={"serverSideApply": True},
+        upgrade={"serverSideApply": "auto", "chartNameChangeStrategy": "InPlaceUpdate"},
+        rollback={"serverSideApply": "enabled"},
+    )
+    releases.settled("x", 1)

@@ -245,7 +245,10 @@ def test_removing_a_pin_rolls_forward_even_to_inputs_that_were_rejected(x):
     x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
     x.edit(revision=1)
     x.live.until(NAME, lambda release: is_true(release, "Pinned"))
-    x.edit(revision=None)
+    # Even if nothing can be done about it for a while.
+    x.edit(revision=None, suspend=True)
+    x.live.until(NAME, lambda release: "suspended" in condition(release, "Ready")["message"])
+    x.edit(suspend=None)
     x.stalled({1: "superseded", 3: "superseded", 4: "failed", 5: "deployed"})
 
 

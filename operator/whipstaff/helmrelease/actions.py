@@ -45,11 +45,6 @@ def timeout_of(fields: Fields, default: float) -> float:
 
 def install_options(fields: Fields, timeout_seconds: float, test: TestOptions) -> ActionOptions:
     """Read `spec.install`."""
-    if fields.flag("skipCRDs"):
-        raise InvalidSpec(
-            f"{fields.at('skipCRDs')} is not read: say {fields.at('crds')}: Skip",
-            fields.at("skipCRDs"),
-        )
     options = _release_options(fields, timeout_seconds, CRDPolicy.CREATE, test)
     return replace(options, replace=fields.switch("replace", on=True))
 
@@ -66,12 +61,6 @@ def upgrade_options(fields: Fields, timeout_seconds: float, test: TestOptions) -
 
 def rollback_options(fields: Fields, timeout_seconds: float) -> ActionOptions:
     """Read `spec.rollback`: of those that `spec.revision` asks for and of remediations."""
-    if fields.flag("recreate"):
-        raise InvalidSpec(
-            f"{fields.at('recreate')} does nothing in Helm and Flux, and is not read: leave it out,"
-            f" or say {fields.at('force')}: true",
-            fields.at("recreate"),
-        )
     return replace(
         _shared_options(fields, timeout_seconds),
         force=fields.flag("force"),

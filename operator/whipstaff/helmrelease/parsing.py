@@ -22,6 +22,7 @@ from whipstaff.helmrelease.depends_on import depends_on
 from whipstaff.helmrelease.drift_detection import drift_detection
 from whipstaff.helmrelease.fields import Fields, TextRule
 from whipstaff.helmrelease.health_checks import health_checks, wait_strategy
+from whipstaff.helmrelease.of_flux import refuse_what_is_fluxs
 from whipstaff.helmrelease.texts import DATA_KEY, NAMESPACE, SECRET_NAME, SUBDOMAIN
 from whipstaff.helmrelease.types import (
     DEFAULT_MAX_HISTORY,
@@ -132,6 +133,7 @@ def chart_name_of(body: JsonObject) -> str:
 
 
 def _spec(head: Head, spec: Fields, history_limit: int, service_account: str) -> Spec:
+    refuse_what_is_fluxs(spec)
     placement = _placement(head, spec)
     timeout = timeout_of(spec, DEFAULT_SECONDS)
     install, test = spec.table("install"), test_options(spec.table("test"), timeout)

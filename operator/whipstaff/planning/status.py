@@ -450,8 +450,9 @@ def _pinned(seen: Observation, findings: Findings) -> tuple[str, str, str]:
 
 def _reached_pin(seen: Observation, findings: Findings) -> int:
     pin, deployed = seen.release.spec.revision, seen.deployed
-    if pin is None:
-        return 0
+    if pin is None:  # one that was taken away is remembered until that was answered
+        delayed = findings.refusal or findings.waiting or findings.suspended or findings.unapproved
+        return seen.remembered.pinned_revision if delayed else 0
     if findings.refusal is not None:  # says nothing about what runs
         return seen.remembered.pinned_revision if seen.remembered.pinned_revision == pin else 0
     if deployed is None:

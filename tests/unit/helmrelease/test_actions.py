@@ -130,6 +130,17 @@ def test_filters_choose_tests_as_helm_does():
         pytest.param(
             {"rollback": {"recreate": True}}, "spec.rollback.recreate", "spec.rollback.force: true"
         ),
+        pytest.param(
+            {"upgrade": {"serverSideApply": "disabled"}}, "spec.upgrade.serverSideApply", "always"
+        ),
+        pytest.param({"install": {"serverSideApply": False}}, "spec.install.serverSideApply", ""),
+        pytest.param({"chartRef": {}}, "spec.chartRef", "say chart.sourceRef"),
+        pytest.param({"chart": {"spec": {}}}, "spec.chart.spec", "say chart.name"),
+        pytest.param(
+            {"upgrade": {"chartNameChangeStrategy": "Reinstall"}},
+            "spec.upgrade.chartNameChangeStrategy",
+            "leave it out",
+        ),
     ],
 )
 def test_a_word_that_is_not_read_is_refused_with_the_one_that_is(spec, field, instead):

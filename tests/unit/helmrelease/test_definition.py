@@ -10,6 +10,7 @@ from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import charts, depends_on, names, parsing, texts
 from whipstaff.helmrelease.drift_detection import MOST_PATHS, MOST_RULES, DriftMode
 from whipstaff.helmrelease.health_checks import MOST_CHECKS, WaitStrategy
+from whipstaff.helmrelease.of_flux import ChartNameChange, ServerSideApply
 from whipstaff.helmrelease.post_rendering import (
     IMAGES_LIMIT,
     MARKS_LIMIT,
@@ -119,6 +120,9 @@ def test_the_definition_and_the_parser_choose_among_the_same_words():
         "spec.chart.verify.provider": [provider.value for provider in VerificationProvider],
         "spec.valuesFrom.kind": [kind.value for kind in ValuesKind],
         "spec.approval": [one.value for one in Approval],
+        "spec.upgrade.serverSideApply": [how.value for how in ServerSideApply],
+        "spec.upgrade.chartNameChangeStrategy": [one.value for one in ChartNameChange],
+        "spec.rollback.serverSideApply": [how.value for how in ServerSideApply],
         "spec.waitStrategy.name": [strategy.value for strategy in WaitStrategy],
         "spec.driftDetection.mode": [mode.value for mode in DriftMode],
         "spec.postRenderStrategy": [strategy.value for strategy in PostRenderStrategy],

@@ -74,6 +74,20 @@ def test_a_pin_says_what_it_holds_back():
     assert pinned["message"].startswith("held at revision 1; held back: blog 1.0.0")
 
 
+@pytest.mark.parametrize(
+    ("findings", "known"),
+    [
+        pytest.param(Findings(refusal=ChartUnavailable("down")), 1, id="refused"),
+        pytest.param(Findings(suspended=True), 1, id="suspended"),
+        pytest.param(Findings(unapproved=True), 1, id="waits for an approval"),
+        pytest.param(Findings(), None, id="answered"),
+    ],
+)
+def test_a_pin_that_was_taken_away_is_known_until_that_is_answered(findings, known):
+    seen = an_observation(a_header(1), remembered=Remembered(pinned_revision=1))
+    assert status_of(seen, findings).get("pinnedRevision") == known
+
+
 def test_a_revision_made_outside_is_named_so():
     seen = an_observation(
         a_header(1, "superseded"),
