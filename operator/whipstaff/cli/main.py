@@ -25,6 +25,7 @@ main.add_command(
     Late("dependency", "List the charts that a chart declares, and put them into charts/.")
 )
 main.add_command(Late("package", "Pack a chart's folder into an archive, as `helm package` does."))
+main.add_command(Late("diff", "Print what a HelmRelease would change, or how revisions differ."))
 main.add_command(Late("plan", "Print what a HelmRelease waits to do until it is approved of."))
 main.add_command(Late("pull", "Download charts, as `helm pull` does."))
 main.add_command(Late("registry", "Log in to registries and out, as `helm registry` does."))

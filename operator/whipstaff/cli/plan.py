@@ -33,19 +33,23 @@ _COLOURS: Mapping[str, str] = {"+": "green", "~": "yellow", "!": "magenta", "-":
 )
 def plan(name: str, namespace: str, kubeconfig: str, context: str, color: str) -> None:
     """Print what a HelmRelease waits to do until it is approved of."""
-    environment = os.environ.get("KUBECONFIG", "")  # noqa: TID251 - kubectl's variable, not ours
-    path = Path(kubeconfig or environment or Path.home() / ".kube" / "config")
     try:
-        found, text = asyncio.run(_read(path, context, namespace, name))
+        found, text = asyncio.run(_read(kubeconfig_path(kubeconfig), context, namespace, name))
     except (OperatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
     wanted = None if color == "auto" else color == "always"
     for line in text.splitlines():
-        click.echo(_coloured(line), color=wanted)
+        click.echo(coloured(line), color=wanted)
     if found:
         approve = f'{{"spec":{{"approvedPlan":"{found["digest"]}"}}}}'
         click.echo("\nTo have it done:")
         click.echo(f"  kubectl patch helmrelease {name} --type=merge -p '{approve}'", color=wanted)
+
+
+def kubeconfig_path(given: str) -> Path:
+    """Return where kubectl would look, too."""
+    environment = os.environ.get("KUBECONFIG", "")  # noqa: TID251 - kubectl's variable, not ours
+    return Path(given or environment or Path.home() / ".kube" / "config")
 
 
 async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[JsonObject, str]:
@@ -83,7 +87,7 @@ async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[Js
     return found, data.decode("utf-8", "replace")
 
 
-def _coloured(line: str) -> str:
+def coloured(line: str) -> str:
     """Give a line the colour of its sign, and take from it what would steer a terminal."""
     plain = "".join(character if character.isprintable() else "\ufffd" for character in line)
     colour = _COLOURS.get(plain[:1])

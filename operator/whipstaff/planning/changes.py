@@ -150,18 +150,23 @@ class ReleasePlan:
             yield f"+ create Namespace {name}"
         for definition in self.definitions:
             yield f"+ install CustomResourceDefinition {definition.name}"
-        for one in self.changes:
-            yield f"{_SIGNS[one.effect]} {one.effect} {one.reference} ({one.reference.api_version})"
-            for field in one.fields[:FIELDS_LIMIT]:
-                yield f"      {field}"
-            more = len(one.fields) - FIELDS_LIMIT
-            if more > 0:
-                yield f"      … and {more} more fields"
+        yield from object_lines(self.changes)
         for reference in self.guarded:
             yield f"  leave {reference}: spec.upgrade.pruneAlso does not name its kind"
         for hook in self.hooks:
             yield f"* run {hook}"
         yield f"  {self.summary}"
+
+
+def object_lines(changes: Iterable[ObjectChange]) -> Iterator[str]:
+    """Yield what happens to objects as lines of text; their first character is its sign."""
+    for one in changes:
+        yield f"{_SIGNS[one.effect]} {one.effect} {one.reference} ({one.reference.api_version})"
+        for field in one.fields[:FIELDS_LIMIT]:
+            yield f"      {field}"
+        more = len(one.fields) - FIELDS_LIMIT
+        if more > 0:
+            yield f"      … and {more} more fields"
 
 
 def overlaid(before: JsonObject, sent: JsonObject) -> JsonObject:

@@ -89,6 +89,11 @@ def decide(state: SyncState, seen: Observation) -> Decision:  # noqa: C901, PLR0
             assert_never(state.sync)
 
 
+def towards_spec(seen: Observation) -> Decision:
+    """Choose what leads to what the spec wants, whatever failed, waits or is locked."""
+    return _release(seen, attempt=1, trigger="spec", why="")
+
+
 def usable(headers: tuple[RevisionHeader, ...]) -> tuple[RevisionHeader, ...]:
     """Return the revisions that can be run again, newest first."""
     return tuple(header for header in headers if header.status.ran)

@@ -58,14 +58,18 @@ class Unchanged:
 class Preparation:
     """One release's next revision in the making."""
 
-    def __init__(self, world: World, seen: Observation, decision: Decision) -> None:
+    def __init__(
+        self, world: World, seen: Observation, decision: Decision, *, planned: bool = False
+    ) -> None:
+        """`planned`: make a plan even where nobody has to approve of it."""
         self._world = world
         self._seen = seen
         self._decision = decision
         self._release = seen.release
         self._identity: Identity = identity_of(seen.release)
         self.unused: tuple[str, ...] | None = None  # what a rendering said of unread values
-        self._planned = decision.action in _PLANNED and needs_plan(seen, decision.trigger)
+        asked = decision.action in _PLANNED and needs_plan(seen, decision.trigger)
+        self._planned = planned or asked
 
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""

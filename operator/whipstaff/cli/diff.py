@@ -1,0 +1,131 @@
+"""`whipstaff diff`: what a HelmRelease would change now, or how two of its revisions differ."""
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from whipstaff.cli.plan import coloured, kubeconfig_path
+from whipstaff.errors import OperatorError
+from whipstaff.helmrelease.names import API_VERSION, PLURAL
+from whipstaff.helmrelease.parsing import parse
+from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.kube.client import Request
+from whipstaff.kube.connection import Kubeconfig
+from whipstaff.planning.changes import object_lines
+from whipstaff.reconcile.foresight import compare, foresee, running
+from whipstaff.reconcile.ports import NoMeter
+from whipstaff.reconcile.world import World
+from whipstaff.release.revision import Revision, RevisionNumber
+from whipstaff.settings import Settings
+from whipstaff.wiring import Parts, Target, assemble
+
+_PAIR = 2
+_CHANGES = 2  # exit code
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--revision",
+    "revisions",
+    type=click.IntRange(1),
+    multiple=True,
+    help="Compare this stored revision with the one that runs, or with a second --revision.",
+)
+@click.option("-n", "--namespace", default="", help="Namespace of the HelmRelease.")
+@click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.")
+@click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours: on a terminal only, always, or never.",
+)
+@click.option("--exit-code", is_flag=True, help="End with 2 where something differs.")
+def diff(  # noqa: PLR0913, PLR0917 - one each flag
+    name: str,
+    revisions: tuple[int, ...],
+    namespace: str,
+    kubeconfig: str,
+    context: str,
+    color: str,
+    exit_code: bool,
+) -> None:
+    """Print what a HelmRelease would change now, or how two of its revisions differ."""
+    if len(revisions) > _PAIR:
+        raise click.UsageError("--revision can be given twice at most")
+    target = Target(kubeconfig_path(kubeconfig), context)
+    try:
+        differs, lines = asyncio.run(_ask(target, namespace, name, revisions))
+    except (OperatorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    wanted = None if color == "auto" else color == "always"
+    for line in lines:
+        click.echo(coloured(line), color=wanted)
+    if differs and exit_code:
+        raise SystemExit(_CHANGES)
+
+
+async def _ask(
+    target: Target, namespace: str, name: str, revisions: tuple[int, ...]
+) -> tuple[bool, list[str]]:
+    """Return whether anything differs, and what to print."""
+    settings = replace(
+        Settings.from_environment(os.environ),  # noqa: TID251 - as `whipstaff run` reads them
+        cache_folder=Path.home() / ".cache" / "whipstaff" / "charts",
+        allow_loopback_clusters=True,
+        worker_count=1,
+    )
+    parts = await assemble(settings, target, NoMeter())
+    try:
+        release = await _read(parts, namespace, name)
+        if revisions:
+            return await _between(parts.world, release, revisions)
+        return await _ahead(parts.world, release)
+    finally:
+        await parts.close()
+
+
+async def _read(parts: Parts, namespace: str, name: str) -> HelmRelease:
+    """Read a HelmRelease as one that acts as whoever asks: they may not act as its account."""
+    connection = parts.connection
+    told = connection.namespace if isinstance(connection, Kubeconfig) else ""
+    place = namespace or told or "default"
+    body = await parts.client.send(
+        Request(
+            "GET",
+            f"/apis/{API_VERSION}/namespaces/{place}/{PLURAL}/{name}",
+            subject=f"HelmRelease {place}/{name}",
+        )
+    )
+    release = parse(body, history_limit=parts.settings.history_limit)
+    return replace(release, spec=replace(release.spec, service_account_name=""))
+
+
+async def _ahead(world: World, release: HelmRelease) -> tuple[bool, list[str]]:
+    foreseen = await foresee(world, release)
+    lines = [f"  {note}" for note in foreseen.notes]
+    if foreseen.plan is None:
+        return False, [*lines, "  what runs is what is wanted"]
+    return True, [*lines, *foreseen.plan.lines()]
+
+
+async def _between(
+    world: World, release: HelmRelease, revisions: tuple[int, ...]
+) -> tuple[bool, list[str]]:
+    second = revisions[1] if len(revisions) == _PAIR else running(release)
+    old, new, changes = await compare(
+        world, release, RevisionNumber(revisions[0]), RevisionNumber(second)
+    )
+    lines = [f"  {_head(old)} -> {_head(new)}"]
+    lines += object_lines(changes) if changes else ["  their objects are the same"]
+    return bool(changes), lines
+
+
+def _head(revision: Revision) -> str:
+    metadata = revision.chart.get("metadata") or {}
+    return f"revision {revision.number} ({metadata.get('name')} {metadata.get('version')})"
