@@ -55,7 +55,7 @@ def diff(  # noqa: PLR0913, PLR0917 - one each flag
     color: str,
     exit_code: bool,
 ) -> None:
-    """Print what a HelmRelease would change now, or how two of its revisions differ."""
+    """Print what a HelmRelease would change, or how revisions differ."""
     if len(revisions) > _PAIR:
         raise click.UsageError("--revision can be given twice at most")
     target = Target(kubeconfig_path(kubeconfig), context)
