@@ -8,7 +8,14 @@ import click
 
 from whipstaff.cli.late import Commands, Late
 
-_ALIASES = {"fetch": "pull", "dep": "dependency", "dependencies": "dependency", "inspect": "show"}
+_ALIASES = {
+    "fetch": "pull",
+    "dep": "dependency",
+    "dependencies": "dependency",
+    "inspect": "show",
+    "ls": "list",
+    "hist": "history",
+}
 
 
 @click.group(
@@ -18,6 +25,10 @@ def main() -> None:
     """Run Helm charts on Kubernetes from HelmRelease objects."""
 
 
+main.add_command(Late("list", "List releases, as `helm list` does.", "listing"))
+main.add_command(Late("history", "Show the revisions of a release, as `helm history` does."))
+main.add_command(Late("status", "Show where a release stands, as `helm status` does."))
+main.add_command(Late("get", "Print what is stored of a release, as `helm get` does."))
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
 main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))

@@ -1,6 +1,7 @@
 """Tables, JSON and YAML as helm prints them."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -118,4 +119,17 @@ def unsigned(ctx: click.Context, option: click.Parameter, value: Any) -> int:  #
     raise click.ClickException(
         f'invalid argument {shown} for "{option.opts[-1]}" flag: '
         f"strconv.ParseUint: parsing {shown}: invalid syntax"
+    )
+
+
+def whole(ctx: click.Context, option: click.Parameter, value: Any) -> int:  # noqa: ANN401 - click's own
+    """Read a whole number; refused in the words of Go."""
+    del ctx
+    text = str(value)
+    if re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
+        return int(text)
+    shown = json.dumps(text, ensure_ascii=False)
+    raise click.ClickException(
+        f'invalid argument {shown} for "{", ".join(sorted(option.opts, key=len))}" flag: '
+        f"strconv.ParseInt: parsing {shown}: invalid syntax"
     )

@@ -6,7 +6,6 @@ that cannot be decoded.
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import SystemRandom
@@ -20,6 +19,7 @@ import yarl
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import scanner
 from whipstaff.kube.connection import Connection
+from whipstaff.kube.encoding import encoded
 from whipstaff.kube.refusals import refusal
 from whipstaff.kube.scanner import Poison, Unreadable
 from whipstaff.reconcile.ports import OPERATOR, Identity
@@ -50,7 +50,6 @@ _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
 _UNAUTHORIZED, _GONE, _TOO_MANY = 401, 410, 429
 _ANSWER_LOST = frozenset({500, 502, 503, 504})
 _OK = 200
-_ESCAPED_FOR_YAML = re.compile("[\x7f-\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +274,7 @@ class Client:
 
     async def _exchange(self, request: Request) -> str:
         """Send once; _Again if it may be sent again, ClusterRefused if not."""
-        body = None if request.body is None else _encoded(request.body)
+        body = None if request.body is None else encoded(request.body)
         try:
             async with self._session().request(
                 request.method,
@@ -361,17 +360,6 @@ class Client:
             else:
                 self._calls = session
         return session
-
-
-def _encoded(body: object) -> bytes:
-    r"""Write JSON that the API server reads as YAML too, which is what it takes an apply for.
-
-    YAML has no pairs of surrogates (\ud83d\ude00), and folds line separators that are not escaped.
-    """
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    if not text.isascii():
-        text = _ESCAPED_FOR_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return text.encode()
 
 
 def _repeatable(request: Request) -> bool:

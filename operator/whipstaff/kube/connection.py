@@ -8,7 +8,6 @@ import asyncio
 import json
 import ssl
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 from aiohttp.abc import AbstractResolver
 
 from whipstaff.errors import ClusterRefused
+from whipstaff.kube.tls import tls_of
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_FILE_SECONDS = 30.0  # the kubelet rotates tokens long before they expire
@@ -179,20 +179,3 @@ async def _ask_child(path: Path, context: str) -> dict[str, Any]:
         raise ClusterRefused(f"{path} cannot be used: {said[-1] if said else 'no reason given'}")
     facts: dict[str, Any] = json.loads(answer)
     return facts
-
-
-def tls_of(facts: Mapping[str, Any]) -> ssl.SSLContext | bool:
-    """Return how to check a server, and our certificate if there is one; or ssl.SSLError."""
-    if not facts["server"].startswith("https:"):
-        return True
-    context = ssl.create_default_context(cadata=facts["ca"] or None)
-    if facts["insecure"]:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if facts["certificate"]:
-        # The ssl module takes certificates from files only.
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as pem:
-            pem.write(facts["certificate"] + "\n" + facts["key"])
-            pem.flush()
-            context.load_cert_chain(pem.name)
-    return context

@@ -1,0 +1,116 @@
+"""A stored release as text or JSON: what `helm status` and `helm get all` print of it."""
+
+from collections.abc import Iterator
+
+from whipstaff.cli.moments import ANSIC, moment
+from whipstaff.cli.printing import as_yaml
+from whipstaff.golang.values import StructFields
+from whipstaff.release.revision import JsonObject
+from whipstaff.release.stored import NEVER, StoredRelease, table
+
+_INFO = ("first_deployed", "last_deployed", "deleted", "description", "status", "notes")
+_HOOK = (
+    *("name", "kind", "path", "manifest", "events", "last_run", "weight"),
+    *("delete_policies", "output_log_policies"),
+)
+
+
+def plain(one: StoredRelease) -> Iterator[str]:
+    """Yield what is always printed of a release, up to its description."""
+    yield f"NAME: {one.name}"
+    if one.last_deployed:
+        yield f"LAST DEPLOYED: {moment(one.last_deployed).format(ANSIC)}"
+    yield f"NAMESPACE: {one.namespace}"
+    yield f"STATUS: {one.status}"
+    yield f"REVISION: {one.number}"
+
+
+def chart_lines(one: StoredRelease) -> Iterator[str]:
+    """Yield what `get all` prints of the chart."""
+    for label, fact in (("CHART", "name"), ("VERSION", "version"), ("APP_VERSION", "appVersion")):
+        yield f"{label}: {one.chart_metadata.get(fact) or ''}"
+
+
+def tests(one: StoredRelease) -> Iterator[str]:
+    """Yield how the chart's tests ended when they ran last."""
+    hooks = [hook for hook in one.hooks if "test" in _events(hook)]
+    if not hooks:
+        yield "TEST SUITE: None"
+    for hook in hooks:
+        run = table(hook.get("last_run"))
+        if _is_set(run.get("started_at")):
+            yield f"TEST SUITE:     {hook.get('name', '')}"
+            yield f"Last Started:   {moment(run['started_at']).format(ANSIC)}"
+            yield f"Last Completed: {moment(run.get('completed_at') or '').format(ANSIC)}"
+            yield f"Phase:          {run.get('phase', '')}"
+
+
+def _events(hook: JsonObject) -> list[object]:
+    found = hook.get("events")
+    return found if isinstance(found, list) else []
+
+
+def hooks(one: StoredRelease) -> str:
+    """Return the hooks as documents of YAML."""
+    return "".join(
+        f"---\n# Source: {hook.get('path', '')}\n{hook.get('manifest', '')}\n" for hook in one.hooks
+    )
+
+
+def computed(one: StoredRelease) -> JsonObject:
+    """Return the user's values over the chart's own, as the templates had them."""
+    from whipstaff.chart.model import Chart, Metadata  # noqa: PLC0415 - few commands compute
+    from whipstaff.chart.record import plain as without_floats  # noqa: PLC0415
+    from whipstaff.chart.values import coalesce, of_json  # noqa: PLC0415
+
+    metadata = Metadata(name=str(one.chart_metadata.get("name") or ""))
+    chart = Chart(metadata, values=table(of_json(table(one.chart.get("values")))))
+    merged = coalesce(chart, table(of_json(one.config or {})), lambda _: None)
+    return table(without_floats(merged))
+
+
+def values(one: StoredRelease) -> str:
+    """Return the values of a release, given and computed, as `get all` prints them."""
+    given = as_yaml(one.config)
+    return f"USER-SUPPLIED VALUES:\n{given}\nCOMPUTED VALUES:\n{as_yaml(computed(one))}\n"
+
+
+def notes(one: StoredRelease) -> str:
+    """Return the notes of a release as `status` prints them."""
+    return f"NOTES:\n{one.notes.strip()}\n" if one.notes else ""
+
+
+def record(one: StoredRelease, resources: dict[str, list[JsonObject]]) -> StructFields:
+    """Return the release without its chart, as helm prints it in JSON."""
+    info = _fields(one.info, _INFO)
+    for name in _INFO[:3]:
+        if info.get(name) == NEVER:
+            del info[name]
+    if resources:
+        info["resources"] = resources
+    facts: dict[str, object] = {
+        "name": one.name,
+        "info": info,
+        "config": one.config,
+        "manifest": one.manifest,
+        "hooks": [_hook(hook) for hook in one.hooks],
+        "version": one.number,
+        "namespace": one.namespace,
+        "apply_method": one.record.get("apply_method"),
+    }
+    return StructFields({name: fact for name, fact in facts.items() if fact})
+
+
+def _hook(stored: JsonObject) -> StructFields:
+    run = table(stored.get("last_run"))
+    times = {name: run[name] for name in ("started_at", "completed_at") if _is_set(run.get(name))}
+    last_run = StructFields({**times, "phase": run.get("phase") or ""})
+    return _fields({**stored, "last_run": last_run}, _HOOK)
+
+
+def _fields(stored: JsonObject, names: tuple[str, ...]) -> StructFields:
+    return StructFields({name: stored[name] for name in names if stored.get(name)})
+
+
+def _is_set(time: object) -> bool:
+    return bool(time) and time != NEVER

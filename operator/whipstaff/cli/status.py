@@ -1,0 +1,51 @@
+"""`whipstaff status`: where a release stands, as `helm status` tells it."""
+
+from typing import Any
+
+import click
+
+from whipstaff.cli import release_text
+from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.helm_flags import HelmCommand, exactly
+from whipstaff.cli.live_objects import LiveObjects, sections
+from whipstaff.cli.printing import as_yaml, echo, output_option, whole
+from whipstaff.cli.stored_releases import StoredReleases
+from whipstaff.golang import json
+from whipstaff.release.revision import JsonObject
+from whipstaff.release.stored import StoredRelease
+
+
+@click.command("status", cls=HelmCommand)
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="RELEASE_NAME",
+    callback=exactly(1, "whipstaff status RELEASE_NAME [flags]"),
+)
+@click.option("--revision", default="0", callback=whole, help="A revision; the newest if 0.")
+@output_option
+@cluster_flags
+def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
+    """Show where a release stands."""
+    with reached(flags) as cluster:
+        found = StoredReleases(cluster).revision(names[0], flags["revision"])
+        as_tables = flags["output"] == "table"
+        objects = LiveObjects(cluster).of(found.manifest, as_tables=as_tables)
+    match flags["output"]:
+        case "json":
+            echo(json.dump(release_text.record(found, objects)) + "\n")
+        case "yaml":
+            echo(as_yaml(release_text.record(found, objects)))
+        case _:
+            echo(_text(found, objects))
+
+
+def _text(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
+    lines = [*release_text.plain(one), f"DESCRIPTION: {one.description}"]
+    if objects:
+        lines += ["RESOURCES:", sections(objects)]
+    lines += release_text.tests(one)
+    text = "".join(f"{line}\n" for line in lines)
+    if one.description.casefold() == "dry run complete":
+        text += f"HOOKS:\n{release_text.hooks(one)}MANIFEST:\n{one.manifest}\n"
+    return text + release_text.notes(one)

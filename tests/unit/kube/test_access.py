@@ -1,0 +1,118 @@
+"""How a command finds its cluster."""
+
+import base64
+import json
+import os
+import sys
+
+import pytest
+
+from whipstaff.errors import ClusterRefused
+from whipstaff.kube.access import open_access
+
+
+def a_config(server="http://one:8080", user=None, **cluster):
+    return {
+        "current-context": "main",
+        "contexts": [
+            {"name": "main", "context": {"cluster": "c", "user": "u", "namespace": "shop"}},
+            {"name": "bare", "context": {"cluster": "c"}},
+        ],
+        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
+        "users": [{"name": "u", "user": user or {"token": "secret"}}],
+    }
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def opened(*configs, context="", environment=None):
+        paths = []
+        for number, config in enumerate(configs):
+            paths.append(tmp_path / f"config-{number}")
+            text = config if isinstance(config, str) else json.dumps(config)
+            paths[-1].write_text(text)
+        given = ":".join(map(str, paths))
+        return open_access("", context, {"KUBECONFIG": given, **(environment or {})})
+
+    return opened
+
+
+def test_a_token_and_the_namespace_of_the_context_are_taken(opened):
+    access = opened(a_config(server="http://one:8080/"))
+    assert (access.server, access.namespace) == ("http://one:8080", "shop")
+    assert access.headers == {"Authorization": "Bearer secret"}
+    assert "secret" not in repr(access)
+
+
+def test_another_context_is_taken_by_its_name(opened):
+    access = opened(a_config(), context="bare")
+    assert (access.namespace, access.headers) == ("default", {})
+
+
+def test_a_password_is_basic_authentication(opened):
+    access = opened(a_config(user={"username": "ann", "password": "pw"}))
+    told = access.headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(told) == b"ann:pw"
+
+
+def test_a_token_file_is_found_beside_its_kubeconfig(opened, tmp_path):
+    (tmp_path / "token").write_text("from a file\n")
+    access = opened(a_config(user={"tokenFile": "token"}))
+    assert access.headers == {"Authorization": "Bearer from a file"}
+
+
+def test_somebody_else_is_impersonated_where_the_user_says_so(opened):
+    assert opened(a_config(user={"token": "t", "as": "bob"})).headers["Impersonate-User"] == "bob"
+
+
+def test_the_first_of_several_files_counts(opened):
+    later = a_config(server="http://two:8080")
+    later["contexts"].append({"name": "more", "context": {"cluster": "c"}})
+    assert opened(a_config(), later).server == "http://one:8080"
+    assert opened(a_config(), later, context="more").server == "http://one:8080"
+
+
+def test_a_plugin_is_run_for_credentials(opened, tmp_path):
+    answer = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from a plugin"},
+    }
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!{sys.executable}\nprint({json.dumps(json.dumps(answer))})\n")
+    plugin.chmod(0o755)
+    run = {"apiVersion": answer["apiVersion"], "command": str(plugin), "interactiveMode": "Never"}
+    access = opened(a_config(user={"exec": run}), environment={"PATH": os.environ["PATH"]})
+    assert access.headers == {"Authorization": "Bearer from a plugin"}
+    assert not access.renew()  # the same again helps nobody
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        pytest.param("[", "no kubeconfig", id="no YAML"),
+        pytest.param("text", "no kubeconfig", id="no table"),
+        pytest.param({}, "names no context", id="empty"),
+        pytest.param({"current-context": "x"}, 'context "x" does not exist', id="no context"),
+        pytest.param(
+            {"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "y"}}]},
+            'cluster "y" does not exist',
+            id="no cluster",
+        ),
+        pytest.param(a_config(server=""), "has no server", id="no server"),
+        pytest.param(a_config(user={"tokenFile": "gone"}), "cannot be read", id="no token file"),
+        pytest.param(
+            a_config(server="https://one", **{"certificate-authority-data": "bm9uZQ=="}),
+            "certificates cannot be used",
+            id="no certificate",
+        ),
+    ],
+)
+def test_a_kubeconfig_that_leads_nowhere_says_why(opened, config, told):
+    with pytest.raises(ClusterRefused, match=told):
+        opened(config)
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(ClusterRefused, match="/nowhere/config"):
+        open_access("/nowhere/config", "", {})
