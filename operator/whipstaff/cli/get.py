@@ -25,7 +25,7 @@ _APPLIED = {
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def get() -> None:
-    """Print what is stored of a release."""
+    """Print what is stored of a release, as `helm get` does."""
 
 
 def _of_a_release(name: str) -> Callable[[Decorated], Decorated]:

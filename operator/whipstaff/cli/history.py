@@ -25,7 +25,7 @@ _HEAD = ("REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")
 @output_option
 @cluster_flags
 def history(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
-    """Show the revisions of a release."""
+    """Show the revisions of a release, as `helm history` does."""
     if not is_name(names[0]):
         raise click.ClickException(f"release name is invalid: {names[0]}")
     with reached(flags) as cluster:

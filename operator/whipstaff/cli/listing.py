@@ -50,7 +50,7 @@ def _switch(name: str, what: str) -> Callable[[Any], Any]:
 @output_option
 @cluster_flags
 def listing(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
-    """List releases."""
+    """List releases, as `helm list` does."""
     del arguments
     states = frozenset(
         status for flag, named in _STATES.items() if flags[flag] for status in named

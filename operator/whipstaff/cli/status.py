@@ -26,7 +26,7 @@ from whipstaff.release.stored import StoredRelease
 @output_option
 @cluster_flags
 def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
-    """Show where a release stands."""
+    """Show where a release stands, as `helm status` does."""
     with reached(flags) as cluster:
         found = StoredReleases(cluster).revision(names[0], flags["revision"])
         as_tables = flags["output"] == "table"
