@@ -25,8 +25,8 @@ from whipstaff.errors import (
     RemoteClusterUnreachable,
 )
 from whipstaff.kube.client import Client, ListPage, Request, WatchEvent
-from whipstaff.kube.connection import tls_of
 from whipstaff.kube.secrets import ApiServerSecrets
+from whipstaff.kube.tls import tls_of
 from whipstaff.reconcile.ports import Identity, RemoteCluster
 from whipstaff.release.revision import JsonObject
 
