@@ -72,15 +72,38 @@ def test_a_failed_install_is_uninstalled_before_each_retry_and_left_after_the_la
 def test_a_failed_install_is_retried_for_ever_where_nothing_is_to_be_undone(x):
     strategy = {"name": "RetryOnFailure", "retryInterval": "1s"}
     x.create(values=INSTALL, install={"strategy": strategy, "remediation": LAST})
-
-    def often(release):
-        newest = (history(release) or [{}])[0]
-        return newest.get("revision", 0) >= 5 and not is_true(release, "Stalled")
-
-    x.live.until(NAME, often)
+    x.live.until(NAME, tried_until(5))
     x.value(fails=None)
     x.live.settled(NAME)
     assert list(x.stored.values())[-1] == "deployed"
+    x.agree()
+
+
+def tried_until(revision):
+    """Return what is true once a revision of this number or a higher one is there, and no end."""
+
+    def holds(release):
+        newest = (history(release) or [{}])[0]
+        return newest.get("revision", 0) >= revision and not is_true(release, "Stalled")
+
+    return holds
+
+
+def test_an_uninstallation_that_remediates_and_fails_is_tried_until_it_succeeds(x):
+    x.create(values={"fails": "post-install,pre-delete"}, install={"remediation": LAST})
+    release = x.until({1: "uninstalling"}, "Stalled")
+    remediated = condition(release, "Remediated")
+    assert (remediated["status"], remediated["reason"]) == ("False", "UninstallFailed")
+    ready = condition(release, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "HookFailed")
+    assert "revision 1, which failed, cannot be uninstalled: Job" in ready["message"]
+    assert condition(release, "Released")["reason"] == "InstallFailed"
+    assert x.text == "first"
+    # Other inputs wait for the end of it.
+    x.edit(values={"text": "second", "fails": None}, uninstall={"disableHooks": True})
+    x.runs(2)
+    assert x.stored == {1: "uninstalled", 2: "deployed"}
+    assert x.text == "second"
     x.agree()
 
 
@@ -146,6 +169,33 @@ def test_a_failed_upgrade_is_rolled_back_before_each_retry_and_after_the_last(x)
     assert release["status"]["rejected"]["attempts"] == 2
     assert release["status"]["upgradeFailures"] == 2
     assert x.text == "first"
+
+
+def test_a_failed_upgrade_is_left_after_the_last_retry_where_that_is_not_to_be_undone(x):
+    x.create(upgrade={"remediation": {"retries": 1, "remediateLastFailure": False}})
+    x.runs(1)
+    x.value(text="second", fails="post-upgrade")
+    release = x.stalled({1: "superseded", 3: "deployed", 4: "failed"})
+    assert release["status"]["upgradeFailures"] == 2
+    assert [entry["trigger"] for entry in history(release)[:2]] == ["retry", "remediation"]
+    assert x.text == "second"
+    x.value(text="third", fails=None)
+    x.runs(5)
+    x.agree()
+
+
+def test_a_failed_upgrade_is_retried_for_ever_where_nothing_is_to_be_undone(x):
+    strategy = {"name": "RetryOnFailure", "retryInterval": "1s"}
+    x.create(upgrade={"strategy": strategy, "remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.live.until(NAME, tried_until(4))
+    assert x.stored[1] == "deployed"
+    x.value(fails=None)
+    x.live.settled(NAME)
+    assert list(x.stored.values())[-1] == "deployed"
+    assert x.text == "second"
+    x.agree()
 
 
 def test_a_failed_upgrade_is_uninstalled_where_that_is_the_strategy(x):
@@ -290,6 +340,19 @@ def test_force_tries_again_what_is_exhausted(x):
     x.live.until(NAME, lambda release: max(e["revision"] for e in history(release)) == 2)
     release = x.stalled({2: "failed"})  # of the same content: the older one tells nothing more
     assert release["status"]["lastHandledForceAt"] == "one"
+
+
+def test_force_tries_again_what_was_rejected_and_undoes_it_again(x):
+    x.create(upgrade={"remediation": LAST})
+    x.runs(1)
+    x.value(text="second", **UPGRADE)
+    x.stalled({1: "superseded", 2: "failed", 3: "deployed"})
+    x.annotate(requestedAt="one", forceAt="one")
+    release = x.stalled({1: "superseded", 3: "superseded", 4: "failed", 5: "deployed"})
+    assert release["status"]["lastHandledForceAt"] == "one"
+    assert history(release)[1]["trigger"] == "force"
+    x.answered()
+    assert max(x.stored) == 5
 
 
 # What others do to the history; see also test_helm_cli.py.

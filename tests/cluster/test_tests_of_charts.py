@@ -127,6 +127,51 @@ def test_an_install_whose_tests_fail_is_uninstalled_where_that_is_asked(x):
     assert condition(release, "Ready")["reason"] == "TestFailed"
 
 
+def test_an_install_whose_tests_fail_is_tried_again_after_an_uninstallation(x):
+    x.create(values=TESTS_FAIL, test=TESTED, install={"remediation": {"retries": 1}})
+    release = x.stalled({1: "uninstalled", 2: "deployed"})
+    assert release["status"]["installFailures"] == 2
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+    assert x.phases(2) == {"x-test": "Failed"}
+    assert x.text == "first"
+
+
+def test_an_upgrade_whose_tests_fail_runs_on_where_nothing_is_to_be_done(x):
+    x.create(test=TESTED, upgrade={"remediation": {}})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    release = x.stalled({1: "superseded", 2: "deployed"})
+    assert condition(release, "Ready")["reason"] == "TestFailed"
+    assert release["status"]["upgradeFailures"] == 1
+    assert x.text == "second"
+    x.value(tests=None)
+    x.until({1: "superseded", 2: "superseded", 3: "deployed"}, "Ready", "Tested")
+
+
+def test_an_upgrade_whose_tests_fail_is_uninstalled_where_that_is_the_strategy(x):
+    x.create(test=TESTED, upgrade={"remediation": LAST | {"strategy": "uninstall"}})
+    x.until({1: "deployed"}, "Tested")
+    x.value(text="second", **TESTS_FAIL)
+    release = x.stalled({1: "superseded", 2: "uninstalled"})
+    assert x.text is None
+    assert condition(release, "Remediated")["reason"] == "UninstallSucceeded"
+
+
+def test_tests_that_fail_are_tried_for_ever_where_that_is_the_strategy(x):
+    strategy = {"name": "RetryOnFailure", "retryInterval": "1s"}
+    x.create(
+        values=TESTS_FAIL,
+        test=TESTED,
+        install={"strategy": strategy},
+        upgrade={"strategy": strategy},
+    )
+    x.live.until(NAME, lambda release: release["status"].get("revision", 0) >= 3)
+    assert not is_true(x.live.get(NAME), "Stalled")
+    x.value(tests=None)
+    x.live.until(NAME, lambda release: is_true(release, "Ready") and is_true(release, "Tested"))
+    x.agree()
+
+
 def test_an_upgrade_whose_tests_fail_is_rolled_back_where_that_is_asked(x):
     x.create(test=TESTED, upgrade={"remediation": LAST})
     x.until({1: "deployed"}, "Tested")

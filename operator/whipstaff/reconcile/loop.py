@@ -17,6 +17,8 @@ from whipstaff.errors import (
     OperatorError,
     ReleaseConflict,
     WorkerLost,
+    from_record,
+    to_record,
 )
 from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.placements import former_placement
@@ -361,7 +363,12 @@ class Pass:
         self._story.sentence = f"uninstalling revision {decision.rejected.revision}, which failed"
         self._narrator.begin(self._progress)
         end = Uninstallation(self._world, self._intent, self._release, self._story)
-        self._revisions.update(await end.remediate(decision.rejected))
+        try:
+            await end.remediate(decision.rejected, self._revisions)
+        except OperatorError as error:
+            failed = f"revision {decision.rejected.revision}, which failed,"
+            text = f"{failed} cannot be uninstalled: {error.text}"
+            raise from_record({**to_record(error), "text": text}) from error
 
     async def _test(self, header: RevisionHeader | None) -> str:
         """Run the chart's tests on the revision that runs."""

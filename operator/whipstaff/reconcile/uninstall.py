@@ -5,7 +5,7 @@ it happened. Nothing is removed that Whipstaff never released.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from whipstaff.errors import (
@@ -86,10 +86,11 @@ class Uninstallation:
             return False  # the uninstallation finds out
         return namespace is None or "deletionTimestamp" in namespace.get("metadata", {})
 
-    async def remediate(self, rejected: Rejected) -> Mapping[int, Revision]:
-        """Take a failed release away, its history kept; return the revisions that were read.
+    async def remediate(self, rejected: Rejected, known: dict[int, Revision]) -> None:
+        """Take a failed release away, its history kept.
 
-        The record says why, and which inputs are not to be tried again.
+        The record says why, and which inputs are not to be tried again. `known` gets each revision
+        as it is then, however that ends.
         """
         headers = await self._history()
         revisions = await self._living(headers)
@@ -102,8 +103,10 @@ class Uninstallation:
         work = self._work(revisions, "remediate")
         because = begun[2] if begun[1] else failed.description
         plan = self._plan(headers, revisions, options, hooks_can_run=not going, because=because)
-        await execute(self._world, work, plan)
-        return work.known
+        try:
+            await execute(self._world, work, plan)
+        finally:
+            known.update(work.known)
 
     async def _uninstall(self, *, hooks_can_run: bool) -> None:
         headers = await self._history()
