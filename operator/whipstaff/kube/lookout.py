@@ -58,12 +58,12 @@ class _User:
     """What one HelmRelease wants to hear of."""
 
     scopes: dict[ObjectReference, "_Scope | None"] = field(default_factory=dict)  # None: unwatched
-    token: str = ""
+    token: str = ""  # none while nothing is settled
     held: bool = True  # a pass is under way
-    moved: bool = True  # something changed since it was settled, or nothing is
+    missed: bool = True  # anything may have changed
     stirred: bool = False  # something changed that the pass under way may not have seen
     expected: dict[ObjectReference, _Seen] = field(default_factory=dict)
-    latest: dict[ObjectReference, _Seen] = field(default_factory=dict)  # by events since `heed`
+    latest: dict[ObjectReference, _Seen] = field(default_factory=dict)  # by events
     timer: asyncio.TimerHandle | None = None
     woken_at: float = float("-inf")
 
@@ -71,14 +71,23 @@ class _User:
         """Take note of an event; True if it is about something new."""
         if seen.version >= self.latest.get(reference, _Seen()).version:
             self.latest[reference] = seen
-        if not self._is_news(reference):
-            return False
-        self.moved = True
-        return True
+        return self._is_news(reference)
 
     def settle(self, expected: Mapping[ObjectReference, _Seen], token: str) -> None:
-        self.expected, self.token = dict(expected), token
-        self.moved = self.stirred = any(self._is_news(reference) for reference in self.latest)
+        known = {**self.expected, **expected}
+        self.expected = {each: known[each] for each in self.scopes if each in known}
+        self.token = token
+        self.latest = {each: self.latest[each] for each in self.news()}
+        self.stirred = self.moved
+
+    @property
+    def moved(self) -> bool:
+        """Whether something changed since it was settled, or nothing is."""
+        return self.missed or not self.token or bool(self.news())
+
+    def news(self) -> Collection[ObjectReference]:
+        """Return what is another than it was settled as."""
+        return [each for each in self.latest if each in self.scopes and self._is_news(each)]
 
     def _is_news(self, reference: ObjectReference) -> bool:
         seen, known = self.latest[reference], self.expected.get(reference, _Seen())
@@ -118,17 +127,27 @@ class ApiServerLookout:
         user: HelmReleaseName,
         references: Collection[ObjectReference],
         identity: Identity,
-    ) -> None:
+        token: str,
+    ) -> Collection[ObjectReference] | None:
         one = self._users.setdefault(user, _User())
         scopes = {each: await self._scope(each, identity) for each in references}
         before, one.scopes = one.scopes, {}
-        one.latest.clear()
         for reference, scope in scopes.items():
             one.scopes[reference] = scope if self._join(user, reference, scope) else None
         for reference, scope in before.items():
             if scope is not None and one.scopes.get(reference) != scope:
                 self._leave(user, reference, scope)
         await self._begun({scope for scope in one.scopes.values() if scope})
+        settled = one.token == token and not one.missed and before.keys() == one.scopes.keys()
+        if settled and self._sees(one):
+            return one.news()
+        one.token, one.missed = "", False
+        one.expected.clear()
+        return None
+
+    def _sees(self, one: _User) -> bool:
+        """Whether every change of its objects is told of."""
+        return all(scope and self._watches[scope].live for scope in one.scopes.values())
 
     def settle(
         self,
@@ -148,7 +167,7 @@ class ApiServerLookout:
         one = self._users.get(user)
         if one is None or one.moved or one.token != token:
             return False
-        return all(scope and self._watches[scope].live for scope in one.scopes.values())
+        return self._sees(one)
 
     def hold(self, user: HelmReleaseName) -> None:
         one = self._users.get(user)
@@ -224,7 +243,7 @@ class ApiServerLookout:
         if one is None:
             return
         if reference is None:
-            one.moved = True
+            one.missed = True
         elif not one.note(reference, seen):
             return
         one.stirred = True

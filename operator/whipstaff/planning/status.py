@@ -267,7 +267,10 @@ def _drifted(facts: StatusFacts) -> dict[str, tuple[str, str, str]]:
 
 
 def _is_looked_at(seen: Observation) -> bool:
+    newest = seen.newest
     runs = seen.deployed is not None or not seen.history_known
+    if newest is not None and newest.status is ReleaseStatus.FAILED:  # nobody says what is right
+        runs = False
     return runs and seen.release.spec.drift_detection.looks
 
 

@@ -117,8 +117,12 @@ class Look:
         """
         user, lookout = _user(self._release), self._world.lookout
         await self._name_all()
-        await lookout.heed(user, frozenset(self._references.values()), self._identity)
-        await for_each(self._references, self._look)
+        named = frozenset(self._references.values())
+        moved = await lookout.heed(user, named, self._identity, token)
+        if moved is not None:  # what drifted is looked at until it has not
+            moved = {*moved, *(note.drift.reference for note in before if note.open)}
+        places = (at for at, each in self._references.items() if moved is None or each in moved)
+        await for_each(places, self._look)
         self._found.sort(key=lambda found: found.place)
         answers = await self._answer_all(before)
         drifted = {note.drift.reference for note in answers if note.open}

@@ -445,8 +445,13 @@ class Lookout(Protocol):
         user: HelmReleaseName,
         references: Collection[ObjectReference],
         identity: Identity,
-    ) -> None:
-        """Take note of changes to these objects from now on, and to no others; wake nobody yet."""
+        token: str,
+    ) -> Collection[ObjectReference] | None:
+        """Take note of changes to these objects from now on, and to no others; wake nobody yet.
+
+        Return those that changed since they were settled under the token: they have to be looked
+        at. None: all of them have to.
+        """
         ...
 
     def settle(
@@ -456,10 +461,11 @@ class Lookout(Protocol):
         seen: Mapping[ObjectReference, JsonObject | None],
         drifted: Collection[ObjectReference] = (),
     ) -> None:
-        """Wake the user when an object becomes another than was seen; `token` is for `unmoved`.
+        """Wake the user when an object becomes another than was seen.
 
-        `seen` has objects with managedFields; nothing is kept of them. What counts is what the
-        release owns; of those that are `drifted`, any change.
+        `token` names what they were compared with. `seen` has objects with managedFields; nothing
+        is kept of them. What counts is what the release owns; of those that are `drifted`, any
+        change.
         """
         ...
 
@@ -488,7 +494,8 @@ class NoLookout:
         user: HelmReleaseName,
         references: Collection[ObjectReference],
         identity: Identity,
-    ) -> None: ...
+        token: str,
+    ) -> Collection[ObjectReference] | None: ...
 
     def settle(
         self,

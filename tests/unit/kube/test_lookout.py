@@ -84,7 +84,7 @@ async def settle(found, user=SHOP, seen=None, token="1", drifted=()):
     """Make a pass as the loop does."""
     found.hold(user)
     seen = {MAP: an_object(6)} if seen is None else seen
-    await found.heed(user, seen, OPERATOR)
+    await found.heed(user, seen, OPERATOR, token)
     found.settle(user, token, seen, drifted)
     found.release(user)
 
@@ -169,7 +169,7 @@ async def test_an_object_that_cannot_be_read_is_looked_at():
 async def test_what_a_pass_changes_itself_wakes_nobody():
     async with a_lookout() as (_, found, _woken):
         found.hold(SHOP)
-        await found.heed(SHOP, [MAP], OPERATOR)
+        await found.heed(SHOP, [MAP], OPERATOR, "1")
         tell(found, 7, owned="")
         assert due(found) == []
         found.settle(SHOP, "1", {MAP: an_object(7, owned="")})
@@ -181,7 +181,7 @@ async def test_what_a_pass_changes_itself_wakes_nobody():
 async def test_what_changed_after_the_look_is_looked_at_after_the_pass():
     async with a_lookout() as (_, found, _woken):
         found.hold(SHOP)
-        await found.heed(SHOP, [MAP], OPERATOR)
+        await found.heed(SHOP, [MAP], OPERATOR, "1")
         tell(found, 7, owned="")
         found.settle(SHOP, "1", {MAP: an_object(6)})
         assert due(found) == []
@@ -207,6 +207,46 @@ async def test_another_token_was_not_settled():
         await settle(found)
         assert found.unmoved(SHOP, "1")
         assert not found.unmoved(SHOP, "2")
+
+
+async def test_after_a_look_at_all_only_what_moved_has_to_be_looked_at():
+    async with a_lookout() as (_, found, _woken):
+        both = {MAP: an_object(6), OTHER: an_object(6, name="other")}
+        await settle(found, seen=both)
+        assert await found.heed(SHOP, both, OPERATOR, "1") == []
+        tell(found, 7, owned="", name="other")
+        tell(found, 8)  # what is not ours
+        assert await found.heed(SHOP, both, OPERATOR, "1") == [OTHER]
+        found.settle(SHOP, "1", {OTHER: an_object(9, name="other")})
+        assert found.unmoved(SHOP, "1")
+        tell(found, 10, owned="")
+        assert await found.heed(SHOP, both, OPERATOR, "1") == [MAP]
+
+
+@pytest.mark.parametrize(
+    ("references", "token"),
+    [
+        pytest.param([MAP, OTHER], "1", id="another object"),
+        pytest.param([MAP], "2", id="another token"),
+    ],
+)
+async def test_what_was_not_settled_so_has_to_be_looked_at(references, token):
+    async with a_lookout() as (_, found, _woken):
+        await settle(found)
+        assert await found.heed(SHOP, references, OPERATOR, token) is None
+        assert not found.unmoved(SHOP, "1")  # until it was
+
+
+async def test_a_gap_while_objects_are_looked_at_is_made_up_for_after_the_pass():
+    async with a_lookout() as (_, found, _woken):
+        found.hold(SHOP)
+        await found.heed(SHOP, [MAP], OPERATOR, "1")
+        (watch,) = found._watches.values()
+        watch.missed()
+        found.settle(SHOP, "1", {MAP: an_object(6)})
+        found.release(SHOP)
+        assert due(found) == [SHOP]
+        assert not found.unmoved(SHOP, "1")
 
 
 async def test_one_watch_serves_all_namespaces():
@@ -267,7 +307,7 @@ async def test_kinds_that_cannot_be_watched_are_looked_at_each_time():
 async def test_another_cluster_is_looked_at_each_time():
     async with a_lookout() as (stub, found, _):
         remote = Identity(remote=RemoteCluster("web", "there"))
-        await found.heed(SHOP, [MAP], remote)
+        await found.heed(SHOP, [MAP], remote, "1")
         found.settle(SHOP, "1", {MAP: None})
         assert stub.requests == []
         assert not found.unmoved(SHOP, "1")

@@ -37,10 +37,12 @@ class Lookout:
         self.settled = {}
         self.drifted = set()
         self.token = None
+        self.moved = None  # all
         self.calls = []
 
-    async def heed(self, user, references, identity):
+    async def heed(self, user, references, identity, token):
         self.heeded = set(references)
+        return self.moved
 
     def settle(self, user, token, seen, drifted=()):
         self.token, self.settled, self.drifted = token, dict(seen), set(drifted)
@@ -145,6 +147,20 @@ async def test_of_an_object_that_the_manifest_has_twice_the_last_one_counts():
     written = len(site.writes())
     await site.pass_over()
     assert len(site.writes()) == written
+
+
+async def test_only_what_moved_or_drifted_is_looked_at(site):
+    site.edit(SETTINGS, hack)
+    site.edit(WEB, scale)
+    site.world.lookout.moved = [SETTINGS]
+    await site.pass_over()
+    assert site.told() == [("ConfigMap", "Corrected", "data.text")]
+    warn = replace(site.release, generation=2, spec=wanted("warn").spec)
+    site.world.lookout.moved = None
+    await site.pass_over(warn)
+    site.world.lookout.moved = []
+    await site.pass_over(warn)
+    assert ("Deployment", "Found", "spec.replicas") in site.told()
 
 
 async def test_only_what_drifted_is_applied(site):
@@ -365,6 +381,15 @@ async def test_what_is_half_upgraded_is_not_put_back(site):
     outcome = await site.pass_over(newer)
     assert outcome.ending is Ending.REFUSED
     assert site.world.cluster.verbs("apply")[2:] == []
+
+
+async def test_after_an_upgrade_that_failed_nothing_is_told_of_drift(site):
+    site.world.cluster.refuse("apply", SETTINGS, REFUSED)
+    body = an_object(data={"text": "newer"})
+    newer = replace(site.release.spec, values={"objects": [body]})
+    await site.pass_over(replace(site.release, generation=2, spec=newer))
+    assert site.status["history"][0]["status"] == "failed"
+    assert site.drifted() is None
 
 
 async def test_a_suspended_release_is_not_looked_at(site):
