@@ -17,13 +17,13 @@ def group(namespace):
     return f"{namespace}.test"
 
 
-def kinds_chart(group, version, folder="crds", custom=True):
+def kinds_chart(group, version, folder="crds", custom=True, says="{{ .Chart.Version }}"):
     """Pack a chart with the kind Thing, described by the chart's version, and an object of it."""
     mark = f"{{described: '{version}'}}"
     files = {
         "Chart.yaml": f"apiVersion: v2\nname: kinds\nversion: {version}\n",
         f"{folder}/thing.yaml": a_definition("things", "Thing", group, annotations=mark),
-        "templates/object.yaml": an_object("v1", "ConfigMap", "data: {v: {{ .Chart.Version }}}"),
+        "templates/object.yaml": an_object("v1", "ConfigMap", f"data: {{v: {says}}}"),
     }
     if custom:
         files["templates/custom.yaml"] = an_object(f"{group}/v1", "Thing", "spec: {size: 1}")
@@ -91,6 +91,18 @@ def test_crds_are_treated_as_the_policy_of_the_action_says(
     releases.choose(NAME, SECOND)
     releases.settled(NAME, 2)
     assert described(releases, group) == after_upgrade
+
+
+def test_a_chart_of_which_only_the_definitions_are_others_has_them_replaced(
+    releases, repository, group
+):
+    for version in (FIRST, SECOND):
+        repository.add(kinds_chart(group, version, says="the same", custom=False))
+    releases.create(NAME, "kinds", FIRST, upgrade={"crds": "CreateReplace"})
+    releases.settled(NAME, 1)
+    releases.choose(NAME, SECOND)
+    releases.settled(NAME, 2)
+    assert described(releases, group) == SECOND
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,7 @@ def test_an_uninstall_has_a_time_of_its_own_and_need_not_wait(releases):
         releases.until("x", lambda one: "timed out" in condition(one, "Ready")["message"]), "Ready"
     )
     assert "ConfigMap" in ready["message"]
+    assert "held by example.dev/held" in ready["message"]
     releases.edit("x", uninstall={"disableWait": True})
     releases.gone("x")
     held = releases.core("configmaps", "x")

@@ -1,5 +1,7 @@
 """What every Renderer does with the echo chart: the fake, and the pool with the real engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.builders.echo_chart import TEMPLATE, a_config_map, a_request
@@ -72,6 +74,9 @@ async def test_what_already_runs_is_recognized_under_its_own_number(renderer, tm
         current_manifest_digest=running.manifest_digest,
     )
     assert (await renderer.render(request, nothing)).same_as_current
+    assert running.crds_digest == ""
+    other_crds = replace(request, current_crds_digest="of a chart that had some")
+    assert not (await renderer.render(other_crds, nothing)).same_as_current
 
 
 async def test_what_changed_is_rendered_under_the_new_number(renderer, tmp_path):

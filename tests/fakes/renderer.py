@@ -1,6 +1,7 @@
 """Renders the chart of tests/builders/echo_chart.py without a worker; tests/contracts compare."""
 
 import base64
+import hashlib
 import json
 from collections import deque
 
@@ -28,6 +29,11 @@ class FakeRenderer:
         """Have the next renderings end so."""
         self._refusals.extend([error] * times)
 
+    @property
+    def _crds_digest(self):
+        text = _json(self.crds).encode()
+        return hashlib.sha256(text).hexdigest()[:32] if self.crds else ""
+
     # The port.
 
     async def render(self, request, lookup):
@@ -37,7 +43,8 @@ class FakeRenderer:
         if request.current_revision is not None:
             bodies = await _bodies(request, request.current_revision, lookup)
             manifest, _, hooks = _sorted(bodies)
-            if manifest_digest(manifest, hooks) == request.current_manifest_digest:
+            same_crds = request.current_crds_digest in ("", self._crds_digest)
+            if manifest_digest(manifest, hooks) == request.current_manifest_digest and same_crds:
                 return Rendering(same_as_current=True, unused=self.unused)
         bodies = await _bodies(request, request.revision, lookup)
         manifest, objects, hooks = _sorted(bodies)
@@ -47,6 +54,7 @@ class FakeRenderer:
             hooks=hooks,
             notes=str(request.values.get("notes", "")),
             crds=self.crds,
+            crds_digest=self._crds_digest,
             chart={
                 "metadata": {"name": request.chart.name, "version": request.chart.version},
                 **self.chart,

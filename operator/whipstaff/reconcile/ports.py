@@ -336,6 +336,7 @@ class RenderRequest:
     current_revision: RevisionNumber | None = None
     current_is_upgrade: bool = False
     current_manifest_digest: str = ""
+    current_crds_digest: str = ""  # empty: definitions do not count
     namespace_in_manifest: bool = False  # write metadata.namespace into the stored manifest
     # What templates generate is kept in `Rendering.chart`; `generated` is what was kept before, as
     # `release.generated` gives it.
@@ -355,6 +356,7 @@ class Rendering:
     hooks: tuple[Hook, ...] = ()
     notes: str = ""
     crds: Sequence[JsonObject] = ()  # of crds/, parsed, parents first
+    crds_digest: str = ""  # of their files, fit for a label; empty if there are none
     chart: JsonObject = field(default_factory=dict)  # the record that Helm stores
     manifest_digest: str = ""  # of manifest and hooks; 63 characters at most, fit for a label
     same_as_current: bool = False

@@ -84,6 +84,7 @@ class Preparation:
         noted = Marks(
             inputs=self._inputs().digest,
             manifest=rendering.manifest_digest,
+            crds=rendering.crds_digest if self._installs_crds else self._known_crds,
             generated=bool(generated_in(rendering.chart)),
             forced=self._seen.force_digest if self._decision.trigger == "force" else "",
             tests="" if any(HookEvent.TEST in it.events for it in rendering.hooks) else TESTS_NONE,
@@ -139,6 +140,7 @@ class Preparation:
         noted = replace(
             Marks.of(source),
             made_from=source.number,
+            crds=self._known_crds,
             generated=bool(generated_in(old.chart)),
             forced=self._seen.force_digest if self._decision.trigger == "force" else "",
             tests="",
@@ -167,6 +169,17 @@ class Preparation:
         revision = await self._read(header.number)
         action = Action(Marks.of(header).action)
         return await self._change(action, revision, (), stored=True)
+
+    @property
+    def _installs_crds(self) -> bool:
+        return self._options(self._decision.action).crds is not CRDPolicy.SKIP
+
+    @property
+    def _known_crds(self) -> str:
+        """What the newest revision that ran says of the crds/ that were installed last."""
+        ran = (header for header in self._seen.headers if header.status.ran)
+        newest = next(ran, None)
+        return Marks.of(newest).crds if newest else ""
 
     def _new_revision(self, content: Marks) -> Revision:
         """Begin the next revision; `content` says what it will hold."""
@@ -235,6 +248,7 @@ class Preparation:
             current_revision=current.number if current else None,
             current_is_upgrade=noted.action != Action.INSTALL,
             current_manifest_digest=noted.manifest,
+            current_crds_digest=noted.crds if self._installs_crds else "",
             namespace_in_manifest=spec.storage_namespace != spec.target_namespace,
             stable_generated=spec.stable_generated,
             generated=await self._generated() if spec.stable_generated else "",

@@ -212,7 +212,13 @@ async def until_gone(
                 return
 
     def why() -> str:
-        return "still there: " + ", ".join(str(ref) for ref, body in left.items() if body)
+        return "still there: " + ", ".join(_left(ref, body) for ref, body in left.items() if body)
 
     if references:
         await within(work, timeout_seconds, watch(), why)
+
+
+def _left(reference: ObjectReference, body: JsonObject) -> str:
+    """Name an object that is still there, and who has to let go of it."""
+    finalizers = body.get("metadata", {}).get("finalizers")
+    return f"{reference} (held by {', '.join(finalizers)})" if finalizers else str(reference)

@@ -16,6 +16,7 @@ MANIFEST = "whipstaff.dev/manifest"  # digest of the rendered manifest and hooks
 ACTION = "whipstaff.dev/action"  # install, upgrade, rollback, …
 MADE_FROM = "whipstaff.dev/made-from"  # the revision that a rollback copied
 ATTEMPT = "whipstaff.dev/attempt"  # how often these inputs were tried, this revision included
+CRDS = "whipstaff.dev/crds"  # digest of the crds/ that were installed last
 OPTIONS = "whipstaff.dev/options"  # digest of what else decides how an attempt ends
 EVENT = "whipstaff.dev/event"  # the hook event that the hooks' phases are about
 GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
@@ -48,6 +49,7 @@ class Marks:
 
     inputs: str = ""
     manifest: str = ""
+    crds: str = ""
     action: str = ""
     made_from: RevisionNumber | None = None
     attempt: int = 1
@@ -64,6 +66,7 @@ class Marks:
         facts = {
             INPUTS: self.inputs,
             MANIFEST: self.manifest,
+            CRDS: self.crds,
             ACTION: self.action,
             MADE_FROM: made_from,
             ATTEMPT: str(self.attempt) if self.attempt > 1 else "",
@@ -92,6 +95,7 @@ class Marks:
         return cls(
             inputs=labels.get(INPUTS, ""),
             manifest=labels.get(MANIFEST, ""),
+            crds=labels.get(CRDS, ""),
             action=labels.get(ACTION, ""),
             made_from=RevisionNumber(int(made_from)) if _is_number(made_from) else None,
             attempt=int(attempt) if _is_number(attempt) else 1,

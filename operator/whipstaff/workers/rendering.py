@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +37,7 @@ Lookup = Callable[[str, str, str, str], JsonObject]
 _CHARTS_KEPT = 8
 _MEMORY_BYTES = 64 << 20  # of what is kept for the next render of the same releases
 _NOTES_CHARACTERS = 64 << 10
+_DIGEST_CHARACTERS = 32
 _CRD = "CustomResourceDefinition"
 
 
@@ -167,7 +168,9 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
     if current := order["current"]:
         running = replace(info, revision=current["revision"], is_upgrade=current["is_upgrade"])
         printed = press.render(chart, order, running, _keeping(order, scope)[1])
-        if printed.digest == current["manifest_digest"]:
+        known = current["crds_digest"]
+        same_crds = not known or _digest_of(printed.rendered.crds) == known
+        if printed.digest == current["manifest_digest"] and same_crds:
             charts.keep(order["digest"], printed.rendered.chart)
             return {"same_as_current": True, "unused": _unused(printed.rendered, order)}
     keeping, scope = _keeping(order, scope)
@@ -182,6 +185,7 @@ def _render(charts: Charts, press: Press, scope: RenderScope, order: JsonObject)
         "hooks": [asdict(hook) for hook in printed.hooks],
         "notes": rendered.notes[:_NOTES_CHARACTERS],
         "crds": [crd for file in rendered.crds for crd in _crds(file)],
+        "crds_digest": _digest_of(rendered.crds),
         "chart": generated.with_generated(
             chart_record.to_record(rendered.chart), keeping.record() if keeping else {}
         ),
@@ -213,6 +217,17 @@ def _in_template(lookup: Lookup) -> Callable[[str, str, str, str], dict[str, obj
             raise LimitExceeded(error.text) from error
 
     return ask
+
+
+def _digest_of(files: Sequence[CRDFile]) -> str:
+    """Return a digest of the chart's crds/, fit for a label; empty if it has none."""
+    if not files:
+        return ""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(f"{file.path}\0{len(file.data)}\0".encode())
+        found.update(file.data)
+    return found.hexdigest()[:_DIGEST_CHARACTERS]
 
 
 def _crds(file: CRDFile) -> tuple[JsonObject, ...]:

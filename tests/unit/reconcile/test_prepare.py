@@ -96,6 +96,23 @@ async def test_what_renders_to_what_runs_is_no_change():
     assert await prepared.release(CHART) == Unchanged()
 
 
+@pytest.mark.parametrize(
+    ("policy", "changes"),
+    [(CRDPolicy.SKIP, False), (CRDPolicy.CREATE, True), (CRDPolicy.CREATE_REPLACE, True)],
+)
+async def test_definitions_that_are_others_are_a_change_unless_they_are_skipped(policy, changes):
+    world = a_world()
+    world.renderer.crds = (DEFINITION,)
+    release = a_release_of(an_object(), upgrade=ActionOptions(crds=policy))
+    first = (await preparation(world, release).release(CHART)).revision
+    world.store.put(KEY, replace(first, status=ReleaseStatus.DEPLOYED))
+    (header,) = await world.store.history(KEY, None)
+    prepared = preparation(world, release, header, action=Action.UPGRADE)
+    assert await prepared.release(CHART) == Unchanged()
+    world.renderer.crds = ({**DEFINITION, "described": "otherwise"},)
+    assert (await prepared.release(CHART) != Unchanged()) is changes
+
+
 async def test_inputs_that_are_not_known_make_no_revision():
     world = a_world()
     seen = an_observation(release=a_release(), inputs=ChartUnavailable("repository away"))

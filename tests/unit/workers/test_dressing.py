@@ -165,7 +165,7 @@ def test_what_was_patched_is_what_the_next_render_is_compared_with(tmp_path):
     patched = post_rendering(("data: {y: one}", on("r")))
     order = an_order(tmp_path, current=None, post_rendering=patched)
     digest = rendering.render(charts, releases, a_scope(Begun()), order)["manifest_digest"]
-    current = {"revision": 2, "is_upgrade": True, "manifest_digest": digest}
+    current = {"revision": 2, "is_upgrade": True, "manifest_digest": digest, "crds_digest": ""}
 
     again = rendering.render(
         charts, releases, a_scope(Begun()), {**order, "revision": 3, "current": current}

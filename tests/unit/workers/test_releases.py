@@ -29,7 +29,12 @@ def an_order(folder, name="web", **changes):
         "namespace": "prod",
         "revision": 2,
         "is_upgrade": True,
-        "current": {"revision": 1, "is_upgrade": False, "manifest_digest": "other"},
+        "current": {
+            "revision": 1,
+            "is_upgrade": False,
+            "manifest_digest": "other",
+            "crds_digest": "",
+        },
         "namespace_in_manifest": False,
         "kube_version": "v1.36.0",
         "api_versions": ["v1"],
