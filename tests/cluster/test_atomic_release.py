@@ -115,6 +115,19 @@ def test_what_a_remediation_kept_is_forgotten_with_the_helmrelease(x):
     assert x.stored == {}
 
 
+def test_a_deletion_that_fails_is_told_of_and_goes_on_once_its_hooks_are_left_out(x):
+    x.create(values={"fails": "pre-delete"})
+    x.runs(1)
+    x.live.delete(NAME)
+    x.until({1: "uninstalling"}, "Stalled")
+    assert "x-gate failed" in x.live.refused(NAME, "HookFailed")["message"]
+    assert x.text == "first"
+    x.edit(uninstall={"disableHooks": True})
+    x.live.gone(NAME)
+    assert x.stored == {}
+    assert x.text is None
+
+
 # An upgrade that fails.
 
 

@@ -572,9 +572,12 @@ class Pass:
         started = self._world.clock.monotonic()
         try:
             for release in self._everywhere():
-                await Uninstallation(self._world, self._intent, release, self._story).run()
+                end = Uninstallation(self._world, self._intent, release, self._story)
+                await end.run(self._revisions)
         except OperatorError as refused:
             self._ended("uninstall", "refused", started, why=refused.reason)
+            if self._revisions and former_placement(self._release) is None:
+                self._seen = await self._without_inputs(refused)
             raise
         except Interrupted:
             self._ended("uninstall", "interrupted", started)

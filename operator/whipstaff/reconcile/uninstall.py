@@ -43,15 +43,18 @@ class Uninstallation:
         self._identity = identity_of(release)
         self._story = story
 
-    async def run(self) -> None:
-        """Uninstall, or leave everything alone where that is what deletion means."""
+    async def run(self, known: dict[int, Revision]) -> None:
+        """Uninstall, or leave everything alone where that is what deletion means.
+
+        `known` gets each revision as it is then, however that ends.
+        """
         if await self._orphaned():
             log.info("release left running", extra={"release": str(self._release.release_key)})
             return
         going = False
         try:
             going = await self._namespace_is_going()
-            await self._uninstall(hooks_can_run=not going)
+            await self._uninstall(known, hooks_can_run=not going)
         except OperatorError as refusal:
             error = await explained(self._world, self._release, refusal)
             # What is in the namespace goes with it, ServiceAccounts and rights first: a refusal
@@ -103,12 +106,9 @@ class Uninstallation:
         work = self._work(revisions, "remediate")
         because = begun[2] if begun[1] else failed.description
         plan = self._plan(headers, revisions, options, hooks_can_run=not going, because=because)
-        try:
-            await execute(self._world, work, plan)
-        finally:
-            known.update(work.known)
+        await self._execute(work, plan, known)
 
-    async def _uninstall(self, *, hooks_can_run: bool) -> None:
+    async def _uninstall(self, known: dict[int, Revision], *, hooks_can_run: bool) -> None:
         headers = await self._history()
         if not any(is_ours(header) for header in headers):
             return
@@ -117,10 +117,16 @@ class Uninstallation:
         work = self._work(revisions, "uninstall")
         if headers[0].status is not ReleaseStatus.UNINSTALLED:
             plan = self._plan(headers, revisions, options, hooks_can_run=hooks_can_run)
-            await execute(self._world, work, plan)
+            await self._execute(work, plan, known)
         elif not options.keep_history:  # kept by a remediation, or by the helm CLI
             numbers = sorted(header.number for header in headers)
             await execute(self._world, work, (Purge(tuple(numbers)),))
+
+    async def _execute(self, work: Work, plan: Plan, known: dict[int, Revision]) -> None:
+        try:
+            await execute(self._world, work, plan)
+        finally:
+            known.update(work.known)
 
     async def _history(self) -> tuple[RevisionHeader, ...]:
         return await self._world.store.history(self._release.release_key, self._identity)

@@ -35,7 +35,7 @@ def world():
 
 
 async def runs_after_deletion(world):
-    await Uninstallation(world, FakeIntent(), a_release(), Story()).run()
+    await Uninstallation(world, FakeIntent(), a_release(), Story()).run({})
     return any(reference.kind == "ConfigMap" for reference in world.cluster.objects)
 
 
