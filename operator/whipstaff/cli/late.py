@@ -16,14 +16,14 @@ class Late(click.Command):
     """
 
     def __init__(self, name: str, help: str, module: str = "") -> None:  # noqa: A002 - click's own
-        """Name a command; `module`, and the command in it, have another name in a group."""
+        """Name a command; `module` if it has another name, `module:command` if it holds several."""
         super().__init__(name, help=help)
         self._module = module or name
 
     def command(self) -> click.Command:
         """Import and return the command itself: what its module calls as the module is called."""
-        module = importlib.import_module(f"whipstaff.cli.{self._module}")
-        command = getattr(module, self._module)
+        name, _, inner = self._module.partition(":")
+        command = getattr(importlib.import_module(f"whipstaff.cli.{name}"), inner or name)
         assert isinstance(command, click.Command)  # noqa: S101 - says the type
         return command
 

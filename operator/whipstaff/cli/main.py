@@ -15,6 +15,9 @@ _ALIASES = {
     "inspect": "show",
     "ls": "list",
     "hist": "history",
+    "un": "uninstall",
+    "del": "uninstall",
+    "delete": "uninstall",
 }
 
 
@@ -29,6 +32,17 @@ main.add_command(Late("list", "List releases, as `helm list` does.", "listing"))
 main.add_command(Late("history", "Show the revisions of a release, as `helm history` does."))
 main.add_command(Late("status", "Show where a release stands, as `helm status` does."))
 main.add_command(Late("get", "Print what is stored of a release, as `helm get` does."))
+main.add_command(Late("rollback", "Go back to a stored revision, as `helm rollback` does."))
+main.add_command(Late("uninstall", "Uninstall releases, as `helm uninstall` does."))
+main.add_command(
+    Late("pin", "Stay on a stored revision, whatever chart and values say.", "edits:pin")
+)
+main.add_command(Late("unpin", "Follow chart and values again.", "edits:unpin"))
+main.add_command(Late("suspend", "Have the operator leave a release alone.", "edits:suspend"))
+main.add_command(Late("resume", "Have the operator look after a release again.", "edits:resume"))
+main.add_command(Late("reconcile", "Have the operator look at a release now.", "edits:reconcile"))
+main.add_command(Late("approve", "Have the plan done that waits for an approval.", "edits:approve"))
+main.add_command(Late("wait", "Wait until HelmReleases are ready.", "edits:wait"))
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("lint", "Examine charts for what is wrong, as `helm lint` does."))
 main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))

@@ -1,0 +1,66 @@
+"""`whipstaff rollback`: a HelmRelease goes back to a stored revision, and stays there."""
+
+from typing import Any
+
+import click
+
+from whipstaff.cli.awaiting import timeout_flag, wait_for
+from whipstaff.cli.cluster_flags import reached
+from whipstaff.cli.edit_flags import edit_flags, made
+from whipstaff.cli.helm_flags import HelmCommand, at_least_one
+from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.golang.strconv import quote
+from whipstaff.helmrelease import edits
+from whipstaff.release.revision import JsonObject
+
+
+@click.command("rollback", cls=HelmCommand)
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="RELEASE [REVISION]",
+    callback=at_least_one("whipstaff rollback <RELEASE> [REVISION] [flags]"),
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
+@timeout_flag
+@edit_flags
+def rollback(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
+    """Go back to a stored revision, as `helm rollback` does."""
+    name, *rest = arguments
+    number = whole_revision(rest[0]) if rest else 0
+    with reached(flags) as cluster:
+        releases = HelmReleases(cluster)
+        number = chosen(releases.get(name), number)
+        if made(releases, name, edits.pin(number), flags) is None:
+            return
+        if not flags["no_wait"]:
+            wait_for(releases, name, flags["timeout"])
+    click.echo("Rollback was a success! Happy Helming!")
+    click.echo(
+        f"{name} stays on revision {number} until `whipstaff unpin {name}`, or until "
+        "spec.revision goes",
+        err=True,
+    )
+
+
+def whole_revision(text: str) -> int:
+    """Read a revision's number as helm does."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise click.ClickException(
+            "could not convert revision to a number: strconv.Atoi: "
+            f"parsing {quote(text)}: invalid syntax"
+        ) from error
+
+
+def chosen(live: JsonObject, number: int) -> int:
+    """Return the revision to go back to, the one before the newest for 0; it must be stored."""
+    history = (live.get("status") or {}).get("history") or ()
+    known = {int(one["revision"]) for one in history if one.get("revision")}
+    if not known:
+        raise click.ClickException("release: not found")
+    wanted = number if number > 0 else max(known) - 1
+    if wanted not in known:
+        raise click.ClickException(f"release has no {wanted} version")
+    return wanted

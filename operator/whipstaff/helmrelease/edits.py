@@ -1,0 +1,133 @@
+"""What people ask of a HelmRelease by a command or a button, as the edit that says it.
+
+An edit is data: it can be shown before it is made, and nothing here makes it. Fields are set by
+server-side apply as our own field manager, which keeps what it had set before; a field goes by a
+patch, whoever set it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from whipstaff.helmrelease.names import API_VERSION, FORCE_AT, KIND, REQUESTED_AT, RESET_AT
+from whipstaff.release.field_sets import part
+from whipstaff.release.revision import JsonObject
+
+MANAGER = "whipstaff-cli"  # Flux takes back what managers whose name begins with kubectl set
+
+# By a label or an annotation, who brings an object from Git.
+_SYNCED_BY = {
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Fields of spec and annotations to set, and fields of spec to take away."""
+
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    cleared: tuple[str, ...] = ()
+
+    def shown(self, namespace: str, name: str) -> JsonObject:
+        """Return what is asked for as an object to apply, or to put into Git."""
+        body: JsonObject = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": name, "namespace": namespace},
+        }
+        if self.annotations:
+            body["metadata"]["annotations"] = dict(self.annotations)
+        spec = {**self.spec, **dict.fromkeys(self.cleared)}
+        return {**body, "spec": spec} if spec else body
+
+
+def pin(number: int) -> Edit:
+    """Run a stored revision and stay there, until somebody takes the pin away."""
+    return Edit(spec={"revision": number})
+
+
+def unpin() -> Edit:
+    """Run chart and values of spec again."""
+    return Edit(cleared=("revision",))
+
+
+def suspend() -> Edit:
+    """Begin nothing any more."""
+    return Edit(spec={"suspend": True})
+
+
+def resume() -> Edit:
+    """Begin again."""
+    return Edit(cleared=("suspend",))
+
+
+def approve(digest: str) -> Edit:
+    """Have a plan done that waits."""
+    return Edit(spec={"approvedPlan": digest})
+
+
+def reconcile(moment: str, *, force: bool = False, reset: bool = False) -> Edit:
+    """Have a pass made now; `moment` is any text that was not asked with before."""
+    annotations = {REQUESTED_AT: moment}
+    if force:
+        annotations[FORCE_AT] = moment
+    if reset:
+        annotations[RESET_AT] = moment
+    return Edit(annotations=annotations)
+
+
+def applied(edit: Edit, live: JsonObject) -> JsonObject:
+    """Return the object to apply: what our manager had set, and the edit over it.
+
+    It holds the version that was read, so that an edit in between is a conflict and is not lost.
+    """
+    kept = _ours(live)
+    metadata = live["metadata"]
+    annotations = {**((kept.get("metadata") or {}).get("annotations") or {}), **edit.annotations}
+    labels = (kept.get("metadata") or {}).get("labels")
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "resourceVersion": metadata["resourceVersion"],
+            **({"annotations": annotations} if annotations else {}),
+            **({"labels": labels} if labels else {}),
+        },
+        "spec": {**(kept.get("spec") or {}), **edit.spec},
+    }
+
+
+def removed(edit: Edit, live: JsonObject) -> list[JsonObject]:
+    """Return the JSON patch that takes fields away; empty if none of them is there."""
+    spec = live.get("spec") or {}
+    return [
+        operation
+        for name in edit.cleared
+        if name in spec
+        for operation in (
+            {"op": "test", "path": f"/spec/{name}", "value": spec[name]},
+            {"op": "remove", "path": f"/spec/{name}"},
+        )
+    ]
+
+
+def synced_by(live: JsonObject) -> str:
+    """Name the GitOps tool that brings an object, which may undo an edit; empty if none does."""
+    metadata = live.get("metadata") or {}
+    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    return next((tool for mark, tool in _SYNCED_BY.items() if mark in marks), "")
+
+
+def _ours(live: JsonObject) -> JsonObject:
+    """Return the part of an object that our manager applied before."""
+    for entry in live["metadata"].get("managedFields") or ():
+        applies = entry.get("operation") == "Apply" and not entry.get("subresource")
+        if entry.get("manager") == MANAGER and applies:
+            found = part(live, entry.get("fieldsV1") or {})
+            return found if isinstance(found, dict) else {}
+    return {}
