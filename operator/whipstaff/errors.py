@@ -48,6 +48,7 @@ OperatorError                            each carries facts, a stable `reason` a
  |- PostRenderFailed(where)              a patch or image that cannot be applied
  |- ManifestInvalid(where)               rendered text that is no Kubernetes object
  |- ReleaseConflict(holder)              someone else owns the release or an object of it
+ |   |- HeldByFlux                       a HelmRelease of Flux looks after it; it may stop
  |   `- ReleaseNameTaken                 another HelmRelease has the release
  |- PruneLimitExceeded                   more objects would go than spec allows
  |- RevisionNotFound(revision)           no such stored revision
@@ -106,7 +107,7 @@ class OperatorError(Exception):
                 return code in _WORTH_ASKING_AGAIN or code >= _SERVER_ERROR
             case ChartUnavailable() | ValuesNotFound() | WorkerLost():
                 return True
-            case DependencyNotReady() | DependentsRemain():
+            case DependencyNotReady() | DependentsRemain() | HeldByFlux():
                 return True
             case KubeConfigInvalid():
                 return True
@@ -338,6 +339,10 @@ class ReleaseConflict(OperatorError):
     """Something belongs to someone else: `holder` says to whom."""
 
     holder: str = ""
+
+
+class HeldByFlux(ReleaseConflict):
+    """HelmReleases of Flux look after what is to be taken over: `holder` is one of them."""
 
 
 class ReleaseNameTaken(ReleaseConflict):

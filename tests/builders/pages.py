@@ -58,7 +58,7 @@ def commands(block):
     for number, line in enumerate(block.text.splitlines(), block.line + 1):
         if line.startswith("$ "):
             found.append(Command(number, line[2:]))
-        elif line.startswith("> "):
+        elif found and line.startswith("> "):
             found[-1].text += "\n" + line[2:]
         elif found:
             found[-1].printed.append(line)

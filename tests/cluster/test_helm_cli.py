@@ -130,19 +130,6 @@ def test_a_release_of_the_helm_command_is_taken_over_and_what_the_chart_drops_is
     assert releases.left_over() == []
 
 
-@pytest.mark.parametrize("server_side", ["true", "false"])
-def test_a_taken_over_release_of_the_same_chart_and_values_is_marked_as_ours(
-    releases, repository, server_side
-):
-    releases.helm(
-        *("install", "blog", *CHART, "--repo", repository.url, f"--server-side={server_side}")
-    )
-    releases.create("blog", version="1.0.0")
-    releases.settled("blog", revision=2)
-    labels = releases.api.request("GET", releases.core("secrets", "sh.helm.release.v1.blog.v2"))
-    assert labels["metadata"]["labels"]["whipstaff.dev/revision"] == "2"
-
-
 def test_the_helm_command_uninstalls_our_release_and_it_comes_back(releases):
     releases.create("blog")
     releases.settled("blog", revision=1)

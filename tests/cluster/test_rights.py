@@ -27,6 +27,7 @@ RESTRICTED = ("rbac.unrestricted=false",)
 TENANT = tuple((group, ["*"], EVERYTHING) for group in ("", "apps", "batch"))
 MANAGED_BY = "app.kubernetes.io/managed-by"
 PATIENCE = "--timeout=60s"
+FLUX_KIND = "tests/docs/peers/flux.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +214,14 @@ def test_a_release_that_names_none_is_refused(restricted):
 def test_each_right_is_used(restricted, charts, tmp_path):
     releases = restricted.releases(SHOP)
     define(restricted.cluster, tmp_path)
+    restricted.cluster.kubectl("apply", "-f", FLUX_KIND)
+    restricted.cluster.kubectl("wait", "-f", FLUX_KIND, "--for=condition=Established")
+    marks = {f"helm.toolkit.fluxcd.io/{key}": SHOP for key in ("name", "namespace")}
+    found = {"metadata": {"name": "marked", "labels": marks}}
+    releases.api.request("POST", releases.core("configmaps"), found)
+    taking = {"install": {"disableTakeOwnership": False}}
+    releases.create("marked", serviceAccountName="tenant", **taking)
+    releases.settled("marked", revision=1)
     sources = FluxSources(restricted.cluster, SHOP, charts)
     for kind in PLURALS:
         sources.create(kind, "app")

@@ -179,3 +179,17 @@ async def test_a_corrupt_revision_can_be_marked_failed(world):
 async def test_marking_what_is_not_stored_is_refused(world):
     with pytest.raises(RevisionNotFound):
         await world.store.mark_failed_unread(world.key, 4, "given up", OPERATOR)
+
+
+async def test_marks_are_set_in_place_of_those_that_are_there_and_nothing_else_changes(world):
+    revision = await world.create(labels={**OURS, "team": "shop"})
+    (before,) = await world.history()
+    await world.store.mark(world.key, 1, {"whipstaff.dev/revision": "1"}, OPERATOR)
+    labels = {"whipstaff.dev/revision": "1", "team": "shop"}
+    assert await world.read() == replace(revision, labels=labels)
+    assert await world.history() == (replace(before, labels=labels),)
+
+
+async def test_what_is_not_stored_cannot_be_marked(world):
+    with pytest.raises(RevisionNotFound):
+        await world.store.mark(world.key, 7, {"whipstaff.dev/revision": "7"}, OPERATOR)

@@ -8,6 +8,7 @@ import yaml
 from whipstaff.errors import ReleaseConflict, RevisionNotFound, StorageCorrupt
 from whipstaff.reconcile.ports import Identity
 from whipstaff.release import codec
+from whipstaff.release.marks import MARK_PREFIX
 from whipstaff.release.revision import (
     ReleaseKey,
     ReleaseStatus,
@@ -116,6 +117,13 @@ class FakeReleaseStore:
         stored.revision, stored.modified_at = _kept(revision), self.now
         stored.corrupt, stored.status = False, None
         self.writes.append(("update", key, revision.number, revision.status.value))
+
+    async def mark(self, key, number, marks, identity):
+        self._enter("mark", identity)
+        stored = self._find(key, number)
+        theirs = {k: v for k, v in stored.revision.labels.items() if not k.startswith(MARK_PREFIX)}
+        stored.revision = replace(stored.revision, labels={**theirs, **marks})
+        self.writes.append(("mark", key, number, stored.revision.status.value))
 
     async def delete(self, key, number, identity):
         self._enter("delete", identity)

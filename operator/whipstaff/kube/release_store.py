@@ -27,6 +27,7 @@ from whipstaff.kube.client import (
 )
 from whipstaff.kube.times import unix_seconds
 from whipstaff.reconcile.ports import Clock, Codec, Identity, Meter, NoMeter, RemoteCluster
+from whipstaff.release.marks import MARK_PREFIX
 from whipstaff.release.revision import (
     JsonObject,
     ReleaseKey,
@@ -133,6 +134,16 @@ class ObjectReleaseStore:
         if created:
             self._remember(key, revision.number, created, identity)
 
+    async def mark(
+        self, key: ReleaseKey, number: RevisionNumber, marks: Mapping[str, str], identity: Identity
+    ) -> None:
+        old = await self._labels(key, number, identity)
+        stale = {name: None for name in old if name.startswith(MARK_PREFIX)}
+        try:
+            await self._label(key, number, {**stale, **marks}, identity)
+        except ClusterRefused as error:
+            raise self._not_found(error, key, number) from error
+
     async def delete(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> None:
         request = Request(
             "DELETE",
@@ -161,7 +172,9 @@ class ObjectReleaseStore:
         try:
             revision = await self._decode(key, number, stored)
         except StorageCorrupt:
-            await self._label_failed(key, number, times, identity)
+            # What can be changed of a revision whose payload cannot be read.
+            status = {**times, "status": ReleaseStatus.FAILED.value}
+            await self._label(key, number, status, identity)
             return
         failed = replace(revision, status=ReleaseStatus.FAILED, description=description)
         body = await self._body(key, failed, times)
@@ -186,21 +199,20 @@ class ObjectReleaseStore:
         except ClusterRefused as error:
             raise self._not_found(error, key, number) from error
 
-    async def _label_failed(
+    async def _label(
         self,
         key: ReleaseKey,
         number: RevisionNumber,
-        times: Mapping[str, str],
+        labels: Mapping[str, str | None],
         identity: Identity,
     ) -> None:
-        """Change what can be changed of a revision whose payload cannot be read."""
-        labels = {**times, "status": ReleaseStatus.FAILED.value}
+        """Set labels, and take away those that are None."""
         request = Request(
             "PATCH",
             self._path(key, number),
             identity,
             query=_WRITER,
-            body={"metadata": {"labels": labels}},
+            body={"metadata": {"labels": dict(labels)}},
             content_type=MERGE_PATCH,
             accept=METADATA_ONLY,
             subject=self._subject(key, number),

@@ -20,6 +20,7 @@ from whipstaff.release.revision import JsonObject, RevisionNumber
 VALUE_LIMIT = 160  # characters of a value that a plan repeats
 FIELDS_LIMIT = 200  # that are told of one object
 MASKED = "(masked)"
+ADOPT = "adopt"  # the action of a plan under which nothing changes but whose the release is
 
 # What the API server sets itself: it differs with every write, and nobody asked for it.
 _OF_THE_SERVER = frozenset(
@@ -86,7 +87,7 @@ class Definition:
 class ReleasePlan:
     """All that a revision would do before it does anything."""
 
-    action: str  # install or upgrade
+    action: str  # install, upgrade or adopt
     revision: RevisionNumber
     chart: str
     version: str
@@ -97,6 +98,7 @@ class ReleasePlan:
     definitions: tuple[Definition, ...] = ()  # of crds/, that are applied first
     hooks: tuple[str, ...] = ()  # "event Kind namespace/name"
     guarded: tuple[ObjectReference, ...] = ()  # that no revision has any more, and that stay
+    taken: tuple[str, ...] = ()  # what becomes the release's, and whose it is, in order
 
     @property
     def digest(self) -> str:
@@ -118,6 +120,7 @@ class ReleasePlan:
             self.namespaces,
             [[one.name, one.digest] for one in self.definitions],
             self.hooks,
+            *([self.taken] if self.taken else []),
         ]
         return "sha256:" + hashlib.sha256(_canonical(facts).encode()).hexdigest()
 
@@ -128,28 +131,38 @@ class ReleasePlan:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many objects have each effect, and how many hooks would run."""
+        """How many objects have each effect, what is taken over, and how many hooks would run."""
         found = {str(effect): 0 for effect in Effect}
         for one in self.changes:
             found[str(one.effect)] += 1
-        return {**found, "hooks": len(self.hooks)}
+        return {**found, "takeOver": len(self.taken), "hooks": len(self.hooks)}
 
     @property
     def summary(self) -> str:
         """The counts as a sentence."""
         counts = self.counts
         parts = [f"{counts[effect]} to {effect}" for effect in Effect if counts[effect]]
+        if self.taken:
+            parts.append(f"{len(self.taken)} to take over")
         if self.hooks:
             parts.append(f"{len(self.hooks)} {'hook' if len(self.hooks) == 1 else 'hooks'} to run")
         return ", ".join(parts) or "nothing to change in the cluster"
 
+    @property
+    def _aim(self) -> str:
+        if self.action == ADOPT:
+            return f"adopt revision {self.revision} as it is"
+        return f"{self.action} to revision {self.revision}"
+
     def lines(self) -> Iterator[str]:
         """Yield the whole plan as lines of text; their first character is the effect's sign."""
-        yield f"  {self.action} to revision {self.revision}: {self.chart} {self.version}"
+        yield f"  {self._aim}: {self.chart} {self.version}"
         for name in self.namespaces:
             yield f"+ create Namespace {name}"
         for definition in self.definitions:
             yield f"+ install CustomResourceDefinition {definition.name}"
+        for what in self.taken:
+            yield f"> take over {what}"
         yield from object_lines(self.changes)
         for reference in self.guarded:
             yield f"  leave {reference}: spec.upgrade.pruneAlso does not name its kind"

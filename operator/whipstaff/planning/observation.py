@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
-from whipstaff.release.marks import Marks
+from whipstaff.release.marks import Marks, is_ours
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader, RevisionNumber
 
 
@@ -67,6 +67,14 @@ class Observation:
         return next((h for h in self.headers if h.status is ReleaseStatus.DEPLOYED), None)
 
     @property
+    def foreign(self) -> RevisionHeader | None:
+        """The newest revision if it was made outside and not uninstalled."""
+        newest = self.newest
+        if newest is None or is_ours(newest) or newest.status is ReleaseStatus.UNINSTALLED:
+            return None
+        return newest
+
+    @property
     def next_number(self) -> RevisionNumber:
         """The number that the next revision takes."""
         return RevisionNumber(self.headers[0].number + 1 if self.headers else 1)
@@ -97,8 +105,10 @@ class Observation:
         plan = self.remembered.plan
         if plan is None or isinstance(self.inputs, OperatorError):
             return None
-        current = plan.inputs == self.inputs.digest and plan.revision == self.next_number
-        return plan if current else None
+        # A plan to adopt what runs makes no revision: it is for the one that was made outside.
+        made = self.foreign.number if self.foreign else 0
+        current = plan.revision in (self.next_number, made)
+        return plan if current and plan.inputs == self.inputs.digest else None
 
     @property
     def approved(self) -> bool:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.placements import told_of_placement
-from whipstaff.planning.changes import ReleasePlan
+from whipstaff.planning.changes import ADOPT, ReleasePlan
 from whipstaff.planning.decision import Action
 from whipstaff.planning.drift_notes import DriftFindings, condition_of, entries_of
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
@@ -386,13 +386,17 @@ def _asks(facts: StatusFacts) -> str:
     """Say what is to be approved of, and where it can be read."""
     plan, approved = _plan(facts), facts.seen.release.spec.approved_plan
     text = (
-        f"{plan.get('action')} to {plan.get('chart')} {plan.get('version')} waits for approval"
+        f"{_aim(plan)} {plan.get('chart')} {plan.get('version')} waits for approval"
         f" ({plan.get('summary')}): set spec.approvedPlan to {plan.get('digest')};"
         f" the whole plan is in Secret {plan.get('secretName')}"
     )
     if approved and approved != plan.get("digest"):
         text += f"; the approved plan {approved[:14]}… is void: what it was made for is no more"
     return text
+
+
+def _aim(plan: JsonObject) -> str:
+    return "adoption as it is of" if plan.get("action") == ADOPT else f"{plan.get('action')} to"
 
 
 def _why(found: Failed) -> Reason:

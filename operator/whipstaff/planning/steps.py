@@ -202,6 +202,7 @@ class Change:
     crds: Sequence[JsonObject] = ()
     unasked: tuple[JsonObject, ...] = ()  # until the namespaces and crds above are there
     found: frozenset[ObjectReference] = frozenset()  # there already, and of no earlier revision
+    taken: tuple[str, ...] = ()  # what becomes the release's, and whose it is so far
     earlier: tuple[Revision, ...] = ()  # since the last deployed one, that one included
     to_supersede: tuple[RevisionNumber, ...] = ()
     to_forget: tuple[RevisionNumber, ...] = ()

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from whipstaff.errors import ClusterRefused, ManifestInvalid, ReleaseConflict
+from whipstaff.errors import ClusterRefused, ManifestInvalid
 from whipstaff.planning.steps import Change, events_of
+from whipstaff.reconcile.adopting import conflict, refuse_what_flux_tends, whose
 from whipstaff.reconcile.ports import Cluster, Identity, ObjectReference
 from whipstaff.reconcile.preview import Preview, named
 from whipstaff.reconcile.recreating import Refusal, recreation_of, try_anew
@@ -63,6 +64,7 @@ class Check:
         self._owned: frozenset[tuple[str, str, str, str]] = frozenset()
         self._unasked: list[JsonObject] = []
         self._found: set[ObjectReference] = set()  # there before, and of no earlier revision
+        self._foreign: dict[ObjectReference, JsonObject] = {}  # objects of others, as they live
 
     async def ask(self) -> Change:
         """Return the change with what could not be asked about yet; raises what is refused."""
@@ -72,9 +74,15 @@ class Check:
         await self._refuse_unknown_kinds()
         self._owned = await self._owned_before()
         await _ask_all(objects, self._ask_about)
+        await self._judge_foreign()
         if not change.options.disable_hooks:
             await _ask_all(_hooks_of(change), self._ask_about_hook)
-        return replace(change, unasked=tuple(self._unasked), found=frozenset(self._found))
+        return replace(
+            change,
+            unasked=tuple(self._unasked),
+            found=frozenset(self._found),
+            taken=(*change.taken, *self._owners()),
+        )
 
     async def _missing_namespaces(self, objects: Sequence[JsonObject]) -> frozenset[str]:
         names = sorted(namespaces_created_by(objects))
@@ -121,7 +129,9 @@ class Check:
                 self._preview.comes(named(body, self._revision.namespace))
             return
         if reference.same_in_any_version not in self._owned:
-            await self._check_owner(reference)
+            await self._look_for_owner(reference)
+            if reference in self._foreign and not self._change.options.take_ownership:
+                return
         sent = prepared_for_apply(self._revision, body, reference)
         try:
             would_be = await self._dry_run(reference, sent)
@@ -160,17 +170,31 @@ class Check:
             return None
         return reference
 
-    async def _check_owner(self, reference: ObjectReference) -> None:
+    async def _look_for_owner(self, reference: ObjectReference) -> None:
+        """Remember an object that is there and someone else's, or nobody's."""
         live = await self._cluster.read(reference, self._identity)
         if live is None:
             return
         self._found.add(reference)
-        if self._change.options.take_ownership:
+        if self._refusal(reference, live):
+            self._foreign[reference] = live
+
+    async def _judge_foreign(self) -> None:
+        """Refuse objects of others by name, all at once, unless they may be taken over."""
+        if not self._foreign:
             return
+        if not self._change.options.take_ownership:
+            first = min(self._foreign)
+            refusal = self._refusal(first, self._foreign[first])
+            raise conflict(self._change.kind, self._owners(), refusal, str(first))
+        await refuse_what_flux_tends(self._cluster, self._identity, self._foreign.values())
+
+    def _refusal(self, reference: ObjectReference, live: JsonObject) -> str:
         name, namespace = self._revision.name, self._revision.namespace
-        refusal = ownership_refusal(live, reference.namespace, name, namespace)
-        if refusal:
-            raise ReleaseConflict(refusal, str(reference))
+        return ownership_refusal(live, reference.namespace, name, namespace)
+
+    def _owners(self) -> list[str]:
+        return sorted(whose(live, reference) for reference, live in self._foreign.items())
 
     async def _dry_run(self, reference: ObjectReference, sent: JsonObject) -> JsonObject | None:
         strict, brought = not self._change.options.lenient, self._brought

@@ -48,6 +48,7 @@ from whipstaff.planning.steps import (
     steps_for,
 )
 from whipstaff.reconcile.accounts import explained
+from whipstaff.reconcile.adopting import takeover
 from whipstaff.reconcile.dependencies import check_dependencies, check_dependents
 from whipstaff.reconcile.drift import tend
 from whipstaff.reconcile.execute import execute, gave_up
@@ -82,7 +83,7 @@ log = logging.getLogger(__name__)
 
 INTERRUPTED_SECONDS = 1.0  # until the event arrives that says what is wanted instead
 DRIFT_UNKNOWN_SECONDS = 30.0  # until the objects are looked at again
-RECORD_LARGE = "RecordLarge"  # reason of an event
+RECORD_LARGE, TAKEN_OVER = "RecordLarge", "TakenOver"  # reasons of events
 RECORD_BYTES_WARNED_OF = PAYLOAD_BYTES_LIMIT * 3 // 4
 _UNCHANGED, _UNAPPROVED = "unchanged", "unapproved"  # how an action that does nothing ends
 _HELD = (DependencyCycle, DependencyNotReady, DependentsRemain)
@@ -289,11 +290,12 @@ class Pass:
                 finally:
                     self._unused = preparation.unused
                 if isinstance(change, Unchanged):
+                    if change.adopted is not None:
+                        return await self._adopt(change, change.adopted)
                     assert not isinstance(seen.inputs, OperatorError)  # noqa: S101 - rendered
                     self._same_inputs = seen.inputs.digest
                     return _UNCHANGED
-                if change.plan is not None and self._waits(change.plan):
-                    await self._ask_for_approval(change.revision, change.plan)
+                if await self._asks_for_approval(change.revision, change.plan):
                     return _UNAPPROVED
                 return await self._carry_out(change)
             case Action.REMEDIATE if decision.source is None:
@@ -321,11 +323,15 @@ class Pass:
             return False
         return spec.approved_plan != plan.digest
 
-    async def _ask_for_approval(self, revision: Revision, plan: ReleasePlan) -> None:
+    async def _asks_for_approval(self, revision: Revision, plan: ReleasePlan | None) -> bool:
+        """Tell of a plan that may not be carried out yet; whether it is one."""
+        if plan is None or not self._waits(plan):
+            return False
         release = self._release
         identity = home_identity_of(release)
         secret = await self._world.plans.write(release, plan, revision, identity)
         self._plan = told_of(plan, secret)
+        return True
 
     async def _carry_out(self, change: Change) -> str:
         """Bring a revision into the cluster; return "failed" where that is recorded in it."""
@@ -334,6 +340,8 @@ class Pass:
         await self._ensure_finalizer()
         if change.record_bytes > RECORD_BYTES_WARNED_OF:
             await self._warn_of_size(change)
+        if change.taken:
+            await self._tell(Event("Normal", TAKEN_OVER, takeover(change.taken)))
         self._narrator.begin(self._progress)
         work = self._work(change.revision, change.kind)
         work.stored = change.stored
@@ -355,6 +363,21 @@ class Pass:
         finally:
             self._revisions.update(work.known)
         return "succeeded"
+
+    async def _adopt(self, unchanged: Unchanged, revision: Revision) -> str:
+        """Mark a revision as ours that was made outside and is what is wanted."""
+        if await self._asks_for_approval(revision, unchanged.plan):
+            return _UNAPPROVED
+        await self._ensure_finalizer()
+        await self._tell(Event("Normal", TAKEN_OVER, takeover(unchanged.taken)))
+        key, identity = self._release.release_key, identity_of(self._release)
+        await self._world.store.mark(key, revision.number, revision.labels, identity)
+        self._revisions[revision.number] = revision
+        return "adopted"
+
+    async def _tell(self, event: Event) -> None:
+        facts = (self._release.namespace, self._release.name, self._release.uid)
+        await self._world.reporter.emit(*facts, [event])
 
     async def _take_away(self, decision: Decision) -> None:
         """Uninstall what failed."""
@@ -384,8 +407,7 @@ class Pass:
     async def _warn_of_size(self, change: Change) -> None:
         number, size = change.revision.number, change.record_bytes
         text = f"revision {number} takes {size} bytes as it is stored; {PAYLOAD_BYTES_LIMIT} fit"
-        facts = (self._release.namespace, self._release.name, self._release.uid)
-        await self._world.reporter.emit(*facts, [Event("Warning", RECORD_LARGE, text)])
+        await self._tell(Event("Warning", RECORD_LARGE, text))
 
     async def _ensure_finalizer(self) -> None:
         """Make deletion wait for us before there is anything that it would leave behind."""

@@ -232,6 +232,12 @@ class ReleaseStore(Protocol):
         """Replace a stored revision, payload and labels."""
         ...
 
+    async def mark(
+        self, key: ReleaseKey, number: RevisionNumber, marks: Mapping[str, str], identity: Identity
+    ) -> None:
+        """Set our labels of a stored revision in place of all that it has; no more is written."""
+        ...
+
     async def delete(self, key: ReleaseKey, number: RevisionNumber, identity: Identity) -> None:
         """Remove one; one that is gone already is no error."""
         ...

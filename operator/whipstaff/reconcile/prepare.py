@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.types import ActionOptions, Approval, CRDPolicy
+from whipstaff.planning.changes import ADOPT, ReleasePlan
 from whipstaff.planning.decision import Action, Decision, needs_plan
 from whipstaff.planning.observation import Inputs, Observation
 from whipstaff.planning.options import options_digest
 from whipstaff.planning.steps import Change, history_to_forget
+from whipstaff.reconcile.adopting import as_rendered, refuse_what_flux_tends
 from whipstaff.reconcile.checking import Check, namespace_exists
 from whipstaff.reconcile.health import check_expressions
 from whipstaff.reconcile.masking import masking
@@ -52,7 +54,14 @@ _PLANNED = frozenset({Action.INSTALL, Action.UPGRADE})
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The inputs are others, but they render to what runs: there is nothing to release."""
+    """The inputs are others, but they render to what runs: there is nothing to release.
+
+    What was made outside then becomes ours as it is.
+    """
+
+    adopted: Revision | None = None  # with our marks
+    taken: tuple[str, ...] = ()  # what becomes the release's, and whose it is so far
+    plan: ReleasePlan | None = None  # made where somebody has to approve of it
 
 
 class Preparation:
@@ -74,12 +83,13 @@ class Preparation:
     async def release(self, chart: ResolvedChart) -> Change | Unchanged:
         """Render the chart for an install or upgrade and check it against the cluster."""
         await check_expressions(self._world, self._release)
+        await self._check_maker()
         namespaces = await self._missing_namespaces()
         values = await self._values()
         rendering = await self._render(chart, values)
         self.unused = rendering.unused
         if rendering.same_as_current:
-            return Unchanged()
+            return await self._unchanged()
         assert self._decision.action is not None  # noqa: S101 - only called with one
         noted = Marks(
             inputs=self._inputs().digest,
@@ -103,6 +113,54 @@ class Preparation:
         if agreed is not None:
             revision = _with_content_of(agreed, revision)
         return await self._checked(revision, rendering.crds, namespaces)
+
+    async def _check_maker(self) -> None:
+        """Refuse a release that was made by Flux, while that is still at work on it."""
+        foreign = self._seen.foreign
+        if foreign is not None:
+            objects = (await self._read(foreign.number)).objects
+            await refuse_what_flux_tends(self._world.cluster, self._identity, objects)
+
+    async def _unchanged(self) -> Unchanged:
+        foreign = self._seen.foreign
+        if foreign is None:
+            return Unchanged()
+        revision = await self._adopted(foreign)
+        if not self._planned:
+            return Unchanged(revision, self._taken())
+        metadata = revision.chart.get("metadata") or {}
+        plan = ReleasePlan(
+            action=ADOPT,
+            revision=revision.number,
+            chart=str(metadata.get("name", "")),
+            version=str(metadata.get("version", "")),
+            inputs=self._inputs().digest,
+            manifest=revision.labels[MANIFEST],
+            taken=self._taken(),
+        )
+        return Unchanged(revision, plan.taken, plan)
+
+    async def _adopted(self, header: RevisionHeader) -> Revision:
+        """Return a revision that was made outside as one of ours, by its marks alone."""
+        revision = await self._read(header.number)
+        tested = any(HookEvent.TEST in hook.events for hook in revision.hooks)
+        noted = Marks(
+            inputs=self._inputs().digest,
+            manifest=manifest_digest(str(revision.manifest), map(as_rendered, revision.hooks)),
+            action=str(Action.UPGRADE if header.number > 1 else Action.INSTALL),
+            trigger="outside",
+            generated=bool(generated_in(revision.chart)),
+            tests="" if tested else TESTS_NONE,
+        )
+        return replace(revision, labels=noted.labels(header.number))
+
+    def _taken(self) -> tuple[str, ...]:
+        """Name the release that is taken over, if one is."""
+        foreign, spec = self._seen.foreign, self._release.spec
+        if foreign is None:
+            return ()
+        place = f"{spec.target_namespace}/{spec.release_name}"
+        return (f"release {place} (revision {foreign.number}, made outside Whipstaff)",)
 
     async def _agreed(self, revision: Revision) -> Revision | None:
         """Return what was approved of: a chart may render differently each time."""
@@ -135,6 +193,7 @@ class Preparation:
         """Copy the revision that is rolled back to and check it against the cluster."""
         source = self._decision.source
         assert source is not None  # noqa: S101 - a rollback always has one
+        await self._check_maker()
         namespaces = await self._missing_namespaces()
         old = await self._read(source.number)
         noted = replace(
@@ -229,14 +288,11 @@ class Preparation:
         spec, identity = self._release.spec, self._identity
         cluster = self._world.cluster
         newest, is_upgrade = self._seen.newest, self._decision.action is Action.UPGRADE
-        # Only our own deployed revision is worth a comparison: after a failed one the cluster
-        # holds something else, and one made outside is taken over by a revision of our own.
-        # Who asks for a revision gets one, and so does what failed.
-        compared = newest if self._decision.trigger == "spec" else None
-        current = (
-            compared if compared and compared is self._seen.deployed and is_ours(compared) else None
-        )
-        noted = Marks.of(current) if current else Marks()
+        # Only what is deployed is worth a comparison: after a failed revision the cluster holds
+        # something else. Who asks for a revision gets one, and so does what failed.
+        compared = newest if self._decision.trigger in ("spec", "outside") else None
+        current = compared if compared and compared is self._seen.deployed else None
+        noted = await self._noted(current) if current else Marks()
         request = RenderRequest(
             chart=chart,
             values=values,
@@ -263,6 +319,10 @@ class Preparation:
         action = str(self._decision.action)
         with timed(self._world, action, "render"), masking(self._inputs().secrets):
             return await self._world.renderer.render(request, lookup)
+
+    async def _noted(self, current: RevisionHeader) -> Marks:
+        """Return our marks on a revision, or what they would be on one that was made outside."""
+        return Marks.of(current if is_ours(current) else _header(await self._adopted(current)))
 
     async def _generated(self) -> str:
         """Return what the templates of the newest revision generated.
@@ -303,7 +363,9 @@ class Preparation:
         if self._decision.action is not Action.REMEDIATE:  # which undoes what a revision brought
             pruning = Pruning(cluster, identity, change.revision)
             await pruning.check(change.prunable, change.options.prune)
-        return change if preview is None else replace(change, plan=await preview.plan())
+        if preview is None:
+            return change
+        return replace(change, plan=replace(await preview.plan(), taken=change.taken))
 
     async def _change(
         self, action: Action, revision: Revision, crds: Sequence[JsonObject], *, stored: bool
@@ -319,6 +381,7 @@ class Preparation:
             options=options,
             stored=stored,
             crds=crds if options.crds is not CRDPolicy.SKIP else (),
+            taken=() if stored else self._taken(),
             earlier=await self._earlier(others),
             to_supersede=tuple(superseded),
             to_forget=history_to_forget(others, keep, spared),
@@ -376,6 +439,10 @@ def _with_content_of(other: Revision, revision: Revision) -> Revision:
         ),
         notes=other.notes,
     )
+
+
+def _header(revision: Revision) -> RevisionHeader:
+    return RevisionHeader(revision.number, revision.status, revision.labels)
 
 
 def _laid_over(below: JsonObject, above: JsonObject) -> JsonObject:

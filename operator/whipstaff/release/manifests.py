@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,11 @@ MANAGED_BY = "Helm"
 RELEASE_NAME_ANNOTATION = "meta.helm.sh/release-name"
 RELEASE_NAMESPACE_ANNOTATION = "meta.helm.sh/release-namespace"
 RESOURCE_POLICY_ANNOTATION = "helm.sh/resource-policy"
+# With which Flux marks each object of a release: which of its HelmReleases looks after it.
+FLUX_NAME_LABEL = "helm.toolkit.fluxcd.io/name"
+FLUX_NAMESPACE_LABEL = "helm.toolkit.fluxcd.io/namespace"
+
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 JsonValue = JsonObject | list[Any] | str | int | float | None
 
@@ -155,6 +161,16 @@ def owner_of(live: JsonObject) -> tuple[str, str] | None:
     )
     managed = _table(metadata.get("labels")).get(MANAGED_BY_LABEL) == MANAGED_BY
     return (owner[0], owner[1]) if managed and owner[0] and owner[1] else None
+
+
+def marked_by_flux(body: JsonObject) -> tuple[str, str] | None:
+    """Return namespace and name of the HelmRelease of Flux that an object is marked with."""
+    labels = _table(_table(body.get("metadata")).get("labels"))
+    namespace, name = labels.get(FLUX_NAMESPACE_LABEL), labels.get(FLUX_NAME_LABEL)
+    # A stored manifest may say anything.
+    if not all(isinstance(text, str) and _NAME.fullmatch(text) for text in (namespace, name)):
+        return None
+    return str(namespace), str(name)
 
 
 def ownership_refusal(

@@ -10,6 +10,7 @@ from typing import Self
 
 from whipstaff.release.revision import RevisionHeader, RevisionNumber
 
+MARK_PREFIX = "whipstaff.dev/"  # of them all
 REVISION = "whipstaff.dev/revision"  # the mark: this revision's own number
 INPUTS = "whipstaff.dev/inputs"  # digest of everything that it was rendered from
 MANIFEST = "whipstaff.dev/manifest"  # digest of the rendered manifest and hooks

@@ -103,3 +103,40 @@ def test_fields_may_nest_as_deep_as_they_like():
     for _ in range(5000):
         deep = {"f:a": deep}
     assert ownership.union(deep, {"f:b": {}})["f:b"] == {}
+
+
+FLUX = {"helm.toolkit.fluxcd.io/name": "blog", "helm.toolkit.fluxcd.io/namespace": "shop"}
+
+
+@pytest.mark.parametrize("operation", ["Apply", "Update"])
+def test_what_flux_owns_of_an_object_of_its_release_becomes_ours(operation):
+    theirs = an_entry("helm-controller", operation, {"f:data": {"f:a": {}}})
+    body = an_object(theirs, an_entry(operation="Apply", fields={"f:data": {"f:b": {}}}))
+    body["metadata"]["labels"] = FLUX
+    assert ownership.needs_folding(body)
+    both = {"f:data": {"f:a": {}, "f:b": {}}}
+    assert ownership.fold(body) == [an_entry(operation="Apply", fields=both)]
+
+
+def test_what_flux_owns_by_two_entries_becomes_ours():
+    body = an_object(
+        an_entry("helm-controller", "Update", {"f:a": {}}),
+        an_entry("helm-controller", "Apply", {"f:b": {}}),
+    )
+    body["metadata"]["labels"] = FLUX
+    both = {"f:a": {}, "f:b": {}}
+    assert ownership.fold(body) == [an_entry(operation="Apply", fields=both)]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "labels"),
+    [
+        pytest.param("v1", {}, id="an object of no release of Flux"),
+        pytest.param("helm.toolkit.fluxcd.io/v2", FLUX, id="one of Flux's own, with finalizers"),
+    ],
+)
+def test_else_what_flux_owns_stays_its_own(api_version, labels):
+    body = an_object(an_entry("helm-controller"), an_entry("helm-controller", "Apply"))
+    body |= {"apiVersion": api_version}
+    body["metadata"]["labels"] = labels
+    assert not ownership.needs_folding(body)

@@ -175,3 +175,16 @@ def test_the_digest_is_of_the_definitions_too():
 )
 def test_a_plan_is_destructive_where_something_goes(effect, destructive):
     assert a_plan(changes=(ObjectChange(effect, OLD),)).destructive is destructive
+
+
+def test_a_plan_says_what_is_taken_over():
+    plan = a_plan(taken=("ConfigMap shop/a (of no release)",))
+    assert "> take over ConfigMap shop/a (of no release)" in plan.lines()
+    assert plan.summary == "1 to take over"
+    assert plan.counts["takeOver"] == 1
+    assert plan.digest != a_plan().digest
+    assert not plan.destructive
+
+
+def test_a_plan_to_adopt_makes_no_revision():
+    assert next(iter(a_plan(action="adopt").lines())) == "  adopt revision 3 as it is: blog 1.2.0"

@@ -136,3 +136,20 @@ def test_the_refusal_of_nobodys_object_names_each_missing_mark():
 def test_an_object_is_kept_if_its_policy_says_so(policy, kept):
     body = {"metadata": {"annotations": {"helm.sh/resource-policy": policy}}}
     assert manifests.keeps(body) is kept
+
+
+@pytest.mark.parametrize(
+    ("labels", "marked"),
+    [
+        pytest.param({"name": "blog", "namespace": "shop"}, ("shop", "blog"), id="both"),
+        pytest.param({"name": "blog"}, None, id="one alone"),
+        pytest.param({"name": "blog", "namespace": "../.."}, None, id="a path"),
+        pytest.param({"name": "Blog", "namespace": "shop"}, None, id="no name"),
+        pytest.param({"name": ["blog"], "namespace": {}}, None, id="no text"),
+        pytest.param({"name": "a" * 254, "namespace": "shop"}, None, id="too long"),
+    ],
+)
+def test_a_mark_of_flux_is_one_that_names_a_helmrelease(labels, marked):
+    labels = {f"helm.toolkit.fluxcd.io/{key}": value for key, value in labels.items()}
+    assert manifests.marked_by_flux({"metadata": {"labels": labels}}) == marked
+    assert manifests.marked_by_flux({"metadata": None}) is None
