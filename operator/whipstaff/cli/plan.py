@@ -16,7 +16,14 @@ from whipstaff.release.revision import JsonObject
 from whipstaff.settings import VERSION
 
 _NOT_FOUND = 404
-_COLOURS: Mapping[str, str] = {"+": "green", "~": "yellow", "!": "magenta", "-": "red", "*": "cyan"}
+_COLOURS: Mapping[str, str] = {
+    "+": "green",
+    "~": "yellow",
+    "!": "magenta",
+    "-": "red",
+    "*": "cyan",
+    ">": "blue",
+}
 
 
 @click.command()
