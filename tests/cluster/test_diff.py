@@ -67,6 +67,17 @@ def test_what_a_suspended_helmrelease_would_change_is_told_and_not_done(
     assert "hunter2" not in told.output
 
 
+def test_what_would_be_taken_over_is_told_first(releases, diff):
+    source = ("--version", "1.0.0", "--repo", releases.repository_url)
+    releases.helm("install", "blog", "blog", *source)
+    releases.create("blog", chart="blog", version="1.0.0", suspend=True)
+    told = diff().output
+    assert "  adopt revision 1 as it is: blog 1.0.0\n" in told
+    assert f"> take over release {releases.namespace}/blog (revision 1, made outside" in told
+    releases.choose("blog", "2.0.0")
+    assert "> take over release" in diff().output
+
+
 def test_a_pin_shows_what_comes_without_it_and_revisions_are_compared(releases, diff):
     releases.create("blog", chart="blog", version="1.0.0")
     releases.settled("blog", revision=1)

@@ -17,7 +17,7 @@ from whipstaff.planning.state import Sync, classify
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.observe import observe
 from whipstaff.reconcile.ports import ObjectReference
-from whipstaff.reconcile.prepare import Preparation, Unchanged
+from whipstaff.reconcile.prepare import Preparation
 from whipstaff.reconcile.preview import named
 from whipstaff.reconcile.values import final_values
 from whipstaff.reconcile.world import Settled, World, identity_of
@@ -47,9 +47,8 @@ async def foresee(world: World, release: HelmRelease) -> Foreseen:
         return Foreseen((await preparation.rollback()).plan, tuple(notes))
     if isinstance(chart, OperatorError):
         raise chart
-    change = await preparation.release(chart)
-    plan = None if isinstance(change, Unchanged) else change.plan
-    return Foreseen(plan, tuple(notes))
+    # What renders to what runs has a plan only where it was made outside and is adopted.
+    return Foreseen((await preparation.release(chart)).plan, tuple(notes))
 
 
 async def compare(
