@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
+from tests.builders.live_releases import condition
 from tests.builders.small_charts import a_packed_chart
 from tools.controlplane import audit
 from whipstaff.cli.main import main
@@ -53,6 +54,7 @@ def test_what_a_suspended_helmrelease_would_change_is_told_and_not_done(
     assert (same.exit_code, same.output) == (0, "  what runs is what is wanted\n")
     values = {"text": "with other-secret", "password": "other-secret"}
     releases.edit("blog", suspend=True, chart={"version": "2.0.0"}, values=values)
+    releases.until("blog", lambda release: "suspended" in condition(release, "Ready")["message"])
     log = control_plane.audit_log
     begun = log.stat().st_size
     told = diff("--exit-code", "--color=always")
