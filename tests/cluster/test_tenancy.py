@@ -62,8 +62,7 @@ def site(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("tenancy") / "home", programs.find())
     cluster.start(guarded=True)
     prepare(cluster)
-    environment = {"WHIPSTAFF_DEFAULT_SERVICE_ACCOUNT": DEFAULT}
-    operator = RunningOperator(cluster, environment=environment).start()
+    operator = RunningOperator(cluster, "whipstaff", f"--default-service-account={DEFAULT}").start()
     with ChartRepository() as charts:
         charts.add(a_packed_chart("full", values="text: plain\n", objects=OBJECTS, hook=HOOK))
         yield Site(cluster, charts.url)

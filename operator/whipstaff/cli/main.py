@@ -103,6 +103,11 @@ def version(output: str) -> None:
     help="Refuse HelmReleases that refer to objects of other namespaces.",
 )
 @click.option(
+    "--default-service-account",
+    metavar="NAME",
+    help="As whom releases act that name no serviceAccountName; an account of their namespace.",
+)
+@click.option(
     "--storage-driver",
     type=click.Choice(["secret", "configmap"]),
     help="What a revision is stored in.",
