@@ -7,6 +7,7 @@ path has a secret part, which only the API server is told: nobody else gets a wo
 import asyncio
 import hmac
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ WARNINGS_LIMIT = 16
 WARNING_CHARACTERS = 256  # of longer ones the API server keeps as many, once there are 4 KiB
 MESSAGE_CHARACTERS = 4096
 _READERS = 4  # requests in memory for each that is judged
+# Of which one is decoded at a time: it takes up to thirty times the memory.
+LARGE_BYTES = 64 << 10
+_HEAD_BYTES = 4096  # of a review, in which the API server names the request
+_UID = re.compile(rb'"uid"\s*:\s*"([^"\\]{1,64})"')  # the first one is the request's own
 _API_VERSION = "admission.k8s.io/v1"
 _NAMES = ("name", "generateName", "namespace")
 # Not 422: with --force, kubectl and Flux delete what is called invalid, and make it anew.
@@ -108,6 +113,7 @@ class Webhook:
         self._seconds = seconds
         self._room = asyncio.Semaphore(concurrency)
         self._hall = asyncio.Semaphore(concurrency * _READERS)
+        self._large = asyncio.Semaphore(1)
         self._runner: web.AppRunner | None = None
         self._path: Callable[[], str] = str
 
@@ -146,15 +152,37 @@ class Webhook:
         try:
             async with asyncio.timeout_at(deadline):
                 text = await request.read()
-            asked = request_of(decode(text))
-            verdict = await self._in_time(asked, deadline)
+            uid, verdict = await self._answered(text, deadline)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         except Unreadable:
             raise web.HTTPBadRequest(text=f"no AdmissionReview of {_API_VERSION}\n") from None
         finally:
             self._hall.release()
-        return web.json_response(answer(asked["uid"], verdict))
+        return web.json_response(answer(uid, verdict))
+
+    async def _answered(self, text: bytes, deadline: float) -> tuple[str, Verdict]:
+        """Return the number of the request, and what to say; TimeoutError if that is not known."""
+        if len(text) <= LARGE_BYTES:
+            asked = request_of(decode(text))
+            return asked["uid"], await self._in_time(asked, deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._large.acquire()
+        except TimeoutError:
+            found = _UID.search(text, 0, _HEAD_BYTES)
+            if found is None:
+                raise
+            return found[1].decode("utf-8", "replace"), self._late()
+        try:
+            asked = request_of(decode(text))
+            return asked["uid"], await self._in_time(asked, deadline)
+        finally:
+            self._large.release()
+
+    def _late(self) -> Verdict:
+        log.info("admission was late")
+        return Verdict(warnings=(f"not checked: it took more than {self._seconds:g} s",))
 
     async def _in_time(self, asked: JsonObject, deadline: float) -> Verdict:
         body, before = asked.get("object"), asked.get("oldObject")
@@ -169,8 +197,7 @@ class Webhook:
                 async with asyncio.timeout_at(deadline), self._room:
                     verdict = await self._judge(body, before)
             except TimeoutError:
-                log.info("admission was late")
-                return Verdict(warnings=(f"not checked: it took more than {self._seconds:g} s",))
+                return self._late()
             except Exception as error:
                 # Whatever is wrong with us, what people want is not to be held up by it.
                 log.exception("admission failed")

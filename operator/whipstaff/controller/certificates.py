@@ -10,6 +10,7 @@ import re
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Protocol
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 SETTLE_SECONDS = 5.0  # until every API server heard of a new authority
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME: we have our own clock
 _POLLS = 60  # in the life of a certificate at least
 _AUTHORITY = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
@@ -109,19 +111,19 @@ class Certificates:
 
     def _good(self, held: Serving) -> bool:
         left = held.expires - self._clock.seconds()
-        if set(held.names) != set(self._wanted.names) or left < self._wanted.seconds / 3:
+        wanted = self._wanted
+        # What says that it is good for longer was written by somebody else.
+        if set(held.names) != set(wanted.names) or not wanted.seconds / 3 <= left <= wanted.seconds:
             return False
-        try:
-            _show(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), held)
-        except (ssl.SSLError, ValueError):
-            return False  # somebody wrote into it
-        return True
+        return _is_sound(held)
 
     async def _renew(self, held: Serving | None) -> Serving:
         wanted, now = self._wanted, self._clock.seconds()
-        old = self._shown or held  # what is shown stays trusted, whatever became of the Secret
+        old = self._shown or held
         made = await self._maker.make_certificate(wanted.names, now, wanted.seconds)
-        last = _AUTHORITY.findall(old.authorities)[:1] if old else []
+        # What is shown stays trusted, whatever became of the Secret.
+        trusted = self._shown or (held if held and _is_sound(held) else None)
+        last = _AUTHORITY.findall(trusted.authorities)[:1] if trusted else []
         new = Serving(
             authorities="".join((made.authority, *last)),
             certificate=made.certificate,
@@ -137,6 +139,31 @@ class Certificates:
             log.info("admission certificate made", extra={"expires": new.expires})
             return new
         raise OperatorError("someone else wrote the certificate at the same time")
+
+
+def _is_sound(serving: Serving) -> bool:
+    """Whether it can be served with, and nobody else wrote into it."""
+    try:
+        _shake_hands(serving)
+    except (ssl.SSLError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _shake_hands(serving: Serving) -> None:
+    """Show a certificate to a client that trusts its authorities; raises why that fails."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _show(server, serving)
+    client = ssl.create_default_context(cadata=serving.authorities)
+    client.verify_flags |= _NO_CHECK_TIME
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(back, there, server_hostname=serving.names[0]),
+        server.wrap_bio(there, back, server_side=True),
+    )
+    for end in ends * 2:
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
 
 
 def _show(tls: ssl.SSLContext, serving: Serving) -> None:

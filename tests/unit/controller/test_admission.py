@@ -10,6 +10,7 @@ from tests.builders.admission import review
 from tools.controlplane.cluster import free_ports
 from whipstaff.controller.admission import (
     BODY_BYTES_LIMIT,
+    LARGE_BYTES,
     MESSAGE_CHARACTERS,
     WARNING_CHARACTERS,
     WARNINGS_LIMIT,
@@ -118,6 +119,33 @@ async def test_too_many_at_once_are_not_even_read(ask):
     answers = await asyncio.gather(*(asking.post(review(a_body())) for _ in range(9)))
     assert {status for status, _ in answers} <= {200, 503}
     assert [status for status, _ in answers].count(200) >= 4
+
+
+async def test_large_ones_are_judged_one_after_the_other(ask):
+    under_way = set()
+
+    async def one_of(body, _before):
+        under_way.add(body["metadata"]["name"])
+        assert len(under_way) == 1
+        await asyncio.sleep(0)
+        under_way.clear()
+        return ADMITTED
+
+    asking = await ask(one_of, concurrency=4)
+    bodies = [a_body(values={"x": "y" * LARGE_BYTES}) for _ in range(4)]
+    for number, body in enumerate(bodies):
+        body["metadata"]["name"] = f"r{number}"
+    found = await asyncio.gather(*(asking.response(body) for body in bodies))
+    assert [each["allowed"] for each in found] == [True] * 4
+    assert not any("warnings" in each for each in found)
+
+
+async def test_a_large_one_that_waits_too_long_is_admitted_unread(ask):
+    asking = await ask(never, seconds=0.2, concurrency=2)
+    body = a_body(values={"x": "y" * LARGE_BYTES})
+    found = await asyncio.gather(*(asking.response(body, uid=f"u-{n}") for n in range(3)))
+    assert [each["uid"] for each in found] == ["u-0", "u-1", "u-2"]
+    assert {each["warnings"][0] for each in found} == {"not checked: it took more than 0.2 s"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from whipstaff.workers.certificate import ServingCertificate
 NAMES = ("127.0.0.1", "whipstaff-admission.whipstaff-system.svc")
 SECONDS = 1000.0
 NOW = 1_900_000_000
+NO_AUTHORITY = "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"
 
 
 class Store:
@@ -119,6 +120,14 @@ async def test_a_new_one_comes_when_a_third_is_left_and_the_last_stays_trusted(s
         pytest.param({"certificate": ""}, id="no certificate"),
         pytest.param({"expires": 0}, id="no time"),
         pytest.param({"names": ("other",)}, id="another name"),
+        pytest.param({"expires": NOW + 10 * int(SECONDS)}, id="a time that nobody gave it"),
+        pytest.param({"authorities": ""}, id="no authority"),
+        pytest.param({"authorities": "what is this\u2026"}, id="an authority that is none"),
+        pytest.param({"authorities": NO_AUTHORITY}, id="what looks like an authority"),
+        pytest.param(
+            {"authorities": serving.make(NAMES, NOW, SECONDS)["authority"]},
+            id="the authority of another certificate",
+        ),
     ],
 )
 async def test_what_cannot_be_served_with_is_made_anew(store, clock, spoil):
@@ -129,6 +138,9 @@ async def test_what_cannot_be_served_with_is_made_anew(store, clock, spoil):
     await certificates.look()
     assert store.held.expires == NOW + SECONDS
     assert store.held.names == NAMES
+    assert store.held.key != facts["key"]
+    assert store.told == store.held.authorities
+    ssl.create_default_context(cadata=store.told)  # which the API server reads as well
 
 
 @pytest.mark.usefixtures("quick")
