@@ -10,12 +10,14 @@ import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from whipstaff.controller.certificates import Certificates, Wanted
+from whipstaff.controller.door import Door
 from whipstaff.controller.logs import bound
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.namespaces import refuse_other_namespaces
@@ -115,6 +117,7 @@ class Webhook:
         self._hall = asyncio.Semaphore(concurrency * _READERS)
         self._large = asyncio.Semaphore(1)
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
         self._path: Callable[[], str] = str
 
     @property
@@ -131,11 +134,15 @@ class Webhook:
         application.router.add_post(f"{ROOT}{{secret}}", self._asked)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        assert runner.server is not None  # noqa: S101 - it is set up
+        self._door = Door(runner.server)
+        self._door.open(host, port, tls)
         self._runner = runner
 
     async def stop(self) -> None:
         """Answer no more."""
+        if self._door is not None:
+            await self._door.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -143,6 +150,10 @@ class Webhook:
         given, secret = request.match_info["secret"], self._path()
         if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
             raise web.HTTPNotFound
+        with self._door.served(request.transport) if self._door else nullcontext():
+            return await self._heard(request)
+
+    async def _heard(self, request: web.Request) -> web.Response:
         deadline = asyncio.get_running_loop().time() + self._seconds
         try:
             async with asyncio.timeout_at(deadline):
