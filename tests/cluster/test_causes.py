@@ -3,9 +3,11 @@ the message of what failed in the end."""
 
 import pytest
 
+from tests.builders.denying_webhook import DenyingWebhook
 from tests.builders.kubelet import LoggingNode
 from tests.builders.live_releases import condition, eventually
 from tests.builders.small_charts import a_packed_chart
+from tools.controlplane.client import Refused
 
 pytestmark = pytest.mark.cluster
 
@@ -154,6 +156,28 @@ def test_a_quota_that_lets_no_pod_come(releases, repository):
     words = ("exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0",)
     told(releases, "Deployment", *words)
     ends_with(releases, *words)
+
+
+def test_a_webhook_that_lets_no_pod_come(releases, repository, tmp_path):
+    rules = (releases.api, releases.namespace, "pods", "images need a digest", tmp_path)
+    with DenyingWebhook(*rules):
+        # The API server takes a moment to hear of it.
+        eventually(lambda: "need a digest" in probed(releases), "Pods are not refused")
+        install(releases, repository, web=DEPLOYMENT)
+        denied = 'admission webhook "rules.house.test" denied the request: images need a digest'
+        told(releases, "Deployment", denied)
+        ends_with(releases, denied)
+
+
+def probed(releases):
+    """Try to make a Pod; return why it is refused."""
+    containers = [{"name": "app", "image": "registry.test/app:1"}]
+    pod = {"metadata": {"name": "probe"}, "spec": {"containers": containers}}
+    try:
+        releases.api.request("POST", f"{releases.core('pods')}?dryRun=All", pod)
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 def test_a_claim_that_no_volume_fits(releases, repository):
