@@ -5,6 +5,7 @@ import itertools
 import json
 import ssl
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -262,6 +263,19 @@ def test_a_repository_that_hangs_is_not_waited_for(releases, charts):
         done = apply(releases, body, "--dry-run=server")
     assert done.returncode == 0
     assert "not checked: it took more than 5 s" in done.stderr
+
+
+def test_what_waits_for_a_repository_holds_up_nobody_else(releases):
+    with ChartRepository(faults={"*": Fault.SLOW}) as hanging, ThreadPoolExecutor() as pool:
+        body = manifest(releases, values=GOOD)
+        body["spec"]["chart"]["repository"] = hanging.url
+        slow = pool.submit(apply, releases, body, "--dry-run=server")
+        eventually(lambda: hanging.requests, "it is not judged")
+        wrong = manifest(releases, "wrong", values={"replicas": "many"})
+        others = [pool.submit(apply, releases, wrong) for _ in range(4)]
+        for each in others:
+            assert "ValuesSchemaViolation" in each.result().stderr
+        assert slow.result().returncode == 0
 
 
 def test_a_body_of_eight_mebibytes_is_read(releases, operator, cluster):
