@@ -1,5 +1,7 @@
 """HelmReleases of a cluster, read and edited with the user's own rights."""
 
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,14 +9,23 @@ import click
 
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.errors import ClusterRefused
-from whipstaff.helmrelease.edits import MANAGER, Edit, applied, removed, synced_by
-from whipstaff.helmrelease.names import API_VERSION, PLURAL
-from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, Call
+from whipstaff.golang.strconv import quote
+from whipstaff.helmrelease.edits import (
+    MANAGER,
+    Edit,
+    applied,
+    is_whole,
+    patched,
+    synced_by,
+)
+from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
+from whipstaff.helmrepository.names import KIND as REPOSITORY
+from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
+from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call
 from whipstaff.release.revision import JsonObject
 
 _CONFLICT, _NOT_FOUND = 409, 404
 _ATTEMPTS = 10  # status is written while a release is at work, which is a conflict each time
-_MANAGER = {"fieldManager": MANAGER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +65,91 @@ class HelmReleases:
         raise AssertionError("the last attempt returns or raises")
 
     def _send(self, name: str, edit: Edit, live: JsonObject, *, dry_run: bool) -> JsonObject:
-        query = {**_MANAGER, **({"dryRun": "All"} if dry_run else {})}
-        if edit.spec or edit.annotations:
-            body = applied(edit, live)
-            live = self._patch(name, body, APPLY_PATCH, {**query, "force": "true"})
-        operations = removed(edit, live)
-        if operations:
-            live = self._patch(name, operations, JSON_PATCH, query)
-        return live
+        """Send an edit as one request: half of one would be acted on."""
+        query = _query(dry_run=dry_run)
+        operations = patched(edit, live)
+        if not edit.whole and operations:
+            return self._patch(name, operations, JSON_PATCH, query)
+        if not edit.spec and not edit.annotations:
+            return live
+        forced = {**query, "force": "true"}
+        body = applied(edit, live)
+        if edit.whole:
+            # What others had put into a field stays when we apply it, unless it is replaced.
+            tried = self._patch(name, body, APPLY_PATCH, {**forced, "dryRun": "All"})
+            if not is_whole(edit, tried):
+                return self._patch(name, operations, JSON_PATCH, query)
+        return self._patch(name, body, APPLY_PATCH, forced)
+
+    def create(self, body: JsonObject, *, dry_run: bool) -> JsonObject:
+        """Make a HelmRelease that is not there."""
+        name = str(body["metadata"]["name"])
+        try:
+            return self._patch(name, body, APPLY_PATCH, _query(dry_run=dry_run))
+        except ClusterRefused as error:
+            if error.code != _NOT_FOUND:
+                raise
+            if self._has_namespace():
+                raise click.ClickException(
+                    "this cluster knows no HelmReleases: install the operator, "
+                    "`whipstaff manifests` prints what it needs"
+                ) from error
+            raise click.ClickException(
+                f"create: failed to create: namespaces {quote(self.cluster.namespace)} not found"
+            ) from error
+
+    def _has_namespace(self) -> bool:
+        try:
+            self.cluster.client.get(f"/api/v1/namespaces/{self.cluster.namespace}")
+        except ClusterRefused as error:
+            return error.code != _NOT_FOUND
+        return True
+
+    def ensure_namespace(self, *, dry_run: bool) -> None:
+        """Make the namespace unless it is there."""
+        if self._has_namespace():
+            return
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": self.cluster.namespace},
+        }
+        self.cluster.client.send(
+            Call("POST", "/api/v1/namespaces", _query(dry_run=dry_run), body, subject="Namespace")
+        )
+
+    def apply(self, body: JsonObject, *, dry_run: bool = False) -> None:
+        """Apply a Secret or a HelmRepository that a HelmRelease is going to name."""
+        kind, name = str(body["kind"]), str(body["metadata"]["name"])
+        root = f"/apis/{API_VERSION}" if kind == REPOSITORY else "/api/v1"
+        plural = REPOSITORIES if kind == REPOSITORY else "secrets"
+        path = f"{root}/namespaces/{self.cluster.namespace}/{plural}/{name}"
+        query = {**_query(dry_run=dry_run), "force": "true"}
+        subject = f"{kind} {self.cluster.namespace}/{name}"
+        self.cluster.client.send(Call("PATCH", path, query, body, APPLY_PATCH, subject=subject))
+
+    def adopt(self, name: str, bodies: Iterable[JsonObject]) -> None:
+        """Have objects go with the HelmRelease that names them."""
+        live = self.get(name)
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": name,
+            "uid": live["metadata"]["uid"],
+        }
+        for body in bodies:
+            self.apply({**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}})
+
+    def forget(self, selector: str, kept: Collection[str]) -> None:
+        """Delete the Secrets with a label but some; those that one may not see stay."""
+        path = f"/api/v1/namespaces/{self.cluster.namespace}/secrets"
+        with suppress(ClusterRefused):
+            heads = self.cluster.client.items(
+                path, {"labelSelector": selector}, accept=METADATA_LIST
+            )
+            for name in [str(head["metadata"]["name"]) for head in heads]:
+                if name not in kept:
+                    self.cluster.client.send(Call("DELETE", f"{path}/{name}"))
 
     def _patch(self, name: str, body: Any, kind: str, query: dict[str, str]) -> JsonObject:  # noqa: ANN401
         return self.cluster.client.send(
@@ -81,6 +169,10 @@ class HelmReleases:
 
     def _path(self, name: str) -> str:
         return f"/apis/{API_VERSION}/namespaces/{self.cluster.namespace}/{PLURAL}/{name}"
+
+
+def _query(*, dry_run: bool) -> dict[str, str]:
+    return {"fieldManager": MANAGER, **({"dryRun": "All"} if dry_run else {})}
 
 
 def tell_of_git(live: JsonObject) -> None:

@@ -32,6 +32,20 @@ main.add_command(Late("list", "List releases, as `helm list` does.", "listing"))
 main.add_command(Late("history", "Show the revisions of a release, as `helm history` does."))
 main.add_command(Late("status", "Show where a release stands, as `helm status` does."))
 main.add_command(Late("get", "Print what is stored of a release, as `helm get` does."))
+main.add_command(
+    Late(
+        "install",
+        "Install a chart as a HelmRelease, as `helm install` installs it.",
+        "releasing:install",
+    )
+)
+main.add_command(
+    Late(
+        "upgrade",
+        "Change chart and values of a HelmRelease, as `helm upgrade` changes a release's.",
+        "releasing:upgrade",
+    )
+)
 main.add_command(Late("rollback", "Go back to a stored revision, as `helm rollback` does."))
 main.add_command(Late("uninstall", "Uninstall releases, as `helm uninstall` does."))
 main.add_command(
@@ -60,6 +74,9 @@ main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `he
 main.add_command(Late("serve", "Serve packaged charts over HTTP, as `helm serve` did."))
 main.add_command(Late("show", "Show what a chart says of itself, as `helm show` does."))
 main.add_command(Late("verify", "Check who signed a packaged chart, as `helm verify` does."))
+main.add_command(
+    Late("completion", "Print a script with which a shell completes commands and flags.")
+)
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 

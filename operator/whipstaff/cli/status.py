@@ -37,10 +37,11 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
         case "yaml":
             echo(as_yaml(release_text.record(found, objects)))
         case _:
-            echo(_text(found, objects))
+            echo(text_of(found, objects))
 
 
-def _text(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
+def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
+    """Return what is printed of a release and its objects."""
     lines = [*release_text.plain(one), f"DESCRIPTION: {one.description}"]
     if objects:
         lines += ["RESOURCES:", sections(objects)]

@@ -30,6 +30,7 @@ class Edit:
     spec: Mapping[str, Any] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     cleared: tuple[str, ...] = ()
+    whole: bool = False  # what others had put into the fields that are set goes
 
     def shown(self, namespace: str, name: str) -> JsonObject:
         """Return what is asked for as an object to apply, or to put into Git."""
@@ -98,22 +99,40 @@ def applied(edit: Edit, live: JsonObject) -> JsonObject:
             **({"annotations": annotations} if annotations else {}),
             **({"labels": labels} if labels else {}),
         },
-        "spec": {**(kept.get("spec") or {}), **edit.spec},
+        "spec": {
+            **{
+                name: value
+                for name, value in (kept.get("spec") or {}).items()
+                if name not in edit.cleared
+            },
+            **edit.spec,
+        },
     }
 
 
-def removed(edit: Edit, live: JsonObject) -> list[JsonObject]:
-    """Return the JSON patch that takes fields away; empty if none of them is there."""
+def patched(edit: Edit, live: JsonObject) -> list[JsonObject]:
+    """Return the edit as a JSON patch, where it takes fields away; empty if none is there.
+
+    What goes is named with what was read of it, so that an edit in between is refused.
+    """
     spec = live.get("spec") or {}
-    return [
-        operation
-        for name in edit.cleared
-        if name in spec
-        for operation in (
-            {"op": "test", "path": f"/spec/{name}", "value": spec[name]},
-            {"op": "remove", "path": f"/spec/{name}"},
-        )
+    gone = [name for name in edit.cleared if name in spec]
+    if not gone and not edit.whole:
+        return []
+    operations: list[JsonObject] = []
+    for name in gone:
+        operations.append({"op": "test", "path": f"/spec/{name}", "value": spec[name]})
+        operations.append({"op": "remove", "path": f"/spec/{name}"})
+    return operations + [
+        {"op": "add", "path": f"/spec/{name}", "value": value} for name, value in edit.spec.items()
     ]
+
+
+def is_whole(edit: Edit, live: JsonObject) -> bool:
+    """Whether an object is just what an edit asks for, in the fields that it is about."""
+    spec = live.get("spec") or {}
+    same = all(spec.get(name) == value for name, value in edit.spec.items())
+    return same and not any(name in spec for name in edit.cleared)
 
 
 def synced_by(live: JsonObject) -> str:

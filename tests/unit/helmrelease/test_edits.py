@@ -3,7 +3,7 @@
 import pytest
 
 from whipstaff.helmrelease import edits
-from whipstaff.helmrelease.edits import Edit, applied, removed, synced_by
+from whipstaff.helmrelease.edits import Edit, applied, is_whole, patched, synced_by
 
 
 def a_release(spec=None, fields=None, manager=edits.MANAGER, **metadata):
@@ -57,11 +57,11 @@ def test_a_request_keeps_the_annotations_that_were_asked_with():
 
 
 def test_a_field_is_taken_away_as_it_was_read():
-    assert removed(edits.unpin(), a_release({"revision": 3})) == [
+    assert patched(edits.unpin(), a_release({"revision": 3})) == [
         {"op": "test", "path": "/spec/revision", "value": 3},
         {"op": "remove", "path": "/spec/revision"},
     ]
-    assert removed(edits.unpin(), a_release()) == []
+    assert patched(edits.unpin(), a_release()) == []
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,14 @@ def test_an_edit_is_shown_as_what_one_would_write(edit, spec):
         "blog",
         spec,
     )
+
+
+def test_an_edit_that_is_whole_replaces_fields_and_takes_others_away_at_once():
+    edit = Edit(spec={"values": {"a": 1}}, cleared=("revision",), whole=True)
+    live = a_release({"revision": 3, "values": {"b": 2}})
+    assert not is_whole(edit, live)
+    assert [one["op"] for one in patched(edit, live)] == ["test", "remove", "add"]
+    assert is_whole(edit, a_release({"values": {"a": 1}}))
 
 
 def test_an_edit_of_annotations_alone_shows_no_spec():

@@ -1,0 +1,262 @@
+"""`whipstaff install` and `upgrade`: a chart and values become a HelmRelease, or change one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from whipstaff.chart.record import plain
+from whipstaff.chart.values import merge_documents
+from whipstaff.cli import release_text
+from whipstaff.cli.awaiting import timeout_flag, wait_for
+from whipstaff.cli.chart_choice import CHART_OF, Choice, choice
+from whipstaff.cli.chart_options import ChartOptions, chart_options
+from whipstaff.cli.cluster_flags import Cluster, reached
+from whipstaff.cli.edit_flags import edit_flags
+from whipstaff.cli.given_values import ValuesRefused, given, value_options
+from whipstaff.cli.helm_flags import Decorated, HelmCommand, exactly
+from whipstaff.cli.helm_home import HelmHome, home_of, home_options
+from whipstaff.cli.helmreleases import HelmReleases, tell_of_git
+from whipstaff.cli.printing import as_yaml, echo, output_option
+from whipstaff.cli.status import text_of
+from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases, is_name
+from whipstaff.errors import ClusterRefused, OperatorError
+from whipstaff.golang import json
+from whipstaff.golang.strconv import quote
+from whipstaff.helmrelease.edits import Edit
+from whipstaff.helmrelease.names import API_VERSION, KIND
+from whipstaff.release.revision import JsonObject, ReleaseStatus
+from whipstaff.release.stored import StoredRelease
+
+_DEFAULT_TIMEOUT_SECONDS = 300.0
+_FORBIDDEN, _CONFLICT = 403, 409
+_NAME_RULE = (
+    "invalid release name, must match regex "
+    "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ "
+    "and the length must not be longer than 53"
+)
+
+
+def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Add what both commands take."""
+    shared = (
+        click.option("--create-namespace", is_flag=True, help="Make the namespace if need be."),
+        click.option("--no-hooks", is_flag=True, help="Run no hooks."),
+        click.option("--skip-crds", is_flag=True, help="Leave the files of crds/ alone."),
+        click.option("--no-wait", is_flag=True, help="Do not wait until it is done."),
+        *more,
+        timeout_flag,
+        value_options,
+        chart_options,
+        home_options,
+        output_option,
+        edit_flags,
+    )
+
+    def decorate(command: Decorated) -> Decorated:
+        for flag in reversed(shared):
+            command = flag(command)
+        return command
+
+    return decorate
+
+
+def _two(command: str) -> Callable[[Any], Any]:
+    name = "NAME" if command == "install" else "RELEASE"
+    usage = f"whipstaff {command} [{name}] [CHART] [flags]"
+    return click.argument(
+        "arguments", nargs=-1, metavar=f"{name} CHART", callback=exactly(2, usage)
+    )
+
+
+@click.command("install", cls=HelmCommand)
+@_two("install")
+@_flags()
+def install(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
+    """Install a chart as a HelmRelease, as `helm install` installs it."""
+    name, reference = arguments
+    with reached(flags) as cluster:
+        wish = _Wish.of(cluster, name, reference, flags)
+        if wish.releases.find(name) is not None or _runs(_stored(cluster, name)):
+            raise click.ClickException(
+                "INSTALLATION FAILED: cannot reuse a name that is still in use"
+            )
+        wish.install({})
+
+
+@click.command("upgrade", cls=HelmCommand)
+@_two("upgrade")
+@_flags(
+    click.option("-i", "--install", is_flag=True, help="Install what is not there."),
+    click.option("--reset-values", is_flag=True, help="Begin with the chart's own values."),
+    click.option("--reuse-values", is_flag=True, help="Lay values over those of before."),
+    click.option(
+        "--reset-then-reuse-values", is_flag=True, help="The same: only given values are kept."
+    ),
+)
+def upgrade(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
+    """Change chart and values of a HelmRelease, as `helm upgrade` changes a release's."""
+    name, reference = arguments
+    with reached(flags) as cluster:
+        wish = _Wish.of(cluster, name, reference, flags)
+        live = wish.releases.find(name)
+        if live is not None:
+            wish.change(live)
+            return
+        stored = _stored(cluster, name)
+        if stored is not None and _runs(stored):  # the helm command's: it is taken over
+            wish.install(stored.config or {}, done=wish.upgraded)
+            return
+        if not flags["install"]:
+            raise click.ClickException(f"UPGRADE FAILED: {quote(name)} has no deployed releases")
+        if flags["output"] == "table" and flags["dry_run"] != "client":
+            click.echo(f"Release {quote(name)} does not exist. Installing it now.")
+        wish.install({})
+
+
+def _stored(cluster: Cluster, name: str) -> StoredRelease | None:
+    """Return the newest stored revision, None if there is none, or none that one may read."""
+    try:
+        return StoredReleases(cluster).revision(name, 0)
+    except click.ClickException as error:
+        cause = error.__cause__
+        if error.message == NOT_FOUND:
+            return None
+        if isinstance(cause, ClusterRefused) and cause.code == _FORBIDDEN:
+            return None
+        raise
+
+
+def _runs(stored: StoredRelease | None) -> bool:
+    return stored is not None and stored.status != ReleaseStatus.UNINSTALLED
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A release as the command line asks for it."""
+
+    cluster: Cluster
+    releases: HelmReleases
+    name: str
+    choice: Choice
+    values: JsonObject
+    flags: dict[str, Any]
+
+    @classmethod
+    def of(cls, cluster: Cluster, name: str, reference: str, flags: dict[str, Any]) -> "_Wish":
+        if not is_name(name):
+            raise click.ClickException(f"release name {quote(name)}: {_NAME_RULE}")
+        home: HelmHome = home_of(flags)
+        options = ChartOptions.taken(flags)
+        try:
+            values = plain(given(flags).merged())
+        except ValuesRefused as error:
+            raise click.ClickException(str(error)) from error
+        try:
+            found = choice(reference, options, home, name, cluster.namespace)
+        except (OperatorError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        assert isinstance(values, dict)  # noqa: S101 - says the type
+        return cls(cluster, HelmReleases(cluster), name, found, values, flags)
+
+    def install(self, before: JsonObject, done: "Callable[[], None] | None" = None) -> None:
+        """Make the HelmRelease."""
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": self.name, "namespace": self.cluster.namespace},
+            "spec": self._spec({}, self._values(before)),
+        }
+        if self._shown(body):
+            return
+        self._prepare()
+        self.releases.create(body, dry_run=bool(self.flags["dry_run"]))
+        self._end(done)
+
+    def change(self, live: JsonObject) -> None:
+        """Change the HelmRelease, and take a pin away, which would hold the change back."""
+        spec = live.get("spec") or {}
+        edit = Edit(
+            spec=self._spec(spec, self._values(spec.get("values") or {})),
+            cleared=("revision",),
+            whole=True,
+        )
+        if self._shown(edit.shown(self.cluster.namespace, self.name)):
+            return
+        self._prepare()
+        changed = self.releases.edit(self.name, edit, dry_run=bool(self.flags["dry_run"]))
+        tell_of_git(changed)
+        self._end(self.upgraded)
+
+    def upgraded(self) -> None:
+        if self.flags["output"] == "table":
+            click.echo(f"Release {quote(self.name)} has been upgraded. Happy Helming!")
+
+    def _values(self, before: JsonObject) -> JsonObject:
+        """Choose between the values that are given and those of before, as helm does."""
+        flags = self.flags
+        if flags.get("reset_values"):
+            return self.values
+        if flags.get("reuse_values") or flags.get("reset_then_reuse_values"):
+            return merge_documents([before, self.values])
+        return self.values or before
+
+    def _spec(self, before: JsonObject, values: JsonObject) -> JsonObject:
+        flags = self.flags
+        spec: JsonObject = {"chart": self.choice.spec}
+        if values or "values" in before:
+            spec["values"] = values
+        if flags["timeout"] != _DEFAULT_TIMEOUT_SECONDS:
+            spec["timeout"] = f"{flags['timeout']:g}s"
+        if flags["no_hooks"]:
+            for action in ("install", "upgrade"):
+                spec[action] = {**(before.get(action) or {}), "disableHooks": True}
+        if flags["skip_crds"]:
+            known = spec.get("install") or before.get("install") or {}
+            spec["install"] = {**known, "crds": "Skip"}
+        return spec
+
+    def _shown(self, body: JsonObject) -> bool:
+        """Print what would be made, and say whether that was all."""
+        if self.flags["dry_run"] != "client":
+            return False
+        bodies = [*self.choice.objects, body]
+        if self.flags["output"] == "json":
+            echo("".join(f"{json.dump(one)}\n" for one in bodies))
+        else:
+            echo("---\n".join(as_yaml(one) for one in bodies))
+        return True
+
+    def _prepare(self) -> None:
+        """Make what has to be there before the HelmRelease names it."""
+        if self.flags["create_namespace"]:
+            self.releases.ensure_namespace(dry_run=bool(self.flags["dry_run"]))
+        for body in self.choice.objects:
+            self.releases.apply(body, dry_run=bool(self.flags["dry_run"]))
+
+    def _end(self, done: "Callable[[], None] | None") -> None:
+        if self.flags["dry_run"]:
+            click.echo(f"{self.releases.subject(self.name)}: the API server would take it")
+            return
+        kept = {str(one["metadata"]["name"]) for one in self.choice.objects}
+        self.releases.adopt(self.name, self.choice.objects)
+        if self.flags["no_wait"]:
+            click.echo(f"{self.releases.subject(self.name)} is written")
+            return
+        wait_for(self.releases, self.name, self.flags["timeout"])
+        self.releases.forget(f"{CHART_OF}={self.name}", kept)
+        if done is not None:
+            done()
+        found = _stored(self.cluster, self.name)
+        if found is not None:
+            self._tell(found)
+
+    def _tell(self, found: StoredRelease) -> None:
+        match self.flags["output"]:
+            case "json":
+                echo(json.dump(release_text.record(found, {})) + "\n")
+            case "yaml":
+                echo(as_yaml(release_text.record(found, {})))
+            case _:
+                echo(text_of(found, {}))

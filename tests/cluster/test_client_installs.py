@@ -1,0 +1,166 @@
+"""`whipstaff install` and `upgrade`: charts and values become HelmReleases."""
+
+import json
+import re
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.builders.charts import packed
+from tests.builders.small_charts import settings_chart
+from whipstaff.cli.main import main
+
+CHART = {
+    "Chart.yaml": "apiVersion: v2\nname: local\nversion: 0.1.0\nappVersion: '7'\n",
+    "values.yaml": "text: plain\n",
+    "templates/a.yaml": (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}'}\n"
+        "data: {text: {{ .Values.text | quote }}, chart: {{ .Chart.Version | quote }}}\n"
+    ),
+    "templates/NOTES.txt": "It says {{ .Values.text }}.\n",
+}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return {
+        f"HELM_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")
+    }
+
+
+@pytest.fixture
+def ours(control_plane, namespace, home):
+    """Our command; it fails the test unless it ends as it should."""
+
+    def ours(*arguments, code=0):
+        told = CliRunner().invoke(
+            main,
+            [*arguments, "-n", namespace],
+            prog_name="whipstaff",
+            env={**control_plane.environment(), **home},
+        )
+        assert told.exit_code == code, told.output
+        return told
+
+    return ours
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Pack the chart in a version and return the file."""
+
+    def archive(version="0.1.0"):
+        chartfile = CHART["Chart.yaml"].replace("0.1.0", version)
+        file = tmp_path / f"local-{version}.tgz"
+        file.write_bytes(packed({**CHART, "Chart.yaml": chartfile}, "local"))
+        return str(file)
+
+    return archive
+
+
+@pytest.fixture(autouse=True)
+def _published(repository):
+    for version in ("1.0.0", "1.1.0"):
+        repository.add(settings_chart(version))
+
+
+def secrets_of(releases, name):
+    found = releases.api.request("GET", releases.core("secrets"))["items"]
+    return [one for one in found if (one["metadata"].get("labels") or {}).get(CHART_OF) == name]
+
+
+CHART_OF = "whipstaff.dev/chart-of"
+
+
+def test_a_chart_of_a_repository_is_installed_in_the_version_that_is_newest_now(
+    releases, repository, ours
+):
+    told = ours("install", "blog", "settings", "--repo", repository.url, "--set", "text=x,n=1")
+    helms = releases.helm("status", "blog")
+    assert told.stdout == re.sub(r"RESOURCES:\n.*?\n\n\n", "", helms, flags=re.DOTALL)
+    spec = releases.get("blog")["spec"]
+    assert spec["chart"] == {"name": "settings", "version": "1.1.0", "repository": repository.url}
+    assert spec["values"] == {"text": "x", "n": 1}
+    again = ours("install", "blog", "settings", "--repo", repository.url, code=1)
+    assert "cannot reuse a name that is still in use" in again.stderr
+
+
+def test_an_upgrade_changes_chart_and_values_and_takes_a_pin_away(releases, repository, ours):
+    place = ("settings", "--repo", repository.url)
+    ours("install", "blog", *place, "--version", "1.0.0", "--set", "text=x,other=y")
+    ours("upgrade", "blog", *place)
+    assert releases.data("blog") == {"text": "x", "chart": "1.1.0"}
+    ours("pin", "blog", "1", "--wait")
+    told = ours("upgrade", "blog", *place, "--set", "text=z")
+    assert told.stdout.startswith('Release "blog" has been upgraded. Happy Helming!\nNAME: blog\n')
+    spec = releases.get("blog")["spec"]
+    assert (spec["values"], "revision" in spec) == ({"text": "z"}, False)
+    ours("upgrade", "blog", *place, "--reuse-values", "--set", "more=1")
+    assert releases.get("blog")["spec"]["values"] == {"text": "z", "more": 1}
+
+
+def test_values_that_others_set_are_replaced_as_a_whole(releases, repository, ours):
+    releases.create("blog", version="1.0.0", values={"text": "theirs", "more": 1})
+    releases.settled("blog", revision=1)
+    ours("upgrade", "blog", "settings", "--repo", repository.url, "--set", "text=ours")
+    assert releases.get("blog")["spec"]["values"] == {"text": "ours"}
+    assert releases.data("blog")["text"] == "ours"
+
+
+def test_an_archive_goes_into_a_secret_that_goes_with_the_release(releases, ours, archive):
+    told = ours("install", "blog", archive(), "--set", "text=x")
+    assert "NOTES:\nIt says x.\n" in told.stdout
+    (first,) = secrets_of(releases, "blog")
+    ours("upgrade", "blog", archive("0.2.0"))
+    (second,) = secrets_of(releases, "blog")
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert second["metadata"]["ownerReferences"][0]["name"] == "blog"
+    assert releases.data("blog") == {"text": "x", "chart": "0.2.0"}
+
+
+def test_a_login_of_the_repository_becomes_a_secret(releases, repository, ours):
+    line = ("settings", "--repo", repository.url, "--username", "ann", "--password", "pw")
+    shown = ours("install", "blog", *line, "--dry-run=client", "-o", "yaml").stdout
+    kinds = {one["kind"]: one for one in yaml.safe_load_all(shown)}
+    assert kinds["HelmRepository"]["spec"]["secretRef"] == {"name": "blog-repository-login"}
+    assert kinds["HelmRelease"]["spec"]["chart"]["repositoryRef"]["name"] == "blog-repository"
+    ours("install", "blog", *line)
+    assert releases.data("blog")["chart"] == "1.1.0"
+
+
+def test_what_is_not_there_is_installed_where_that_is_asked_for(releases, repository, ours):
+    line = ("upgrade", "blog", "settings", "--repo", repository.url)
+    assert "has no deployed releases" in ours(*line, code=1).stderr
+    told = ours(*line, "--install")
+    assert told.stdout.startswith('Release "blog" does not exist. Installing it now.\nNAME: blog\n')
+
+
+def test_a_release_of_the_helm_command_is_taken_over_with_its_values(releases, ours, archive):
+    releases.helm("install", "blog", archive(), "--set", "text=before")
+    assert "still in use" in ours("install", "blog", archive(), code=1).stderr
+    ours("upgrade", "blog", archive("0.2.0"))
+    assert releases.data("blog") == {"text": "before", "chart": "0.2.0"}
+    history = json.loads(releases.helm("history", "blog", "-o", "json"))
+    assert [one["revision"] for one in history] == [1, 2]
+
+
+def test_a_dry_run_makes_nothing(releases, repository, ours):
+    line = ("install", "blog", "settings", "--repo", repository.url)
+    shown = yaml.safe_load(ours(*line, "--dry-run=client", "-o", "yaml").stdout)
+    assert (shown["kind"], shown["spec"]["chart"]["version"]) == ("HelmRelease", "1.1.0")
+    ours(*line, "--dry-run=server")
+    assert "not found" in ours("pin", "blog", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        pytest.param("install Blog ./x", "invalid release name", id="a name"),
+        pytest.param("install blog ./gone", 'path "./gone" not found', id="a path"),
+        pytest.param("install blog", "requires 2 arguments", id="no chart"),
+        pytest.param("upgrade blog nowhere/x", "repo nowhere not found", id="a repository"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(operator, ours, line, told):
+    assert told in ours(*line.split(), code=1).stderr
