@@ -13,7 +13,8 @@ from whipstaff.errors import OperatorError
 
 if TYPE_CHECKING:
     from whipstaff.server.access import Access
-    from whipstaff.server.options import TLS, Options
+    from whipstaff.server.options import Options
+    from whipstaff.serving.listener import TLS
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+)([kmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
@@ -119,7 +120,8 @@ def serve(
 def _options(
     address: str, place: str, flags: dict[str, Any], environment: Mapping[str, str]
 ) -> "Options":
-    from whipstaff.server.options import Options, split_address  # noqa: PLC0415
+    from whipstaff.server.options import Options  # noqa: PLC0415
+    from whipstaff.serving.listener import split_address  # noqa: PLC0415
 
     host, port = split_address(address)
     options = Options(
@@ -137,7 +139,7 @@ def _options(
         forbid_force=flags["forbid_force"],
         refresh_seconds=flags["refresh"],
     )
-    access = _access(flags, environment, is_local=options.is_local)
+    access = _access(flags, environment, is_local=options.listener.is_local)
     return replace(options, access=access)
 
 
@@ -156,7 +158,7 @@ def _access(flags: dict[str, Any], environment: Mapping[str, str], *, is_local: 
 
 
 def _tls(flags: dict[str, Any]) -> "TLS | None":
-    from whipstaff.server.options import TLS  # noqa: PLC0415
+    from whipstaff.serving.listener import TLS  # noqa: PLC0415
 
     certificate, key, client_ca = flags["tls_cert"], flags["tls_key"], flags["tls_client_ca"]
     if certificate and key:

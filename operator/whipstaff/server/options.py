@@ -1,26 +1,15 @@
 """How a chart server is set up, in one frozen object."""
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from whipstaff.errors import InvalidSpec
 from whipstaff.server.access import Access
+from whipstaff.serving.listener import TLS, Listener
 
 MiB = 1 << 20
 DEFAULT_ADDRESS = "127.0.0.1:8879"  # that of `helm serve`
-_LAST_PORT = 65535
 _DEEPEST = 8
-
-
-@dataclass(frozen=True, slots=True)
-class TLS:
-    """Files in PEM."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None  # whose certificates clients have to show
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +47,9 @@ class Options:
             raise InvalidSpec("--url has to be one of http or https", "--url")
 
     @property
-    def is_local(self) -> bool:
-        """Whether only this machine can ask."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+    def listener(self) -> Listener:
+        """Where and how to listen."""
+        return Listener(self.host, self.port, self.tls, self.connections, self.shutdown_seconds)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -72,16 +58,7 @@ class Options:
         A server of this machine that asks for no login answers to no other name: a page whose name
         leads here could read all that it has.
         """
-        if not self.is_local or self.access.credentials:
+        if not self.listener.is_local or self.access.credentials:
             return frozenset()
         own = urlsplit(self.url).hostname
         return frozenset({"localhost", "127.0.0.1", "::1", self.host, *([own] if own else [])})
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`; an empty host is every address. InvalidSpec else."""
-    host, colon, port = text.rpartition(":")
-    number = int(port) if port.isascii() and port.isdecimal() else -1
-    if not colon or not 0 <= number <= _LAST_PORT:
-        raise InvalidSpec(f"--address is {text!r}, not HOST:PORT", "--address")
-    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", number  # noqa: S104 - as asked

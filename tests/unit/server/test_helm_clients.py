@@ -18,7 +18,7 @@ from tests.builders.chart_servers import (
 from tools.controlplane import programs
 from whipstaff.chart import archive
 from whipstaff.server.access import Access
-from whipstaff.server.options import TLS
+from whipstaff.serving.listener import TLS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

@@ -74,7 +74,7 @@ async def test_slow_uploads_do_not_hold_up_readers(tmp_path):
 
 
 async def test_a_connection_that_sends_no_request_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr("whipstaff.server.connections.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("whipstaff.serving.connections.HEAD_SECONDS", 0.2)
     async with a_chart_server(tmp_path) as ask:
         port = int(ask.url.rpartition(":")[2])
         for head in (b"", b"GET /index.yaml HTTP/1.1\r\nHost: localhost\r\nX-Slow"):
@@ -86,7 +86,7 @@ async def test_a_connection_that_sends_no_request_is_closed(tmp_path, monkeypatc
 
 
 async def test_a_client_that_does_not_read_its_answer_is_left(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("whipstaff.server.connections.READ_SECONDS", 0.2)
+    monkeypatch.setattr("whipstaff.serving.connections.READ_SECONDS", 0.2)
     put(tmp_path, bytes(64 << 20))
     caplog.set_level(logging.INFO)
     async with a_chart_server(tmp_path) as ask:
