@@ -305,7 +305,8 @@ class Client:
         except Unreadable:
             status = None
         refused = refusal(response.status, status, request.subject)
-        if response.status == _UNAUTHORIZED:
+        person = request.identity.person
+        if response.status == _UNAUTHORIZED and not (person and person.token):
             await self._connection.renew()
             raise _Again(refused)
         if response.status == _GONE:
@@ -324,11 +325,17 @@ class Client:
             ("Accept-Encoding", "identity"),  # compressing costs both sides more than it saves
             ("User-Agent", self._user_agent),
         ]
-        if request.identity.username:
+        person = request.identity.person
+        if person is not None and person.token:
+            authorization = f"Bearer {person.token}"
+        else:
             # The groups of a ServiceAccount are the API server's to add: naming them as well would
             # take the right to impersonate groups.
-            headers.append(("Impersonate-User", request.identity.username))
-        authorization = await self._connection.authorization()
+            if request.identity.username:
+                headers.append(("Impersonate-User", request.identity.username))
+            if person is not None:
+                headers += [("Impersonate-Group", group) for group in person.groups]
+            authorization = await self._connection.authorization()
         if authorization:
             headers.append(("Authorization", authorization))
         if request.body is not None:

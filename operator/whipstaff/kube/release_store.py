@@ -40,6 +40,7 @@ from whipstaff.release.revision import (
 FIELD_MANAGER = "whipstaff"
 PAYLOAD_BYTES_LIMIT = 1 << 20  # of all data of a Secret or ConfigMap
 SECRET, CONFIGMAP = "secret", "configmap"
+_KINDS: Mapping[str, str] = {SECRET: "Secret", CONFIGMAP: "ConfigMap"}
 
 _NAME = re.compile(r"sh\.helm\.release\.v1\.(?P<name>.+)\.v(?P<number>[1-9][0-9]*)\Z")
 _CREATED, _MODIFIED = "createdAt", "modifiedAt"
@@ -67,6 +68,7 @@ class ObjectReleaseStore:
         self._codec = codec
         self._clock = clock
         self._meter = meter or NoMeter()
+        self._driver = driver
         self._secret = driver == SECRET
         # When revisions were created: an update has to write it again.
         self._created: dict[tuple[RemoteCluster | None, ReleaseKey, RevisionNumber], str] = {}
@@ -242,11 +244,8 @@ class ObjectReleaseStore:
     async def _read(
         self, key: ReleaseKey, number: RevisionNumber, identity: Identity
     ) -> JsonObject:
-        path = self._path(key, number)
         try:
-            return await self._client.send(
-                Request("GET", path, identity, subject=self._subject(key, number))
-            )
+            return await self._client.send(read_request(key, number, identity, self._driver))
         except ClusterRefused as error:
             raise self._not_found(error, key, number) from error
 
@@ -269,16 +268,8 @@ class ObjectReleaseStore:
     async def _decode(
         self, key: ReleaseKey, number: RevisionNumber, stored: JsonObject
     ) -> Revision:
-        name = _object_name(key, number)
-        payload = (stored.get("data") or {}).get("release")
-        if not isinstance(payload, str) or not payload:
-            raise StorageCorrupt(f"{name} holds no release", name)
-        if self._secret:
-            try:
-                payload = base64.b64decode(payload, validate=True).decode("ascii")
-            except (binascii.Error, ValueError) as error:
-                raise StorageCorrupt(f"{name} holds no text", name) from error
-        revision = await self._codec.decode(payload, name)
+        name = object_name(key, number)
+        revision = await self._codec.decode(payload_of(stored, name, self._driver), name)
         if revision.number != number or revision.name != key.name:
             raise StorageCorrupt(f"{name} holds another revision than its name says", name)
         labels = (stored["metadata"].get("labels")) or {}
@@ -291,7 +282,7 @@ class ObjectReleaseStore:
         if revision.status.pending:  # the newest
             self._meter.record(key, len(payload))
         metadata = {
-            "name": _object_name(key, revision.number),
+            "name": object_name(key, revision.number),
             "namespace": key.storage_namespace,
             "labels": {
                 **_without_helms(revision.labels),
@@ -330,10 +321,10 @@ class ObjectReleaseStore:
 
     def _path(self, key: ReleaseKey, number: RevisionNumber | None = None) -> str:
         collection = f"/api/v1/namespaces/{key.storage_namespace}/{self._kind.lower()}s"
-        return collection if number is None else f"{collection}/{_object_name(key, number)}"
+        return collection if number is None else f"{collection}/{object_name(key, number)}"
 
     def _subject(self, key: ReleaseKey, number: RevisionNumber) -> str:
-        return f"{self._kind} {key.storage_namespace}/{_object_name(key, number)}"
+        return f"{self._kind} {key.storage_namespace}/{object_name(key, number)}"
 
     def _not_found(
         self, error: ClusterRefused, key: ReleaseKey, number: RevisionNumber
@@ -344,11 +335,38 @@ class ObjectReleaseStore:
 
     @property
     def _kind(self) -> str:
-        return "Secret" if self._secret else "ConfigMap"
+        return _KINDS[self._driver]
 
 
-def _object_name(key: ReleaseKey, number: RevisionNumber) -> str:
+def object_name(key: ReleaseKey, number: RevisionNumber) -> str:
+    """Return the name of the Secret or ConfigMap of a revision."""
     return f"sh.helm.release.v1.{key.name}.v{number}"
+
+
+def read_request(
+    key: ReleaseKey, number: RevisionNumber, identity: Identity, driver: str = SECRET
+) -> Request:
+    """Return the GET of the object of a revision."""
+    kind, name = _KINDS[driver], object_name(key, number)
+    return Request(
+        "GET",
+        f"/api/v1/namespaces/{key.storage_namespace}/{kind.lower()}s/{name}",
+        identity,
+        subject=f"{kind} {key.storage_namespace}/{name}",
+    )
+
+
+def payload_of(stored: JsonObject, name: str, driver: str = SECRET) -> str:
+    """Return the record in a Secret or ConfigMap, packed; StorageCorrupt if there is none."""
+    payload = (stored.get("data") or {}).get("release")
+    if not isinstance(payload, str) or not payload:
+        raise StorageCorrupt(f"{name} holds no release", name)
+    if driver != SECRET:
+        return payload
+    try:
+        return base64.b64decode(payload, validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise StorageCorrupt(f"{name} holds no text", name) from error
 
 
 def _header(key: ReleaseKey, metadata: Mapping[str, Any]) -> RevisionHeader | None:

@@ -13,8 +13,9 @@ from time import monotonic
 from typing import Protocol
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import METADATA_ONLY, Client, Request, WatchEvent, WatchFailed
+from whipstaff.kube.client import METADATA_ONLY, Request, Requester, WatchEvent, WatchFailed
 from whipstaff.kube.scanner import Poison
+from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
 
 GROUP = "whipstaff.dev"
@@ -62,12 +63,13 @@ class Watching:
 
     def __init__(
         self,
-        client: Client,
+        client: Requester,
         plural: str,
         listener: Listener,
         namespaces: Collection[str] = (),
         *,
         selector: str = "",
+        identity: Identity = OPERATOR,
     ) -> None:
         """`plural` as in URLs: helmreleases; `selector` of labels, empty for all.
 
@@ -76,6 +78,7 @@ class Watching:
         self._client = client
         self._plural = plural
         self._listener = listener
+        self._identity = identity
         self._query = {"labelSelector": selector} if selector else {}
         self._seen = [_Seen(namespace) for namespace in sorted(set(namespaces) or {""})]
         self._crd_gone = False
@@ -235,6 +238,7 @@ class Watching:
                 Request(
                     "GET",
                     f"{CRDS_PATH}/{self._plural}.{GROUP}",
+                    self._identity,
                     accept=METADATA_ONLY,
                     attempts=2,
                 )
@@ -246,7 +250,8 @@ class Watching:
 
     def _request(self, seen: _Seen) -> Request:
         place = f"/namespaces/{seen.namespace}" if seen.namespace else ""
-        return Request("GET", f"{PATH}{place}/{self._plural}", query=self._query)
+        path = f"{PATH}{place}/{self._plural}"
+        return Request("GET", path, self._identity, query=self._query)
 
 
 def _key(body: JsonObject) -> tuple[str, str]:

@@ -37,6 +37,15 @@ class RemoteCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who asks by way of a server of ours: with a token of their own, or by name."""
+
+    username: str = ""
+    groups: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)  # sent on as it came, in place of a name
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who acts and where: the operator itself, or the ServiceAccount that a release names.
 
@@ -47,6 +56,7 @@ class Identity:
     service_account: str = ""  # empty: the connection's own identity
     namespace: str = ""
     remote: RemoteCluster | None = None  # None: the cluster of the HelmReleases
+    person: Person | None = None  # in place of a ServiceAccount
 
     @property
     def unimpersonated(self) -> "Identity":
@@ -61,6 +71,8 @@ class Identity:
     @property
     def username(self) -> str:
         """The user to impersonate, empty for the connection's own identity."""
+        if self.person is not None:
+            return self.person.username
         if not self.service_account:
             return ""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"

@@ -1,7 +1,6 @@
 """The routes of a chart server, and what every request passes on its way to them."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from whipstaff.server import api
 from whipstaff.server.access import Access
@@ -25,6 +24,7 @@ from whipstaff.server.repositories import Repositories
 from whipstaff.server.repository import Repository
 from whipstaff.server.storage import StorageFailed
 from whipstaff.server.uploads import Incoming
+from whipstaff.serving.logged import Logged
 
 log = logging.getLogger(__name__)
 requests = logging.getLogger("whipstaff.server.requests")
@@ -69,7 +69,7 @@ def application(parts: Parts) -> ASGIApp:
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return _Logged(app, parts.hosts)
+    return Logged(_AskedByName(app, parts.hosts), requests, _HEADERS)
 
 
 def _api_routes(guard: "_Guard", parts: Parts) -> list[BaseRoute]:
@@ -181,36 +181,18 @@ def _fault(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "internal server error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-class _Logged:
-    """Logs each request without what may be secret in it, and adds headers to each answer."""
+class _AskedByName:
+    """Answers only those who ask for one of the server's hosts."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        seen = {"status": 0, "bytes": 0}
+        app = self._app if scope["type"] != "http" or self._knows(scope) else _misdirected
+        await app(scope, receive, send)
 
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                seen["status"] = message["status"]
-                message["headers"] = [*message["headers"], *_HEADERS]
-            else:
-                seen["bytes"] += len(message.get("body", b""))
-            await send(message)
-
-        scope.setdefault("state", {})
-        try:
-            app = self._app if self._is_asked_by_name(scope) else _misdirected
-            await app(scope, receive, sending)
-        finally:
-            requests.info("request", extra=_facts(scope, seen, time.perf_counter() - began))
-
-    def _is_asked_by_name(self, scope: Scope) -> bool:
+    def _knows(self, scope: Scope) -> bool:
         """Whether the server is asked as one of its hosts: else a name was made to lead here."""
         asked = next((value for name, value in scope["headers"] if name == b"host"), b"")
         host = urlsplit(f"//{asked.decode('latin-1')}").hostname
@@ -220,16 +202,3 @@ class _Logged:
 async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
     answer = JSONResponse({"error": "this server has another name"}, HTTPStatus.MISDIRECTED_REQUEST)
     await answer(scope, receive, send)
-
-
-def _facts(scope: Scope, seen: Mapping[str, int], seconds: float) -> dict[str, Any]:
-    """Return what is logged: no query and no header, for careless clients have tokens there."""
-    client = scope.get("client")
-    return {
-        "method": scope["method"],
-        "path": scope["path"],
-        "client": client[0] if client else "",
-        "user": scope["state"].get("user", ""),
-        "seconds": round(seconds, 4),
-        **seen,
-    }

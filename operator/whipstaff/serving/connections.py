@@ -11,6 +11,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 20.0
 READ_SECONDS = 30.0  # for what is buffered, some dozen KiB
 
+CERTIFICATE = "client_certificate"  # in the state of a request: what the client showed, if it did
+
 
 class PatientProtocol(H11Protocol):
     """HTTP/1.1 with a limit of time for the head of each request, and for reading an answer."""
@@ -20,6 +22,9 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as in uvicorn itself
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and (shown := tls.getpeercert()):
+            self.app_state = {**self.app_state, CERTIFICATE: shown}
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

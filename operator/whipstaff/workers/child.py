@@ -137,7 +137,7 @@ def _excess(kind: JobKind, text: str) -> OperatorError:  # noqa: C901, PLR0911, 
     match kind:
         case JobKind.RENDER:
             return RenderLimit(text)
-        case JobKind.DECODE:
+        case JobKind.DECODE | JobKind.READ_RELEASE | JobKind.COMPARE:
             return StorageCorrupt(text)
         case JobKind.ENCODE:
             return StorageTooLarge(text)

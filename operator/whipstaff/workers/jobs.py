@@ -54,10 +54,8 @@ class Workshop:
         """Do one job."""
         self._begin("")
         match kind:
-            case JobKind.DECODE:
-                return decode(**arguments)
-            case JobKind.ENCODE:
-                return encode(**arguments)
+            case JobKind.DECODE | JobKind.ENCODE:
+                return decode(**arguments) if kind is JobKind.DECODE else encode(**arguments)
             case JobKind.INDEX:
                 from whipstaff.workers import index  # noqa: PLC0415
 
@@ -72,6 +70,8 @@ class Workshop:
                 return verify(**arguments)
             case JobKind.KUBECONFIG | JobKind.CERTIFICATE:
                 return of_servers(kind, arguments)
+            case JobKind.READ_RELEASE | JobKind.COMPARE:
+                return of_people(kind, arguments)
             case JobKind.VALUES | JobKind.EVALUATE:
                 return of_spec(kind, arguments)
             case JobKind.RENDER:
@@ -113,6 +113,15 @@ def of_spec(kind: JobKind, arguments: JsonObject) -> JsonObject:
     from whipstaff.workers import composing  # noqa: PLC0415
 
     return composing.compose(**arguments)
+
+
+def of_people(kind: JobKind, arguments: JsonObject) -> JsonObject:
+    """Show stored releases to people."""
+    from whipstaff.workers import showing  # noqa: PLC0415
+
+    if kind is JobKind.COMPARE:
+        return showing.compare(**arguments)
+    return showing.show(**arguments)
 
 
 def of_servers(kind: JobKind, arguments: JsonObject) -> JsonObject:

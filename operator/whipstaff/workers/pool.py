@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from whipstaff.chart.model import Dependency
 from whipstaff.chart.wanted import CompleteChart, Wanted
@@ -42,6 +42,13 @@ from whipstaff.workers.process import Worker
 from whipstaff.workers.protocol import BrokenFrameError, JobKind, Limits
 
 log = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """The value of the key `release`, and what holds it."""
+
+    data: str
+    name: str
 
 
 class WorkerPool:
@@ -108,6 +115,41 @@ class WorkerPool:
             raise _unreadable(name, error) from error
         record = {**found.pop("record"), **found}
         return codec.from_record(record, _sequence(found["objects"]), found["hook_bodies"], name)
+
+    async def read_release(
+        self, stored: Stored, part: str, revealed: Sequence[tuple[str, str]], *, values: bool
+    ) -> JsonObject:
+        """Return a part of a stored release for people; StorageCorrupt if it cannot be read.
+
+        Masked is the data of all Secrets but `revealed`, and what is secret among values unless
+        `values`.
+        """
+        arguments = {"part": part, "revealed": list(revealed), "values": values}
+        return await self._shown(
+            JobKind.READ_RELEASE, {"data": stored.data, "name": stored.name, **arguments}, stored
+        )
+
+    async def compare_releases(
+        self,
+        before: Stored,
+        after: Stored,
+        revealed: Sequence[tuple[str, str]],
+        *,
+        values: bool,
+    ) -> JsonObject:
+        """Tell in what two stored releases differ, masked in the same way."""
+        sides = {"before": before._asdict(), "after": after._asdict()}
+        arguments = {**sides, "revealed": list(revealed), "values": values}
+        return await self._shown(JobKind.COMPARE, arguments, after)
+
+    async def _shown(self, kind: JobKind, arguments: JsonObject, stored: Stored) -> JsonObject:
+        try:
+            return await self._run(kind, arguments, _no_lookup)
+        except (RenderLimit, RenderTimeout) as error:
+            raise _unreadable(stored.name, error) from error
+        except BrokenFrameError as error:
+            text = f"the stored release {stored.name} is too large to be shown: {error}"
+            raise StorageCorrupt(text, stored.name) from error
 
     async def encode(self, revision: Revision) -> str:
         """Encode what we made ourselves; StorageTooLarge if it would not fit."""

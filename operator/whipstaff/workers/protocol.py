@@ -36,6 +36,8 @@ class JobKind(StrEnum):
     VERIFY = "verify"  # the signature of a chart
     KUBECONFIG = "kubeconfig"  # read how to reach another cluster
     CERTIFICATE = "certificate"  # make one for a server of ours
+    READ_RELEASE = "read-release"  # what people want to see of a stored one, masked
+    COMPARE = "compare"  # two stored releases, masked
     COMPLETE = "complete"  # find a chart in its source, with its dependencies and values files
 
 

@@ -1,0 +1,218 @@
+"""The routes of version 1: each acts as its caller, and answers JSON."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from whipstaff.gateway import listing, models
+from whipstaff.gateway.access import Access, list_releases
+from whipstaff.gateway.cache import ReleaseCache
+from whipstaff.gateway.callers import Caller, Callers
+from whipstaff.gateway.limits import Rate
+from whipstaff.gateway.problems import Problem
+from whipstaff.gateway.releases import Named, Releases
+from whipstaff.release.revision import RevisionNumber
+from whipstaff.serving.connections import CERTIFICATE
+
+SYNC_SECONDS = 5.0  # a list waits so long for a cache that was just begun
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "model": models.Problem}
+    for status in (400, 401, 403, 404, 429, 502, 503)
+}
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes are made of."""
+
+    callers: Callers
+    access: Access
+    cache: ReleaseCache
+    releases: Releases
+    rate: Rate  # of one caller
+    failures: Rate  # of one address, of requests without a caller
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Return all routes of version 1."""
+    router = APIRouter(prefix="/v1", responses=_FAILURES)
+    asking = Depends(_finder(parts))
+    _add_lists(router, parts, asking)
+    _add_release(router, parts.releases, _named(asking))
+    _add_revisions(router, parts.releases, _named(asking))
+    return router
+
+
+def _finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
+    async def find(request: Request) -> Caller:
+        """Return who asks, before anything else of the request is looked at."""
+        address = request.client.host if request.client else ""
+        parts.failures.check(address)
+        certificate = request.scope["state"].get(CERTIFICATE)
+        try:
+            caller = await parts.callers.find(request.headers.getlist("authorization"), certificate)
+        except Problem as problem:
+            if problem.status is HTTPStatus.UNAUTHORIZED:
+                parts.failures.spend(address)
+            raise
+        request.state.user = caller.name
+        parts.rate.take(caller.key)
+        return caller
+
+    return find
+
+
+def _named(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
+    async def named(
+        caller: Annotated[Caller, asking],
+        namespace: Annotated[models.Namespace, Path()],
+        name: Annotated[models.Name, Path()],
+    ) -> Named:
+        return Named(caller, namespace, name)
+
+    return Depends(named)
+
+
+def _add_lists(router: APIRouter, parts: Parts, asking: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    @router.get("/releases", response_model=models.ReleaseList, operation_id="listReleases")
+    async def everywhere(
+        caller: Annotated[Caller, asking],
+        query: Annotated[models.FiltersEverywhere, Query()],
+    ) -> Response:
+        """List the releases of all namespaces whose HelmReleases the caller may list."""
+        return await _listed(parts, caller, query.namespace, query)
+
+    @router.get(
+        "/namespaces/{namespace}/releases",
+        response_model=models.ReleaseList,
+        operation_id="listNamespacedReleases",
+    )
+    async def in_namespace(
+        caller: Annotated[Caller, asking],
+        namespace: Annotated[models.Namespace, Path()],
+        query: Annotated[models.Filters, Query()],
+    ) -> Response:
+        """List the releases of one namespace."""
+        return await _listed(parts, caller, namespace, query)
+
+
+async def _listed(
+    parts: Parts, caller: Caller, namespace: str, filters: models.Filters
+) -> Response:
+    if not await parts.cache.wait(SYNC_SECONDS):
+        again = {"Retry-After": "5"}
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the releases are still being read", again)
+    query = listing.Query(
+        namespace=namespace,
+        search=filters.search,
+        standing=filters.standing,
+        chart=filters.chart,
+        label_selector=filters.label_selector,
+        sort=filters.sort,
+        limit=filters.limit,
+        continue_=filters.continue_,
+    )
+    if namespace:
+        if not await parts.access.may(caller, list_releases(namespace)):
+            text = f"the HelmReleases of namespace {namespace} are not for {caller.name}"
+            raise Problem(HTTPStatus.FORBIDDEN, text, facts={"reason": "Forbidden"})
+        seen = parts.cache.entries({namespace})
+    else:
+        visible = await parts.access.among(caller, parts.cache.namespaces)
+        seen = parts.cache.entries(visible)
+    page = listing.page_of(seen, query)
+    rest = json.dumps({"total": page.total, "continue": page.continue_ or None})
+    # The items are JSON already; making it anew for each caller would take most of the time.
+    items = b",".join(entry.text for entry in page.entries)
+    body = b'{"items":[' + items + b"]," + rest[1:].encode()
+    return Response(body, media_type="application/json", headers=_NO_STORE)
+
+
+def _add_release(router: APIRouter, releases: Releases, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    root = "/namespaces/{namespace}/releases/{name}"
+
+    @router.get(root, response_model=models.ReleaseDetails, operation_id="getRelease")
+    async def details(
+        named: Annotated[Named, asked], _: Annotated[models.Nothing, Query()]
+    ) -> Response:
+        """Return one release with its spec, secret values masked, and its status."""
+        return _answer(await releases.details(named))
+
+    @router.get(f"{root}/history", response_model=models.History, operation_id="getHistory")
+    async def history(
+        named: Annotated[Named, asked], _: Annotated[models.Nothing, Query()]
+    ) -> Response:
+        """Return its revisions, newest first."""
+        return _answer(await releases.history(named))
+
+    @router.get(f"{root}/unready", response_model=models.UnreadyList, operation_id="getUnready")
+    async def unready(
+        named: Annotated[Named, asked], _: Annotated[models.Nothing, Query()]
+    ) -> Response:
+        """Return its objects that are not ready, each with its cause."""
+        return _answer(await releases.unready(named))
+
+    @router.get(f"{root}/plan", response_model=models.Plan, operation_id="getPlan")
+    async def plan(
+        named: Annotated[Named, asked], _: Annotated[models.Nothing, Query()]
+    ) -> Response:
+        """Return the plan that waits for an approval."""
+        return _answer(await releases.plan(named))
+
+    @router.get(f"{root}/events", response_model=models.EventList, operation_id="getEvents")
+    async def events(
+        named: Annotated[Named, asked], _: Annotated[models.Nothing, Query()]
+    ) -> Response:
+        """Return what happened to it, newest first."""
+        return _answer(await releases.events(named))
+
+    @router.get(f"{root}/diff", response_model=models.Difference, operation_id="getDiff")
+    async def diff(
+        named: Annotated[Named, asked], query: Annotated[models.Between, Query()]
+    ) -> Response:
+        """Tell in what two of its revisions differ."""
+        before, after = RevisionNumber(query.from_), RevisionNumber(query.to)
+        return _answer(await releases.diff(named, before, after, reveal=query.show_secrets))
+
+
+def _add_revisions(router: APIRouter, releases: Releases, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    root = "/namespaces/{namespace}/releases/{name}/revisions/{revision}"
+    parts = (
+        ("", "facts", models.Revision, "getRevision", "Return what a revision says of itself."),
+        ("/values", "values", models.Values, "getValues", "Return the values that it was given."),
+        ("/manifest", "manifest", models.Manifest, "getManifest", "Return its manifest."),
+        ("/hooks", "hooks", models.Manifest, "getHooks", "Return the manifests of its hooks."),
+        ("/notes", "notes", models.Notes, "getNotes", "Return the chart's notes."),
+    )
+    for path, part, model, operation, text in parts:
+        router.add_api_route(
+            root + path,
+            _part(releases, part, asked),
+            response_model=model,
+            operation_id=operation,
+            description=text,
+            summary=text,
+        )
+
+
+def _part(releases: Releases, part: str, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
+    async def answer(
+        named: Annotated[Named, asked],
+        revision: Annotated[models.Number, Path()],
+        query: Annotated[models.Reveal, Query()],
+    ) -> Response:
+        number = RevisionNumber(revision)
+        return _answer(await releases.part(named, number, part, reveal=query.show_secrets))
+
+    return answer
+
+
+def _answer(found: Any) -> JSONResponse:  # noqa: ANN401 - any JSON
+    return JSONResponse(found, headers=_NO_STORE)

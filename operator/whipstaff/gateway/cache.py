@@ -1,0 +1,94 @@
+"""All releases of a cluster as a list tells of them, kept up to date by a watch.
+
+Of each HelmRelease the summary stays, a KiB or two, and the text that is sent of it.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from whipstaff.gateway.summaries import summary_of, unreadable
+from whipstaff.helmrelease.names import PLURAL
+from whipstaff.kube.client import Requester
+from whipstaff.kube.watching import Watching
+from whipstaff.reconcile.ports import Identity
+from whipstaff.release.revision import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One release."""
+
+    facts: JsonObject
+    text: bytes  # the facts, as JSON
+
+
+class ReleaseCache:
+    """Told of HelmReleases by a watch, asked by lists."""
+
+    def __init__(
+        self, client: Requester, reader: Identity, namespaces: Collection[str] = ()
+    ) -> None:
+        """`reader` is who watches: the one name that may list HelmReleases and nothing else."""
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._places: Counter[str] = Counter()
+        self._watching = Watching(client, PLURAL, self, namespaces, identity=reader)
+
+    @property
+    def synced(self) -> bool:
+        """Whether all releases are known."""
+        return self._watching.synced
+
+    @property
+    def silence_seconds(self) -> float:
+        """How long nothing was heard of the API server."""
+        return self._watching.silence_seconds
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Where there are releases."""
+        return frozenset(self._places)
+
+    def entries(self, namespaces: Collection[str] | None = None) -> Iterator[Entry]:
+        """Yield the releases of some namespaces, or all."""
+        for (namespace, _), entry in self._entries.items():
+            if namespaces is None or namespace in namespaces:
+                yield entry
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        await self._watching.run()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until all releases are known, not for long; whether they are."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.synced:  # noqa: ASYNC110 - only in the first moments of a process
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            return False
+        return True
+
+    def changed(self, body: JsonObject) -> None:
+        """Take a HelmRelease as it is now."""
+        self._put(summary_of(body))
+
+    def gone(self, namespace: str, name: str, uid: str) -> None:
+        """Forget one."""
+        if self._entries.pop((namespace, name), None) is not None:
+            self._places[namespace] -= 1
+            if not self._places[namespace]:
+                del self._places[namespace]
+
+    def poison(self, namespace: str, name: str, text: str) -> None:
+        """Tell of one that cannot be decoded."""
+        self._put(unreadable(namespace, name, text))
+
+    def _put(self, facts: JsonObject) -> None:
+        key = (facts["namespace"], facts["name"])
+        if key not in self._entries:
+            self._places[key[0]] += 1
+        text = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
+        self._entries[key] = Entry(facts, text.encode("utf-8", "replace"))

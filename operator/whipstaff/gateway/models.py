@@ -1,0 +1,265 @@
+"""What is asked and answered, as OpenAPI tells of it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from whipstaff.gateway.listing import LARGEST_LIMIT, LIMIT, SEARCH_LIMIT, TOKEN_LIMIT, Sort
+from whipstaff.gateway.summaries import Standing
+
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_LAST_REVISION = 2**31 - 1
+
+Namespace = Annotated[str, Field(pattern=_NAMESPACE, max_length=63)]
+Name = Annotated[str, Field(pattern=_NAME, max_length=253)]
+Number = Annotated[int, Field(ge=1, le=_LAST_REVISION)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Filters(_Asked):
+    """What a list is to have."""
+
+    search: str = Field(
+        "", max_length=SEARCH_LIMIT, description="in name, namespace, chart, message"
+    )
+    standing: Standing | None = None
+    chart: str = Field("", max_length=253, description="name of the chart that runs")
+    label_selector: str = Field("", alias="labelSelector", max_length=500)
+    sort: Sort = Sort.NAMESPACE
+    limit: int = Field(LIMIT, ge=1, le=LARGEST_LIMIT)
+    continue_: str = Field(
+        "", alias="continue", max_length=TOKEN_LIMIT, description="token of the page before"
+    )
+
+
+class FiltersEverywhere(Filters):
+    """What a list of all namespaces is to have."""
+
+    namespace: Annotated[str, Field(max_length=63, pattern=r"^[-a-z0-9]*$")] = ""
+
+
+class Nothing(_Asked):
+    """No parameters."""
+
+
+class Reveal(_Asked):
+    """Whether secrets are asked for."""
+
+    show_secrets: bool = Field(
+        False,
+        alias="showSecrets",
+        description="data of Secrets that the caller may read, and secret values",
+    )
+
+
+class Between(Reveal):
+    """Which revisions are compared."""
+
+    from_: Number = Field(alias="from")
+    to: Number
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str | None = None
+
+
+class Place(_Told):
+    """Which release it is to Helm."""
+
+    name: str
+    namespace: str
+
+
+class Chart(_Told):
+    """The chart that runs, and which versions of it are wanted."""
+
+    name: str
+    version: str
+    app_version: str = Field(alias="appVersion")
+    wanted: str
+
+
+class Unready(_Told):
+    """An object that is not ready, and why."""
+
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    namespace: str
+    name: str
+    cause: str
+
+
+class WaitingPlan(_Told):
+    """A plan that waits for an approval."""
+
+    digest: str
+    action: str
+    chart: str
+    version: str
+    summary: str
+
+
+class Release(_Told):
+    """One release."""
+
+    namespace: str
+    name: str
+    uid: str
+    created_at: str = Field(alias="createdAt")
+    labels: dict[str, str]
+    standing: Standing
+    ready: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+    changed_at: str = Field(alias="changedAt")
+    release: Place
+    chart: Chart
+    revision: int = Field(description="that runs; 0 if none does")
+    pinned: int | None
+    suspended: bool
+    unready: list[Unready]
+    plan: WaitingPlan | None
+
+
+class ReleaseList(_Told):
+    """One page of releases."""
+
+    items: list[Release]
+    total: int = Field(description="of all pages, as far as the caller may see them")
+    continue_: str | None = Field(alias="continue", description="token of the next page")
+
+
+class ReleaseDetails(Release):
+    """One release with its spec and status."""
+
+    resource_version: str = Field(alias="resourceVersion")
+    generation: int
+    annotations: dict[str, str]
+    spec: dict[str, Any]
+    status: dict[str, Any]
+
+
+class History(_Told):
+    """The stored revisions, newest first."""
+
+    revision: int = Field(description="that runs; 0 if none does")
+    items: list[dict[str, Any]]
+
+
+class UnreadyList(_Told):
+    """What is not ready."""
+
+    items: list[Unready]
+
+
+class Plan(BaseModel):
+    """What would be done once it is approved of."""
+
+    digest: str
+    summary: str = ""
+    text: str | None
+    withheld: str | None = Field(description="why there is no text")
+
+
+class Event(_Told):
+    """Something that happened."""
+
+    type: str | None
+    reason: str | None
+    message: str | None
+    count: int
+    first_seen: str = Field(alias="firstSeen")
+    last_seen: str = Field(alias="lastSeen")
+
+
+class EventList(_Told):
+    """What happened, newest first."""
+
+    items: list[Event]
+
+
+class SecretName(_Told):
+    """A Secret of a release."""
+
+    namespace: str
+    name: str
+
+
+class Revision(_Told):
+    """One stored revision."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str | None
+    description: str
+    first_deployed: str | None = Field(alias="firstDeployed")
+    last_deployed: str | None = Field(alias="lastDeployed")
+    deleted: str | None
+    chart: dict[str, Any] = Field(description="Chart.yaml")
+    hooks: list[dict[str, Any]]
+    secrets: list[SecretName]
+
+
+class Values(_Told):
+    """The values that a revision was given."""
+
+    values: dict[str, Any]
+
+
+class ObjectName(_Told):
+    """An object of a release."""
+
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    namespace: str
+    name: str
+
+
+class Document(_Told):
+    """A document of a manifest."""
+
+    source: str
+    objects: list[ObjectName]
+    masked: bool
+    text: str
+
+
+class Manifest(_Told):
+    """What a revision was rendered to."""
+
+    documents: list[Document]
+
+
+class Notes(_Told):
+    """What the chart says to its user."""
+
+    notes: str
+
+
+class ObjectDifference(ObjectName):
+    """An object that two revisions have otherwise."""
+
+    effect: Literal["added", "changed", "removed"]
+    diff: str = Field(description="unified")
+
+
+class Difference(_Told):
+    """In what two revisions differ."""
+
+    objects: list[ObjectDifference]
+    values: str = Field(description="unified diff; empty if they are equal")

@@ -1,0 +1,146 @@
+"""Run a gateway until it is told to stop."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+
+from whipstaff.gateway.access import Access
+from whipstaff.gateway.api import Parts
+from whipstaff.gateway.application import application
+from whipstaff.gateway.cache import ReleaseCache
+from whipstaff.gateway.callers import Callers, OnlyAsCallers
+from whipstaff.gateway.limits import Rate
+from whipstaff.gateway.oidc import OpenIDConnect
+from whipstaff.gateway.options import Options
+from whipstaff.gateway.releases import Releases
+from whipstaff.kube.client import Client
+from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
+from whipstaff.reconcile.ports import Identity, Person
+from whipstaff.serving.listener import TLS, Listener, told_to_stop
+from whipstaff.settings import VERSION, Settings
+from whipstaff.workers.pool import WorkerPool
+
+ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
+OWN_CERTIFICATE_SECONDS = 5 * 365 * 86400.0
+RENEWAL_SECONDS = 30.0  # how often the files of the certificate are looked at
+
+log = logging.getLogger(__name__)
+
+
+def run(options: Options, environment: Mapping[str, str], ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the gateway's URL once it listens."""
+    with told_to_stop():
+        asyncio.run(_run(options, environment, ready))
+
+
+async def _run(
+    options: Options, environment: Mapping[str, str], ready: Callable[[str], None]
+) -> None:
+    if options.kubeconfig is None:
+        connection: Connection = InCluster.from_environment(environment)
+    else:
+        connection = await Kubeconfig.open(options.kubeconfig, options.context)
+    async with serving(options, connection) as served:
+        ready(served.url)
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(served.cache.run())
+            renewing = group.create_task(_renew(served))
+            await served.server.serve([served.socket])
+            watching.cancel()
+            renewing.cancel()
+
+
+class Served(NamedTuple):
+    """A gateway that listens, and neither watches nor answers yet."""
+
+    server: uvicorn.Server
+    socket: socket.socket
+    url: str
+    cache: ReleaseCache
+    tls: TLS | None
+
+
+@asynccontextmanager
+async def serving(options: Options, connection: Connection) -> AsyncIterator[Served]:
+    """Give a gateway to this API server; all it uses ends with the context."""
+    with tempfile.TemporaryDirectory(prefix="whipstaff-gateway-") as folder:
+        pool = WorkerPool(Settings(worker_count=options.workers, cache_folder=Path(folder)))
+        agent = f"whipstaff-gateway/{VERSION}"
+        client = Client(connection, user_agent=agent, attempts_limit=ATTEMPTS)
+        try:
+            tls = options.tls or await _own_certificate(options, pool, Path(folder))
+            parts = _parts(options, OnlyAsCallers(client), pool)
+            listener = Listener(
+                options.host, options.port, tls, options.connections, options.shutdown_seconds
+            )
+            server = listener.server(application(parts))
+            place = listener.listen()
+            try:
+                yield Served(server, place, listener.url(place), parts.cache, options.tls)
+            finally:
+                place.close()
+        finally:
+            await client.close()
+            await pool.close()
+
+
+def _parts(options: Options, client: OnlyAsCallers, pool: WorkerPool) -> Parts:
+    access = Access(client)
+    reader = Identity(person=Person(options.reader))
+    issuer = OpenIDConnect(options.issuer) if options.issuer else None
+    return Parts(
+        callers=Callers(client, issuer),
+        access=access,
+        cache=ReleaseCache(client, reader, options.namespaces),
+        releases=Releases(client, access, pool, options.storage_driver),
+        rate=Rate(options.requests_per_second, options.burst),
+        failures=Rate(options.failures_per_second, options.failures_burst),
+    )
+
+
+async def _own_certificate(options: Options, pool: WorkerPool, folder: Path) -> TLS | None:
+    """Make a certificate that nobody else knows: what is sent is encrypted at least."""
+    if not options.tls_names:
+        return None
+    now = int(time.time())  # noqa: TID251 - what a certificate is about
+    made = await pool.make_certificate(options.tls_names, now, OWN_CERTIFICATE_SECONDS)
+    tls = TLS(folder / "tls.crt", folder / "tls.key")
+    tls.certificate.write_text(made.certificate + made.authority, encoding="ascii")
+    tls.key.touch(0o600)
+    tls.key.write_text(made.key, encoding="ascii")
+    return tls
+
+
+async def _renew(served: Served) -> None:
+    """Show another certificate when its files are others: nobody restarts a gateway for that."""
+    tls, context = served.tls, served.server.config.ssl
+    if tls is None or context is None:
+        return
+    known = _age(tls)
+    while True:
+        await asyncio.sleep(RENEWAL_SECONDS)
+        now = _age(tls)
+        if now == known:
+            continue
+        try:
+            context.load_cert_chain(tls.certificate, tls.key)
+            known = now
+            log.info("another certificate is shown")
+        except (OSError, ssl.SSLError) as error:
+            log.warning("a new certificate cannot be used", extra={"problem": str(error)})
+
+
+def _age(tls: TLS) -> tuple[float, float]:
+    try:
+        return tls.certificate.stat().st_mtime, tls.key.stat().st_mtime
+    except OSError:
+        return 0.0, 0.0  # between two files of a Secret that is being exchanged

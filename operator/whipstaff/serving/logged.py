@@ -1,0 +1,53 @@
+"""What every request leaves in the log, and what every answer has in its head."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Logged:
+    """Logs each request without what may be secret in it, and adds headers to each answer."""
+
+    def __init__(self, app: ASGIApp, log: logging.Logger, headers: Headers) -> None:
+        self._app = app
+        self._log = log
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        seen = {"status": 0, "bytes": 0}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message["headers"] = [*message["headers"], *self._headers]
+            else:
+                seen["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        scope.setdefault("state", {})
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._log.info("request", extra=_facts(scope, seen, time.perf_counter() - began))
+
+
+def _facts(scope: Scope, seen: Mapping[str, int], seconds: float) -> dict[str, Any]:
+    """Return what is logged: no query and no header, for careless clients have tokens there."""
+    client = scope.get("client")
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "client": client[0] if client else "",
+        "user": scope["state"].get("user", ""),
+        "seconds": round(seconds, 4),
+        **seen,
+    }

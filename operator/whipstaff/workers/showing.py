@@ -1,0 +1,247 @@
+"""What people want to see of stored releases, with what is secret masked."""
+
+import base64
+import binascii
+import difflib
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from whipstaff.errors import ManifestInvalid, StorageCorrupt
+from whipstaff.golang import yaml_writer
+from whipstaff.release import codec
+from whipstaff.release.revision import JsonObject
+from whipstaff.release.secrecy import (
+    Blacking,
+    data_texts,
+    masked_secret,
+    masked_values,
+    secret_values,
+)
+from whipstaff.workers import documents
+
+DOCUMENTS_LIMIT = 10_000  # as of a rendering
+DIFF_LINES_LIMIT = 20_000  # of one document: comparing takes the square of them
+DIFF_BYTES_LIMIT = 4 << 20
+
+_HOOK_FACTS = ("name", "kind", "path", "weight", "events", "delete_policies", "last_run")
+
+Named = tuple[str, str]  # namespace and name of a Secret
+
+
+class Shown:
+    """One stored release as it may be shown."""
+
+    def __init__(self, data: str, name: str, revealed: Collection[Named], *, values: bool) -> None:
+        """`revealed` are Secrets whose data may be seen; `values`: whether secret values may."""
+        self.record = codec.decode(data, name)
+        self._name = name
+        self._revealed = revealed
+        self._values_revealed = values
+        manifest, hooks = codec.texts(self.record, name)
+        try:
+            self.documents = [self._read(one) for one in documents.split(manifest)]
+            texts = (documents.Document(path, text) for path, text in hooks)
+            self.hooks = [self._read(one) for one in texts]
+        except ManifestInvalid as error:
+            text = f"the stored release {name} cannot be read: {error.text}"
+            raise StorageCorrupt(text, name) from error
+        if len(self.documents) > DOCUMENTS_LIMIT:
+            raise StorageCorrupt(f"the stored release {name} has too many objects", name)
+        self._blacking = Blacking(self._secret_texts())
+
+    @property
+    def secrets(self) -> list[Named]:
+        """The Secrets among its objects and hooks."""
+        return sorted({self._place(body) for body in self._bodies() if _is_secret(body)})
+
+    @property
+    def config(self) -> Any:  # noqa: ANN401 - a stored release may hold anything here
+        """The values that were given."""
+        given = self.record.get("config") or {}
+        if self._values_revealed:
+            return given
+        return self._blacking.value(masked_values(given, self._schema))
+
+    @property
+    def notes(self) -> str:
+        """What the chart says to its user."""
+        return self._blacking.text(str(self._info.get("notes") or ""))
+
+    @property
+    def facts(self) -> JsonObject:
+        """What the release says of itself, but for what is long."""
+        info, chart = self._info, _table(self.record.get("chart"))
+        hooks = [_table(hook) for hook in self.record.get("hooks") or ()]
+        return {
+            "name": self.record.get("name"),
+            "namespace": self.record.get("namespace"),
+            "revision": self.record.get("version"),
+            "status": info.get("status"),
+            "description": self._blacking.text(str(info.get("description") or "")),
+            "firstDeployed": info.get("first_deployed") or None,
+            "lastDeployed": info.get("last_deployed") or None,
+            "deleted": info.get("deleted") or None,
+            "chart": _table(chart.get("metadata")),
+            "hooks": [{key: hook[key] for key in _HOOK_FACTS if key in hook} for hook in hooks],
+            "secrets": [{"namespace": place, "name": name} for place, name in self.secrets],
+        }
+
+    def shown(self, of: "list[_Document]", beside: "Shown | None" = None) -> list[JsonObject]:
+        """Return documents as people read them; in Secrets, what `beside` has otherwise stands out.
+
+        Each with the objects that it holds.
+        """
+        return [self._shown(one, beside) for one in of]
+
+    def _shown(self, one: "_Document", beside: "Shown | None") -> JsonObject:
+        hides = any(_is_secret(body) and not self._reveals(body) for body in one.bodies)
+        if hides:
+            others = beside.by_place() if beside else {}
+            bodies = [
+                masked_secret(body, others.get(self.identity(body), {}) if beside else None)
+                if _is_secret(body) and not self._reveals(body)
+                else body
+                for body in one.bodies
+            ]
+            text = "---\n".join(yaml_writer.dump(body) for body in bodies)
+        else:
+            text = one.text.strip("\n") + "\n"
+        objects = [self.identity(body) for body in one.bodies]
+        named = [
+            dict(zip(("apiVersion", "kind", "namespace", "name"), o, strict=True)) for o in objects
+        ]
+        return {
+            "source": one.where,
+            "objects": named,
+            "masked": hides,
+            "text": self._blacking.text(text),
+        }
+
+    def by_place(self) -> dict[tuple[str, str, str, str], JsonObject]:
+        """Return all objects by their identities."""
+        return {self.identity(body): body for one in self.documents for body in one.bodies}
+
+    def identity(self, body: JsonObject) -> tuple[str, str, str, str]:
+        """Return apiVersion, kind, namespace and name; the namespace may be the release's."""
+        return (str(body["apiVersion"]), str(body["kind"]), *self._place(body))
+
+    def _reveals(self, body: JsonObject) -> bool:
+        return self._place(body) in self._revealed
+
+    def _place(self, body: JsonObject) -> Named:
+        metadata = _table(body.get("metadata"))
+        namespace = metadata.get("namespace") or self.record.get("namespace") or ""
+        return str(namespace), str(metadata.get("name") or metadata.get("generateName") or "")
+
+    def _bodies(self) -> Iterator[JsonObject]:
+        for one in (*self.documents, *self.hooks):
+            yield from one.bodies
+
+    def _read(self, document: documents.Document) -> "_Document":
+        value = documents.load(document)
+        return _Document(document.where, document.text, list(documents.objects(document, value)))
+
+    def _secret_texts(self) -> Iterator[str]:
+        for body in self._bodies():
+            if _is_secret(body) and not self._reveals(body):
+                yield from data_texts(body)
+        if not self._values_revealed:
+            yield from secret_values(self.record.get("config"), self._schema)
+
+    @property
+    def _schema(self) -> object:
+        chart = _table(self.record.get("chart"))
+        packed = chart.get("schema")
+        if not isinstance(packed, str):
+            return None
+        try:
+            return json.loads(base64.b64decode(packed, validate=True))
+        except (binascii.Error, ValueError, RecursionError):
+            return None
+
+    @property
+    def _info(self) -> JsonObject:
+        return _table(self.record.get("info"))
+
+
+class _Document:
+    def __init__(self, where: str, text: str, bodies: list[JsonObject]) -> None:
+        self.where = where
+        self.text = text
+        self.bodies = bodies
+
+
+def show(
+    data: str, name: str, part: str, revealed: Collection[Collection[str]], *, values: bool
+) -> JsonObject:
+    """Return one part of a stored release: facts, values, manifest, hooks or notes."""
+    shown = Shown(data, name, {_named(one) for one in revealed}, values=values)
+    match part:
+        case "values":
+            return {"values": shown.config}
+        case "manifest":
+            return {"documents": shown.shown(shown.documents)}
+        case "hooks":
+            return {"documents": shown.shown(shown.hooks)}
+        case "notes":
+            return {"notes": shown.notes}
+        case _:
+            return shown.facts
+
+
+def compare(
+    before: JsonObject, after: JsonObject, revealed: Collection[Collection[str]], *, values: bool
+) -> JsonObject:
+    """Tell in which objects and values two stored releases differ; each has `data` and `name`."""
+    names = {_named(one) for one in revealed}
+    old = Shown(before["data"], before["name"], names, values=values)
+    new = Shown(after["data"], after["name"], names, values=values)
+    olds, news = _texts(old, None), _texts(new, old)
+    told = []
+    for place in [*news, *(place for place in olds if place not in news)]:
+        left, right = olds.get(place), news.get(place)
+        if left == right:
+            continue
+        effect = "added" if left is None else "removed" if right is None else "changed"
+        facts = dict(zip(("apiVersion", "kind", "namespace", "name"), place, strict=True))
+        told.append({**facts, "effect": effect, "diff": _diff(left or "", right or "")})
+    values_diff = _diff(yaml_writer.dump(old.config), yaml_writer.dump(new.config))
+    return {"objects": told, "values": values_diff}
+
+
+def _texts(shown: Shown, beside: Shown | None) -> dict[tuple[str, str, str, str], str]:
+    """Return the text of each object; those of one document are told apart by their masked form."""
+    found = {}
+    for one in shown.documents:
+        if len(one.bodies) == 1:
+            found[shown.identity(one.bodies[0])] = shown.shown([one], beside)[0]["text"]
+            continue
+        for body in one.bodies:
+            single = _Document(one.where, yaml_writer.dump(body), [body])
+            found[shown.identity(body)] = shown.shown([single], beside)[0]["text"]
+    return found
+
+
+def _diff(before: str, after: str) -> str:
+    """Return a unified diff, empty if nothing differs; a note in place of one without an end."""
+    if before == after:
+        return ""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    if len(old) + len(new) > DIFF_LINES_LIMIT:
+        return f"… {len(old)} and {len(new)} lines are too many to be compared\n"
+    text = "".join(difflib.unified_diff(old, new, "before", "after"))
+    return text if len(text) <= DIFF_BYTES_LIMIT else text[:DIFF_BYTES_LIMIT] + "…\n"
+
+
+def _named(one: Collection[str]) -> Named:
+    namespace, name = one
+    return namespace, name
+
+
+def _is_secret(body: JsonObject) -> bool:
+    return bool(body.get("kind") == "Secret" and body.get("apiVersion") == "v1")
+
+
+def _table(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}
