@@ -57,15 +57,12 @@ class RunningGateway:
         token = cluster.service_account_token(NAMESPACE, ACCOUNT)
         kubeconfig = cluster.kubeconfig_for(token, ACCOUNT)
         self.log = cluster.folder / "logs" / "gateway.log"
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "whipstaff", "gateway", "--address", "127.0.0.1:0"),
-                *("--kubeconfig", str(kubeconfig), *flags),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("a"),
-            text=True,
-        )
+        command = [
+            *(sys.executable, "-m", "whipstaff", "gateway", "--address", "127.0.0.1:0"),
+            *("--kubeconfig", str(kubeconfig), *flags),
+        ]
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self.url = re.search(r"https?://\S+", self._process.stdout.readline()).group()
 
     def get(self, path, token="", method="GET", headers=None, **query):
