@@ -4,6 +4,7 @@ import base64
 import binascii
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -25,6 +26,10 @@ DIFF_LINES_LIMIT = 20_000  # of one document: comparing takes the square of them
 DIFF_BYTES_LIMIT = 4 << 20
 
 _HOOK_FACTS = ("name", "kind", "path", "weight", "events", "delete_policies", "last_run")
+
+_SOURCE = re.compile(
+    r"\A# Source: [^\n]*\n"
+)  # a template may be renamed and its object be the same
 
 Named = tuple[str, str]  # namespace and name of a Secret
 
@@ -48,7 +53,12 @@ class Shown:
             raise StorageCorrupt(text, name) from error
         if len(self.documents) > DOCUMENTS_LIMIT:
             raise StorageCorrupt(f"the stored release {name} has too many objects", name)
-        self._blacking = Blacking(self._secret_texts())
+        self.secret_texts = frozenset(self._secret_texts())
+        self._blacking = Blacking(self.secret_texts)
+
+    def hide(self, texts: Collection[str]) -> None:
+        """Mask these texts, too: another revision knows them for secrets."""
+        self._blacking = Blacking(self.secret_texts | set(texts))
 
     @property
     def secrets(self) -> list[Named]:
@@ -197,6 +207,8 @@ def compare(
     names = {_named(one) for one in revealed}
     old = Shown(before["data"], before["name"], names, values=values)
     new = Shown(after["data"], after["name"], names, values=values)
+    old.hide(new.secret_texts)
+    new.hide(old.secret_texts)
     olds, news = _texts(old, None), _texts(new, old)
     told = []
     for place in [*news, *(place for place in olds if place not in news)]:
@@ -215,7 +227,8 @@ def _texts(shown: Shown, beside: Shown | None) -> dict[tuple[str, str, str, str]
     found = {}
     for one in shown.documents:
         if len(one.bodies) == 1:
-            found[shown.identity(one.bodies[0])] = shown.shown([one], beside)[0]["text"]
+            text = shown.shown([one], beside)[0]["text"]
+            found[shown.identity(one.bodies[0])] = _SOURCE.sub("", text)
             continue
         for body in one.bodies:
             single = _Document(one.where, yaml_writer.dump(body), [body])

@@ -1,0 +1,181 @@
+"""An API server with HelmReleases, Secrets and people, as far as the gateway asks for them."""
+
+import asyncio
+import base64
+import json
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from yarl import URL
+
+from tests.builders.chart_servers import Answer
+from tests.builders.stub_api_server import refused
+from whipstaff.gateway.options import READER, Options
+from whipstaff.gateway.running import serving
+from whipstaff.kube.connection import Given
+from whipstaff.release import codec
+
+OWN_TOKEN = "the-gateway-itself"
+EVERYTHING = "*"
+
+
+def a_release(name="blog", namespace="web", version="7", **status):
+    """A HelmRelease that is Ready unless its status says otherwise."""
+    ready = {"type": "Ready", "status": "True", "reason": "UpgradeSucceeded", "message": "fine"}
+    history = [{"revision": 2, "chart": "blog", "version": "1.2.3", "appVersion": "9"}]
+    return {
+        "apiVersion": "whipstaff.dev/v1",
+        "kind": "HelmRelease",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{namespace}-{name}",
+            "resourceVersion": version,
+            "creationTimestamp": "2026-01-02T03:04:05Z",
+        },
+        "spec": {
+            "chart": {"name": "blog", "repository": "https://charts.example", "version": "^1"}
+        },
+        "status": {
+            "conditions": [ready],
+            "revision": 2,
+            "chartVersion": "1.2.3",
+            "history": history,
+            "release": {"name": name, "namespace": namespace, "storageNamespace": namespace},
+            **status,
+        },
+    }
+
+
+class LittleApiServer:
+    """Holds what it is given; `rights` says who may do what: (user, verb, resource, namespace)."""
+
+    def __init__(self, *releases):
+        self.releases = {
+            (one["metadata"]["namespace"], one["metadata"]["name"]): one for one in releases
+        }
+        self.secrets = {}
+        self.tokens = {"alice-token": "alice", "bob-token": "bob"}
+        self.rights = {(READER, "list", "helmreleases", "")}
+        self.requests = []
+        self.away = False
+        self._changes = asyncio.Queue()
+
+    def allow(self, user, verb, resource, namespace=""):
+        self.rights.add((user, verb, resource, namespace))
+
+    def store(self, revision):
+        """Keep a revision as Helm does."""
+        payload = base64.b64encode(codec.encode(codec.to_record(revision)).encode()).decode()
+        name = f"sh.helm.release.v1.{revision.name}.v{revision.number}"
+        self.secrets[revision.namespace, name] = {"data": {"release": payload}, "metadata": {}}
+
+    def change(self, release, kind="MODIFIED"):
+        """Tell those who watch."""
+        metadata = release["metadata"]
+        key = metadata["namespace"], metadata["name"]
+        self.releases.pop(key, None)
+        if kind != "DELETED":
+            self.releases[key] = release
+        self._changes.put_nowait(json.dumps({"type": kind, "object": release}) + "\n")
+
+    def asked(self, *ends):
+        """Give the requests whose path ends so."""
+        return [one for one in self.requests if one["path"].endswith(ends)]
+
+    def may(self, user, verb, resource, namespace):
+        return (
+            any((user, verb, resource, place) in self.rights for place in ("", namespace))
+            or (user, EVERYTHING, EVERYTHING, "") in self.rights
+        )
+
+    async def handle(self, request):
+        if self.away:
+            return refused(503, "ServiceUnavailable", "etcd is away")
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        user = self.tokens.get(token, "")
+        if token == OWN_TOKEN:
+            user = request.headers.get("Impersonate-User", "the gateway")
+        groups = request.headers.getall("Impersonate-Group", [])
+        self.requests.append({"path": request.path, "user": user, "groups": groups})
+        if not user:
+            return refused(401, "Unauthorized", "Unauthorized")
+        body = await request.json() if request.method == "POST" else {}
+        if request.path.endswith("selfsubjectreviews"):
+            return web.json_response({"status": {"userInfo": {"username": user}}})
+        if request.path.endswith("selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            allowed = self.may(user, asked["verb"], asked["resource"], asked.get("namespace", ""))
+            return web.json_response({"status": {"allowed": allowed}})
+        return await self._resource(request, user)
+
+    async def _resource(self, request, user):
+        parts = request.path.partition("/v1/")[2].split("/")
+        namespace, parts = (parts[1], parts[2:]) if parts[0] == "namespaces" else ("", parts)
+        resource, name = parts[0], "".join(parts[1:2])
+        verb = "get" if name else "list"
+        if not self.may(user, verb, resource, namespace):
+            where = f'in the namespace "{namespace}"'
+            return refused(
+                403, "Forbidden", f'{resource} "{name}" is forbidden: User "{user}" cannot {where}'
+            )
+        held = self.releases if resource == "helmreleases" else self.secrets
+        if "watch" in request.query:
+            return await self._watch(request)
+        if name:
+            found = held.get((namespace, name))
+            missing = refused(404, "NotFound", f'{resource} "{name}" not found')
+            return web.json_response(found) if found else missing
+        items = [] if resource == "events" else list(held.values())
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
+
+    async def _watch(self, request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write((await self._changes.get()).encode())
+
+
+class Asking:
+    """Asks the gateway."""
+
+    def __init__(self, url, session, server):
+        self.url = url
+        self.server = server
+        self._session = session
+
+    async def __call__(self, path, token="alice-token", method="GET", headers=None, **request):
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        # The path goes out as it is: tests spell what a library would tidy.
+        url = URL(self.url + path, encoded=True)
+        async with self._session.request(
+            method, url, headers=headers, allow_redirects=False, **request
+        ) as answer:
+            return Answer(answer.status, dict(answer.headers), await answer.read())
+
+
+@asynccontextmanager
+async def a_gateway(server, ssl=False, **options):
+    """Serve the releases of a LittleApiServer; its cache is filled."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    api = TestServer(app)
+    await api.start_server(shutdown_timeout=0.1)
+    connection = Given(str(api.make_url("")).rstrip("/"), tls=True, token=OWN_TOKEN)
+    try:
+        async with serving(Options(port=0, **options), connection) as served:
+            watching = asyncio.create_task(served.cache.run())
+            answering = asyncio.create_task(served.server.serve([served.socket]))
+            assert await served.cache.wait(60)
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=ssl)) as session:
+                yield Asking(served.url, session, server)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            served.server.should_exit = True
+            await answering
+    finally:
+        await api.close()
