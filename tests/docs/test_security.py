@@ -42,3 +42,30 @@ def test_rules_about_named_objects_say_so():
     granted = all_granted()
     for name in {name for right in granted for name in right.names}:
         assert f"`{name}` alone" in TEXT
+
+
+def test_the_gateway_may_impersonate_and_nothing_else():
+    plain = objects("gateway.enabled=true")
+    (right,) = rights_of(plain["ClusterRole", "whipstaff-gateway"])
+    assert (right.resource, right.verb) == ("users", "impersonate")
+    assert set(right.names) == {"whipstaff:gateway-reader"}
+    reader = rights_of(plain["ClusterRole", "whipstaff-gateway-reader"])
+    assert {(right.resource, right.verb) for right in reader} == {
+        ("helmreleases", "list"),
+        ("helmreleases", "watch"),
+    }
+
+
+def test_whom_the_gateway_may_impersonate_can_be_narrowed_to_names():
+    settings = ("gateway.oidc.issuerURL=https://sso", "gateway.oidc.clientID=x")
+    named = (*settings, "gateway.impersonate.users={carol}", "gateway.impersonate.groups={dev}")
+    wide, narrow = (
+        objects("gateway.enabled=true", *one)["ClusterRole", "whipstaff-gateway"]
+        for one in (settings, named)
+    )
+    assert {right.verb for right in rights_of(wide)} == {"impersonate"}
+    assert {name for right in rights_of(narrow) for name in right.names} == {
+        "whipstaff:gateway-reader",
+        "carol",
+        "dev",
+    }

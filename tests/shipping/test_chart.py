@@ -13,7 +13,10 @@ from whipstaff.settings import VERSION, Settings
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 README = (CHART / "README.md").read_text(encoding="utf-8")
-FREE = ("resources", "podSecurityContext", "securityContext", "livenessProbe", "readinessProbe")
+FREE = (
+    *("resources", "podSecurityContext", "securityContext", "livenessProbe", "readinessProbe"),
+    "gateway.resources",
+)
 SCOPED = ("Role", "RoleBinding", "ServiceAccount", "Service", "Deployment")
 NAMESPACED = ("watchNamespaces={shop,blog}", "crds.install=false", "rbac.aggregate.enabled=false")
 
@@ -22,7 +25,7 @@ def leaves(values, path=()):
     """Name each value with dots; tables of free form count as one."""
     for key, value in values.items():
         here = (*path, key)
-        if isinstance(value, dict) and value and here[0] not in FREE:
+        if isinstance(value, dict) and value and ".".join(here) not in FREE:
             yield from leaves(value, here)
         else:
             yield ".".join(here), value
