@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.builders.own_chart import CHART, NAMESPACE, ROOT, objects, rendered
+from whipstaff.cli.gateway import gateway
 from whipstaff.settings import VERSION, Settings
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -285,3 +286,66 @@ def test_a_release_of_another_name_shares_nothing_with_it():
     other = objects("crds.install=false", name="second")
     assert not one & set(other)
     assert ("Deployment", "second-whipstaff") in other
+
+
+GATEWAY = ("gateway.enabled=true",)
+
+
+def gateway_container(*settings):
+    found = objects(*GATEWAY, *settings)["Deployment", "whipstaff-gateway"]
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def test_the_gateway_is_there_only_if_it_is_asked_for():
+    added = set(objects(*GATEWAY)) - set(objects())
+    assert {kind for kind, *_ in added} == {
+        *("Deployment", "Service", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
+    }
+    assert all(name.startswith("whipstaff-gateway") for _, name, *_ in added)
+
+
+def test_no_service_leads_to_the_pods_of_the_other():
+    found = objects(*GATEWAY)
+    for one, other in (("whipstaff", "whipstaff-gateway"), ("whipstaff-gateway", "whipstaff")):
+        selector = found["Service", one]["spec"]["selector"]
+        labels = found["Deployment", other]["spec"]["template"]["metadata"]["labels"]
+        assert not selector.items() <= labels.items()
+        own = found["Deployment", one]["spec"]["template"]["metadata"]["labels"]
+        assert selector.items() <= own.items()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param((), id="as it comes"),
+        pytest.param(("gateway.tls.secretName=tls", "gateway.tls.clientCA=ca.crt"), id="TLS"),
+        pytest.param(
+            (
+                *("gateway.oidc.issuerURL=https://sso", "gateway.oidc.clientID=me"),
+                *("gateway.oidc.usernamePrefix=-", "gateway.oidc.groupsClaim=groups"),
+                "gateway.oidc.groupsPrefix=sso:",
+            ),
+            id="an issuer",
+        ),
+        pytest.param(("watchNamespaces={shop,blog}",), id="in some namespaces"),
+    ],
+)
+def test_the_gateway_is_started_with_options_that_there_are(settings):
+    known = {option for one in gateway.params for option in one.opts}
+    command, *flags = gateway_container(*settings)["args"]
+    assert command == "gateway"
+    assert {flag.partition("=")[0] for flag in flags} <= known
+
+
+def test_the_gateway_may_do_nothing_that_it_need_not():
+    found = gateway_container()["securityContext"]
+    assert found["readOnlyRootFilesystem"] is True
+    assert found["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_reader_of_the_gateway_reads_where_releases_are_watched_alone():
+    found = objects(*GATEWAY, *NAMESPACED)
+    bound = [key[2:] for key in found if key[:2] == ("RoleBinding", "whipstaff-gateway-reader")]
+    places = {place for (place,) in bound}
+    assert places == {"shop", "blog"}

@@ -85,7 +85,7 @@ class Callers:
         if self._issuer is not None and self._issuer.issued(token):
             return named(await self._issuer.person(token))
         identity = Identity(person=Person(token=token))
-        key = hashlib.sha256(token.encode("ascii")).hexdigest()
+        key = _digest("token", token)
         return Caller(await self._name(key, identity), key, identity)
 
     async def _name(self, key: str, identity: Identity) -> str:
@@ -126,9 +126,12 @@ def named(person: Person) -> Caller:
             raise unauthorized(f"users and groups that begin with {_RESERVED} are not taken")
     if len(person.groups) > GROUPS_LIMIT:
         raise unauthorized(f"more than {GROUPS_LIMIT} groups")
-    facts = "\0".join((person.username, *sorted(person.groups)))
-    key = hashlib.sha256(facts.encode("utf-8", "replace")).hexdigest()
+    key = _digest("name", person.username, *sorted(person.groups))
     return Caller(person.username, key, Identity(person=person))
+
+
+def _digest(*facts: str) -> str:
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()
 
 
 def _token(authorization: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from whipstaff.workers.pool import Stored, WorkerPool
 EVENTS_LIMIT = 100
 READS_AT_ONCE = 4  # stored revisions in memory, of all callers
 READS_WAITING = 32  # more are told to come again
+READS_OF_ONE = 4  # of one caller: a record that takes long must not hold up everybody
 SECRETS_LIMIT = 100  # of one release, that a caller is asked about
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -55,6 +57,7 @@ class Releases:
         self._driver = driver
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._waiting = 0
+        self._busy: Counter[str] = Counter()
 
     async def body(self, named: Named) -> JsonObject:
         """Return a HelmRelease as it is stored."""
@@ -135,7 +138,7 @@ class Releases:
         With `reveal`, the data of those Secrets is in it that the caller may read.
         """
         key = _key(await self.body(named))
-        async with self._turn():
+        async with self._turn(named.caller):
             stored = await self._stored(named, key, number)
             revealed = await self._readable(named, [stored]) if reveal else []
             return await self._workers.read_release(stored, part, revealed, values=reveal)
@@ -145,27 +148,36 @@ class Releases:
     ) -> JsonObject:
         """Tell in what two revisions differ."""
         key = _key(await self.body(named))
-        async with self._turn():
+        async with self._turn(named.caller):
             left = await self._stored(named, key, before)
             right = await self._stored(named, key, after)
             revealed = await self._readable(named, [left, right]) if reveal else []
             return await self._workers.compare_releases(left, right, revealed, values=reveal)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for a place among those who read; Problem(503) if too many wait already."""
+    async def _turn(self, caller: Caller) -> AsyncIterator[None]:
+        """Wait for a place among those who read; Problem(429 or 503) if too many do already."""
+        again = {"Retry-After": "1"}
+        if self._busy[caller.key] >= READS_OF_ONE:
+            text = f"{READS_OF_ONE} revisions are being read for {caller.name}"
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, text, again)
         if self._waiting >= READS_WAITING:
-            again = {"Retry-After": "1"}
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many revisions are read", again)
+        self._busy[caller.key] += 1
         self._waiting += 1
         try:
-            await self._turns.acquire()
+            try:
+                await self._turns.acquire()
+            finally:
+                self._waiting -= 1
+            try:
+                yield
+            finally:
+                self._turns.release()
         finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._turns.release()
+            self._busy[caller.key] -= 1
+            if not self._busy[caller.key]:
+                del self._busy[caller.key]
 
     async def _stored(self, named: Named, key: ReleaseKey, number: RevisionNumber) -> Stored:
         name = object_name(key, number)

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 
@@ -201,3 +202,11 @@ async def test_a_record_that_cannot_be_read_is_named_without_what_it_holds(ask, 
     assert answer.status == 502
     assert "sh.helm.release.v1.blog.v2" in answer.json["detail"]
     assert (await ask(f"{BLOG}/revisions/1")).status == 200
+
+
+async def test_one_caller_cannot_have_all_workers(ask):
+    answers = await asyncio.gather(*(ask(f"{BLOG}/revisions/2") for _ in range(20)))
+    statuses = sorted(answer.status for answer in answers)
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) >= 4
+    assert (await ask(f"{BLOG}/revisions/2")).status == 200
