@@ -5,6 +5,7 @@ import pytest
 from tests.builders.gateways import ACCOUNT, RunningGateway, grant
 from tests.builders.granted import requests_of
 from tests.builders.live_releases import LiveReleases
+from tests.builders.own_chart import rendered
 from tests.builders.permissions import an_account
 from tests.builders.small_charts import a_packed_chart
 from tools.chartrepo import ChartRepository
@@ -236,3 +237,15 @@ def test_the_gateway_s_own_account_does_nothing_in_its_own_name(site):
         check=False,
     )
     assert denied.returncode != 0
+
+
+def test_the_api_server_takes_what_the_chart_makes_of_it(site):
+    settings = (
+        "gateway.enabled=true",
+        "gateway.oidc.issuerURL=https://sso",
+        "gateway.oidc.clientID=x",
+    )
+    made = rendered(*settings, "crds.install=false", name="gw", namespace="gw-web")
+    site.cluster.kubectl(
+        "apply", "--server-side", "--dry-run=server", "-n", "gw-web", "-f", "-", stdin=made
+    )
