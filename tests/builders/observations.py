@@ -10,6 +10,7 @@ OTHER_INPUTS = "v1.bbbb"
 
 
 def a_release(*, generation=1, status=None, annotations=None, **spec):
+    places = {"target_namespace": "shop", "storage_namespace": "shop"}
     return HelmRelease(
         namespace="shop",
         name="blog",
@@ -22,10 +23,7 @@ def a_release(*, generation=1, status=None, annotations=None, **spec):
         status=status or {},
         spec=Spec(
             chart=ChartSpec("blog", "http://charts.test"),
-            release_name="blog",
-            target_namespace="shop",
-            storage_namespace="shop",
-            **spec,
+            **{"release_name": "blog", **places, **spec},
         ),
     )
 

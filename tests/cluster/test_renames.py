@@ -2,12 +2,24 @@
 
 import pytest
 
+from tests.builders.live_releases import LiveReleases, eventually
 from tests.builders.small_charts import a_packed_chart, app_chart
+from tools.controlplane import audit
+from tools.running_operator import RunningOperator, prepare
 
 pytestmark = pytest.mark.cluster
 
 FIXED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\n"
 NAMED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-settings'}\n"
+MANY = """\
+{{- range until 40 }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "many-{{ . }}", labels: {many: "yes"}}
+data: {text: {{ $.Values.text | quote }}}
+{{- end }}
+"""
 BY_CHART = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Chart.Name }}-chart'}\n"
 
 
@@ -103,3 +115,44 @@ def test_another_target_namespace_is_refused_and_what_runs_stays(releases):
     assert releases.stored("blog") == {1: "deployed"}
     releases.edit("blog", targetNamespace=None)
     releases.settled("blog", revision=1)
+
+
+def test_kills_in_the_middle_of_a_move_lose_nothing(own_cluster, repository):
+    repository.add(a_packed_chart("many", values="text: plain\n", maps=MANY))
+    plane = own_cluster()
+    prepare(plane)
+    plane.kubectl("create", "namespace", "shop")
+    operator = RunningOperator(plane, "whipstaff", "--identity=the-one").start()
+    releases = LiveReleases(plane, "shop", repository.url)
+    labelled = releases.core("configmaps") + "?labelSelector=many%3Dyes"
+
+    def maps():
+        return [item["metadata"] for item in releases.find(labelled)["items"]]
+
+    def moved():
+        return [it for it in maps() if it["annotations"]["meta.helm.sh/release-name"] == "new"]
+
+    releases.create("many", chart="many", releaseName="old")
+    releases.settled("many", revision=1)
+    releases.edit("many", values={"text": "second"})
+    releases.settled("many", revision=2)
+    before = {it["name"]: it["uid"] for it in maps()}
+    begun = plane.audit_log.stat().st_size
+    releases.edit("many", releaseName="new")
+    eventually(lambda: releases.stored("new"), "no record was copied")
+    operator.kill()
+    assert releases.stored("old") == {1: "superseded", 2: "deployed"}
+    operator.launch()
+    eventually(moved, "no object was taken along")
+    operator.kill()
+    operator.start()
+    release = releases.settled("many")
+    assert release["status"]["release"]["name"] == "new"
+    assert releases.stored("old") == {}
+    # It renders to what runs, so there is nothing to release.
+    assert releases.stored("new") == {1: "superseded", 2: "deployed"}
+    assert {it["name"]: it["uid"] for it in moved()} == before
+    written = audit.writes(plane.audit_log, begun)
+    gone = [it for it in written if it.resource == "configmaps" and it.verb == "delete"]
+    assert gone == []
+    operator.stop()

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from whipstaff.helmrelease.types import Approval, HelmRelease, Spec
 
+_MOVES = "what runs moves there with its history"
+_NO_WAY = "no object can move between namespaces, so nothing is done until it is set back"
+
 
 def foretold(release: HelmRelease, before: Spec | None) -> Iterator[str]:
     """Yield sentences on a spec; `before` is the one that it replaces, if that can be read."""
@@ -14,13 +17,13 @@ def foretold(release: HelmRelease, before: Spec | None) -> Iterator[str]:
     yield from _approval(release)
     if before is None or not release.status.get("revision"):
         return
-    for field, old, new in (
-        ("targetNamespace", before.target_namespace, spec.target_namespace),
-        ("storageNamespace", before.storage_namespace, spec.storage_namespace),
-        ("releaseName", before.release_name, spec.release_name),
+    for field, old, new, meaning in (
+        ("targetNamespace", before.target_namespace, spec.target_namespace, _NO_WAY),
+        ("storageNamespace", before.storage_namespace, spec.storage_namespace, _MOVES),
+        ("releaseName", before.release_name, spec.release_name, _MOVES),
     ):
         if old != new:
-            yield f"spec.{field}: was {old!r} and is {new!r} now, which is another release"
+            yield f"spec.{field}: was {old!r} and is {new!r} now; {meaning}"
 
 
 def _pin(spec: Spec, before: Spec | None) -> Iterator[str]:

@@ -25,6 +25,24 @@ def told(before=None, status=None, **spec):
             "is not the digest of the plan that waits",
             id="another plan",
         ),
+        pytest.param(
+            {},
+            {"release_name": "web"},
+            "is 'web' now; what runs moves there with its history",
+            id="another name",
+        ),
+        pytest.param(
+            {},
+            {"storage_namespace": "records"},
+            "is 'records' now; what runs moves there",
+            id="other storage",
+        ),
+        pytest.param(
+            {},
+            {"target_namespace": "other"},
+            "nothing is done until it is set back",
+            id="another namespace",
+        ),
     ],
 )
 def test_what_an_edit_leads_to_is_told(before, spec, word):
