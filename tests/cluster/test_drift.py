@@ -47,6 +47,14 @@ webhooks:
     timeoutSeconds: 3
     clientConfig: {url: "https://127.0.0.1:1/", caBundle: Cg==}
 """
+FIXED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: fixed, labels: {team: ours}}
+immutable: true
+data: {text: ours}
+"""
+OF_ANOTHER = FIXED.replace("ours", "theirs")
 AGGREGATED = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -321,6 +329,18 @@ def test_what_is_ignored_stays_as_others_want_it(releases, cluster):
     corrected(releases, "blog", "data.chart")
     assert releases.data("blog")["text"] == "theirs"
     assert releases.data("blog")["chart"] == "1.0.0"
+
+
+def test_what_is_ignored_may_be_what_cannot_be_put_right(releases, cluster, repository):
+    repository.add(a_packed_chart("fixed", fixed=FIXED))
+    rule = {"paths": ["/data/text"]}
+    watched(releases, "fixed", chart="fixed", driftDetection={**ENABLED, "ignore": [rule]})
+    releases.edit("fixed", suspend=True)
+    releases.until("fixed", lambda release: "suspended" in condition(release, "Ready")["message"])
+    cluster.kubectl("replace", "--force", "-f", "-", stdin=OF_ANOTHER)
+    releases.edit("fixed", suspend=False)
+    eventually(lambda: labels_of(cluster, "configmap/fixed")["team"] == "ours", "not put right")
+    assert cluster.get("configmap/fixed")["data"] == {"text": "theirs"}
 
 
 def test_a_target_that_cannot_be_read_is_refused(releases):

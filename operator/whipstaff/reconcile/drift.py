@@ -175,7 +175,8 @@ class Look:
 
     async def _compare(self, place: int, live: JsonObject, aside: tuple[Path, ...]) -> None:
         reference = self._references[place]
-        sent = as_written(self._sent(place), live)
+        # What is left to others may be nothing that can be put back, as the size of a claim.
+        sent = as_live(as_written(self._sent(place), live), live, aside)
         would_be = await self._world.cluster.apply(
             reference, sent, self._identity, dry_run=True, strict=False, owners=True
         )
