@@ -83,6 +83,20 @@ def test_the_command_prints_the_plan(releases, control_plane):
     assert plan["digest"] in printed.output
     coloured = CliRunner().invoke(main, [*arguments, "--color=always"])
     assert "\x1b[32m+ create ConfigMap" in coloured.output
+    kept = releases.core("secrets", plan["secretName"])
+    other = {"data": {"digest": base64.b64encode(b"sha256:other").decode()}}
+    releases.api.request("PATCH", kept, other)
+    printed = CliRunner().invoke(main, arguments)
+    assert "holds another plan than status tells of" in printed.output
+    assert "To have it done" not in printed.output
+    releases.api.request("DELETE", kept)
+    printed = CliRunner().invoke(main, arguments)
+    assert "or somebody deleted Secret whipstaff.plan.blog" in printed.output
+    releases.answered("blog")
+    printed = CliRunner().invoke(main, arguments)
+    assert plan["digest"] not in printed.output  # the chart renders differently each time
+    assert "To have it done" in printed.output
+    plan = waits(releases)
     releases.edit("blog", approvedPlan=plan["digest"])
     releases.settled("blog", revision=1)
     printed = CliRunner().invoke(main, arguments)

@@ -16,6 +16,14 @@ from whipstaff.release.revision import JsonObject
 from whipstaff.settings import VERSION
 
 _NOT_FOUND = 404
+_ANEW = "the annotation whipstaff.dev/requestedAt with a new value has it made anew"
+_GONE = (
+    "its plan was carried out or made void just now, or somebody deleted Secret {secret}; " + _ANEW
+)
+_ANOTHER = (
+    "Secret {secret} holds another plan than status tells of: ask again, and if that stays so, "
+    + _ANEW
+)
 _COLOURS: Mapping[str, str] = {
     "+": "green",
     "~": "yellow",
@@ -86,12 +94,19 @@ async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[Js
         except ClusterRefused as error:
             if error.code != _NOT_FOUND:
                 raise
-            return (
-                {},
-                f"HelmRelease {place}/{name}: its plan was carried out, or made void, just now",
-            )
-    data = base64.b64decode(str((stored.get("data") or {}).get("plan", "")))
-    return found, data.decode("utf-8", "replace")
+            return {}, f"HelmRelease {place}/{name}: {_GONE.format(secret=secret)}"
+    text, digest = (_decoded(stored, key) for key in ("plan", "digest"))
+    if digest != found.get("digest"):  # status and Secret are written one after the other
+        return {}, f"HelmRelease {place}/{name}: {_ANOTHER.format(secret=secret)}"
+    return found, text
+
+
+def _decoded(secret: JsonObject, key: str) -> str:
+    try:
+        data = base64.b64decode(str((secret.get("data") or {}).get(key, "")))
+    except ValueError:
+        return ""
+    return data.decode("utf-8", "replace")
 
 
 def coloured(line: str) -> str:
