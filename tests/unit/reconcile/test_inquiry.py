@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders.worlds import NAMESPACE, a_world, an_object, stored_work
+from tests.builders.worlds import NAMESPACE, a_world, an_object, hook, stored_work
 from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import ObjectReference
 
@@ -79,6 +79,17 @@ async def test_what_has_no_pods_is_explained_by_events(world, work, reference, l
     assert (
         await explained(world, work, reference, live) == "not ready; FailedCreate: exceeded quota"
     )
+
+
+async def test_what_values_take_from_secrets_and_hooks_hold_is_masked_as_well(world, work):
+    work.secrets = ("given elsewhere",)
+    login = hook("login", "pre-install", kind="Secret")
+    login = replace(login, body=login.body | {"stringData": {"p": "hunter2"}})
+    work.revision = replace(work.revision, hooks=(login,))
+    world.evidence.all_pods.append(a_pod(CRASHED | ENDED))
+    world.evidence.logs["blog-1", "app", True] = "no login with hunter2 as given elsewhere"
+    found = await explained(world, work, WEB, DEPLOYMENT)
+    assert "no login with [masked] as [masked]" in found
 
 
 async def test_secrets_of_the_release_are_masked_in_what_a_container_logged(world, work):
