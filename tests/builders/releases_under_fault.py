@@ -62,6 +62,10 @@ class ReleasesUnderFault(LiveReleases):
         """Let the pods of a gate be scheduled."""
         self.control_plane.kubectl("label", "node", "node-1", f"{gate}=open", "--overwrite")
 
+    def end(self):
+        """Delete the namespace, without waiting."""
+        self.api.request("DELETE", f"/api/v1/namespaces/{self.namespace}")
+
     def look(self, name):
         """Give a HelmRelease; None if it is gone or nobody answers."""
         return self._found(self.path(name))

@@ -26,13 +26,7 @@ class TendedOperator(RunningOperator):
 
     def launch(self):
         # A pod keeps its token and its name over the restarts of its container.
-        self._token = self._token or self.cluster.service_account_token(NAMESPACE, ACCOUNT)
-        kubeconfig = credentials.write_kubeconfig(
-            self.cluster.layout.kubeconfig_of(self.name),
-            server=self._server,
-            ca_certificate=self.cluster.ca_certificate,
-            token=self._token,
-        )
+        kubeconfig = self._log_in() if not self._token else self._kubeconfig
         command = [
             *(sys.executable, "-m", "whipstaff", "run"),
             f"--kubeconfig={kubeconfig}",
@@ -43,6 +37,10 @@ class TendedOperator(RunningOperator):
         self._started, self._failures = time.monotonic(), 0
         environment = {"WHIPSTAFF_PROBE_HOST": "127.0.0.1", **self._settings}
         return self.cluster.attach(self.name, command, environment)
+
+    def renew_token(self):
+        """Put a new token where the operator reads it, as a kubelet does."""
+        self._log_in()
 
     def tend(self):
         """Do what a kubelet would do by now."""
@@ -74,6 +72,19 @@ class TendedOperator(RunningOperator):
     def logged(self, message):
         """Say how often a message stands in the log."""
         return self.log.read_text(encoding="utf-8").count(f'"message": "{message}"')
+
+    @property
+    def _kubeconfig(self):
+        return self.cluster.layout.kubeconfig_of(self.name)
+
+    def _log_in(self):
+        self._token = self.cluster.service_account_token(NAMESPACE, ACCOUNT)
+        return credentials.write_kubeconfig(
+            self._kubeconfig,
+            server=self._server,
+            ca_certificate=self.cluster.ca_certificate,
+            token=self._token,
+        )
 
     def _restart(self):
         self.kill()

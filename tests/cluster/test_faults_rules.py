@@ -13,8 +13,10 @@ from tests.builders.live_releases import condition, eventually, handled, is_true
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.releases_under_fault import ReleasesUnderFault
 from tests.builders.small_charts import CONFIG_MAP, a_packed_chart
-from tests.fakes.fault_proxy import Answer, Match, Stale
+from tests.fakes.fault_proxy import Answer, First, Match, Stale
 from tools.chartrepo import ChartRepository
+from tools.controlplane.client import Refused
+from tools.running_operator import ACCOUNT, NAMESPACE
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -44,6 +46,25 @@ spec:
 """
 SECOND = {1: "superseded", 2: "deployed"}
 LAMP = "apiVersion: refused.test/v1\nkind: Lamp\nmetadata: {name: {{ .Release.Name }}}\n"
+NEWER_VERSION = """\
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: {{ .Release.Name }}}
+spec: {ports: [{port: 80}]}
+"""
+WRITES = {
+    "finalizer": ("PATCH", "NAMESPACE/helmreleases/[^/]+$"),
+    "lock": ("POST", "NAMESPACE/secrets$"),
+    "object": ("PATCH", "NAMESPACE/configmaps/"),
+    "record": ("PUT", "NAMESPACE/secrets/"),
+    "status": ("PATCH", "NAMESPACE/helmreleases/[^/]+/status$"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +113,29 @@ def test_conflicts_lose_no_write(releases, proxy, method, path):
     assert list(stored.values()).count("deployed") == 1
     assert stored[max(stored)] == "deployed"
     assert not [status for status in stored.values() if status.startswith("pending")]
+
+
+def test_of_three_writes_one_is_refused_and_none_is_lost(releases, proxy):
+    names, edits = [f"mine-{number}" for number in range(6)], 4
+    for name in names:
+        releases.note(name, "0")
+    for name in names:
+        releases.settled(name, revision=1)
+    conflicts = proxy.add(Answer(409, "Conflict"), Match("PUT|PATCH|POST|DELETE"), every=3)
+    for number in range(1, edits + 1):
+        for name in names:
+            releases.edit(name, values={"word": str(number)})
+        for name in names:
+            eventually(lambda name=name: releases.ready(name), f"{name} is not ready", 60)
+            assert releases.word(name) == str(number)
+    proxy.heal()
+    assert conflicts.happened > len(names) * edits
+    for name in names:
+        stored = releases.stored(name)
+        assert list(stored.values()).count("deployed") == 1
+        assert stored[max(stored)] == "deployed"
+        assert not [status for status in stored.values() if status.startswith("pending")]
+    releases.agree(names[0])
 
 
 # What was true a while ago.
@@ -354,6 +398,19 @@ def test_rights_that_go_in_the_middle_are_named_and_taken_up_again(releases):
     assert list(releases.stored("mine").values()).count("deployed") == 1
 
 
+def test_a_token_that_ends_in_the_middle_is_read_anew(releases, lab):
+    releases.gated("mine", "gate-token")
+    eventually(lambda: releases.has_deployment("mine"), "the install does not begin")
+    cluster = releases.control_plane
+    cluster.kubectl("delete", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
+    cluster.kubectl("create", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
+    lab.operator.renew_token()
+    releases.open("gate-token")
+    releases.settled("mine", revision=1, seconds=60)
+    releases.note("other")
+    releases.settled("other", revision=1)
+
+
 # Kinds.
 
 
@@ -380,6 +437,154 @@ def test_a_kind_that_goes_is_named_and_holds_up_neither_others_nor_the_deletion(
     releases.ask("mine")
     releases.settled("mine", revision=2, seconds=60)
     cluster.kubectl("delete", "crd", "lamps.refused.test")
+
+
+def test_an_object_outlives_the_version_of_its_kind(releases):
+    """Another version of a kind is no other object: nothing is made anew and nothing is pruned."""
+    cluster = releases.control_plane
+    name = "lamps.versions.test"
+    older = DEFINITION.replace("refused.test", "versions.test").replace("name: v1\n", "name: v0\n")
+    newer = older.replace("storage: true", "storage: false") + NEWER_VERSION
+    for version, served in (("1.0.0", "v0"), ("2.0.0", "v1")):
+        lamp = LAMP.replace("refused.test/v1", f"versions.test/{served}")
+        releases.repository.add(a_packed_chart("lamp", version, "text: a\n", a=CONFIG_MAP, b=lamp))
+    try:
+        cluster.kubectl("apply", "-f", "-", stdin=older)
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}")
+        releases.create("mine", "lamp", version="1.0.0")
+        releases.settled("mine", revision=1, seconds=60)
+        uid = ("get", name, "mine", "-n", releases.namespace, "-o", "jsonpath={.metadata.uid}")
+        before = cluster.kubectl(*uid)
+        cluster.kubectl("apply", "-f", "-", stdin=newer)
+        cluster.kubectl("apply", "-f", "-", stdin=newer.replace("served: true", "served: false", 1))
+        releases.edit("mine", chart={"version": "2.0.0"})
+        eventually(lambda: _asked(releases).get("revision") == 2, "it is not upgraded", 60)
+        assert cluster.kubectl(*uid) == before
+        releases.edit("mine", revision=1)
+        ready = releases.refused("mine", "NoMatchForKind", seconds=60)
+        assert 'no matches for kind "Lamp" in version "versions.test/v0"' in ready["message"]
+        assert cluster.kubectl(*uid) == before
+        releases.delete("mine")
+        releases.gone("mine")
+        assert cluster.kubectl(*uid, "--ignore-not-found") == ""
+    finally:
+        cluster.kubectl("delete", "crd", name, "--ignore-not-found")
+
+
+def _asked(releases):
+    """Ask for a pass, as nobody is told that the server serves something else; give the status."""
+    releases.ask("mine")
+    time.sleep(1)
+    found = releases.ready("mine")
+    return found["status"] if found else {}
+
+
+def test_a_webhook_that_does_not_answer_holds_up_its_own_kinds_alone(releases):
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    releases.repository.add(a_packed_chart("served", "1.0.0", service=SERVICE))
+    name = f"dead-{releases.namespace}"
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    releases.api.request("POST", path, _dead_webhook(name, releases.namespace))
+    try:
+        eventually(lambda: _refuses(releases), "the webhook is not asked")
+        releases.edit("mine", values={"word": "two"})
+        ready = releases.refused("mine", "InternalError")
+        assert 'failed calling webhook "dead.example.com"' in ready["message"]
+        assert not is_true(releases.get("mine"), "Stalled")
+        assert releases.stored("mine") == {1: "deployed"}
+        releases.create("other", "served")
+        releases.settled("other", revision=1)
+    finally:
+        releases.api.request("DELETE", f"{path}/{name}")
+    _asked_until_settled(releases, 2)
+    assert releases.word("mine") == "two"
+
+
+def _dead_webhook(name, namespace):
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["configmaps"],
+    }
+    webhook = {
+        "name": "dead.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 3,
+        "clientConfig": {"service": {"name": "nobody", "namespace": "default"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "rules": [rule],
+    }
+    return {"metadata": {"name": name}, "webhooks": [webhook]}
+
+
+def _refuses(releases):
+    try:
+        releases.api.request(
+            "POST", f"{releases.core('configmaps')}?dryRun=All", {"metadata": {"name": "probe"}}
+        )
+    except Refused:
+        return True
+    return False
+
+
+# Namespaces.
+
+
+def test_a_namespace_goes_whatever_of_its_tenant_goes_first(lab):
+    rules = (("", ["*"], EVERYTHING), ("apps", ["*"], EVERYTHING))
+    with ChartRepository() as repository:
+        taken = ("nothing", "serviceaccount", "rolebinding")
+        every = {each: ReleasesUnderFault(lab.cluster, repository) for each in taken}
+        for releases in every.values():
+            an_account(releases.control_plane, releases.namespace, "tenant", *rules)
+            releases.note("mine", serviceAccountName="tenant")
+            releases.gated("waiting", "never-opened", serviceAccountName="tenant")
+        for first, releases in every.items():
+            releases.settled("mine", revision=1)
+            eventually(
+                lambda releases=releases: releases.has_deployment("waiting"), "it does not begin"
+            )
+            if first != "nothing":
+                lab.cluster.kubectl("delete", first, "tenant", "-n", releases.namespace)
+            releases.end()
+        for releases in every.values():
+            _until_gone(releases)
+
+
+def test_a_namespace_that_is_deleted_at_any_step_goes(lab, proxy):
+    """Before each kind of write of an install, and of an upgrade, which needs no finalizer."""
+    crashes = lab.operator.logged("pass crashed")
+    steps = [("install", step) for step in WRITES]
+    steps += [("upgrade", step) for step in WRITES if step != "finalizer"]
+    with ChartRepository() as repository:
+        every = [(*each, ReleasesUnderFault(lab.cluster, repository)) for each in steps]
+        for action, _, releases in every:
+            if action == "upgrade":
+                releases.note("mine", "one")
+        rules = []
+        for action, step, releases in every:
+            if action == "upgrade":
+                releases.settled("mine", revision=1)
+            method, path = WRITES[step]
+            place = path.replace("NAMESPACE", f"/namespaces/{releases.namespace}")
+            rules.append(proxy.add(First(releases.end), Match(method, place), times=1))
+            if action == "upgrade":
+                releases.edit("mine", values={"word": "two"})
+            else:
+                releases.note("mine", "one")
+        for _, _, releases in every:
+            _until_gone(releases)
+    assert [rule.left for rule in rules] == [0] * len(steps)
+    assert lab.operator.logged("pass crashed") == crashes
+
+
+def _until_gone(releases):
+    path = f"/api/v1/namespaces/{releases.namespace}"
+    eventually(lambda: releases.find(path) is None, f"{releases.namespace} is still there", 60)
 
 
 # The helm command at the same time.

@@ -12,6 +12,8 @@ import contextlib
 import re
 import ssl
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -22,7 +24,10 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conte
 
 @dataclass(frozen=True)
 class Match:
-    """Which requests a rule is about: `path` is a pattern that is searched, empty matches all."""
+    """Which requests a rule is about: `path` is a pattern that is searched, empty matches all.
+
+    `method` is a pattern too, of the whole word.
+    """
 
     method: str = ""
     path: str = ""
@@ -30,7 +35,7 @@ class Match:
 
     def __call__(self, request):
         return (
-            self.method in ("", request.method)
+            re.fullmatch(self.method or ".*", request.method) is not None
             and re.search(self.path, request.path) is not None
             and self.watch in (None, "watch" in request.query)
         )
@@ -43,6 +48,13 @@ class Answer:
     code: int
     reason: str = ""
     headers: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class First:
+    """Forward it once something else was done."""
+
+    act: Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,13 @@ class SwallowReply:
 
 
 @dataclass(frozen=True)
+class Belie:
+    """Forward it, and answer an error in place of the reply, as a proxy that lost patience."""
+
+    code: int
+
+
+@dataclass(frozen=True)
 class Repeat:
     """Forward it twice, as a network may; the second reply is handed on."""
 
@@ -80,6 +99,20 @@ class _Rule:
     fault: object
     match: Match
     left: int | None  # how many requests it still is about; None: all
+    every: int  # it is about each n-th request that matches
+    seen: int = 0
+    happened: int = 0
+
+    def applies(self, request):
+        if self.left == 0 or not self.match(request):
+            return False
+        self.seen += 1
+        if self.seen % self.every:
+            return False
+        self.happened += 1
+        if self.left is not None:
+            self.left -= 1
+        return True
 
 
 class _Watch:
@@ -106,6 +139,9 @@ class FaultProxy:
     def __init__(self, cluster):
         self.url = ""
         self.requests = []  # (method, path, code) of each answered request, in order; watches too
+        self.answered = []  # (time, method, path with its query, code) of the same
+        self.most_at_once = 0  # requests under way, without watches; to be set back by the test
+        self._under_way = 0
         self._cluster = cluster
         self._rules = []
         self._frozen = re.compile(r"(?!)")  # new watches that match stay silent from the start
@@ -124,12 +160,13 @@ class FaultProxy:
         self._thread.join()
         self._loop.close()
 
-    def add(self, fault, match=None, times=None):
+    def add(self, fault, match=None, times=None, every=1):
         """Let a fault happen to the requests that match, `times` of them or all until `heal`.
 
-        The rule that was added first wins. Returns it, with `left` to read how much of it is left.
+        With `every`, to each n-th of them. The rule that was added first wins. Returns it, with
+        `left` to read how much of it is left, and `happened`.
         """
-        rule = _Rule(fault, match or Match(), times)
+        rule = _Rule(fault, match or Match(), times, every)
         self._rules.append(rule)
         return rule
 
@@ -209,6 +246,15 @@ class FaultProxy:
 
     async def _handle(self, request):
         body = await request.read()
+        counted = "watch" not in request.query
+        self._under_way += counted
+        self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            return await self._answer(request, body)
+        finally:
+            self._under_way -= counted
+
+    async def _answer(self, request, body):
         match self._fault_for(request):
             case Answer() as answer:
                 return self._note(request, _answered(answer))
@@ -216,10 +262,16 @@ class FaultProxy:
                 return _cut(request)
             case Delay(seconds):
                 await asyncio.sleep(seconds)
+            case First(act):
+                await asyncio.to_thread(act)
             case SwallowReply():
                 async with await self._forward(request, body) as reply:
                     await reply.read()
                 return _cut(request)
+            case Belie(code):
+                async with await self._forward(request, body) as reply:
+                    await reply.read()
+                return self._note(request, _answered(Answer(code)))
             case Repeat():
                 async with await self._forward(request, body) as reply:
                     await reply.read()
@@ -232,9 +284,7 @@ class FaultProxy:
 
     def _fault_for(self, request):
         for rule in self._rules:
-            if rule.left != 0 and rule.match(request):
-                if rule.left is not None:
-                    rule.left -= 1
+            if rule.applies(request):
                 return rule.fault
         return None
 
@@ -279,6 +329,8 @@ class FaultProxy:
 
     def _note(self, request, response):
         self.requests.append((request.method, request.path, response.status))
+        moment = time.monotonic()
+        self.answered.append((moment, request.method, request.path_qs, response.status))
         return response
 
 

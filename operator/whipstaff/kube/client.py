@@ -47,7 +47,7 @@ LINE_BYTES_LIMIT = 8 << 20
 
 _RANDOM = SystemRandom()
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
-_UNAUTHORIZED, _GONE, _TOO_MANY = 401, 410, 429
+_UNAUTHORIZED, _CONFLICT, _GONE, _TOO_MANY = 401, 409, 410, 429
 _ANSWER_LOST = frozenset({500, 502, 503, 504})
 _OK = 200
 
@@ -262,6 +262,8 @@ class Client:
                 return await self._exchange(request)
             except _Again as error:
                 if attempt == attempts:
+                    if attempts > 1:  # whoever is refused may ask for the same next
+                        await asyncio.sleep(error.pause_seconds)
                     raise error.refusal from error
                 wait = max(error.pause_seconds, pause * (0.5 + self._jitter()))
                 await asyncio.sleep(wait)
@@ -314,7 +316,7 @@ class Client:
         retry_after = response.headers.get("Retry-After", "")
         pause = min(float(retry_after), RETRY_AFTER_LIMIT_SECONDS) if retry_after.isdigit() else 0.0
         # With Retry-After the server says that it did nothing.
-        undone = response.status == _TOO_MANY or bool(retry_after)
+        undone = response.status == _TOO_MANY or bool(retry_after) or _lost_a_race(refused, request)
         if undone or (refused.code in _ANSWER_LOST and _repeatable(request)):
             raise _Again(refused, pause)
         raise refused
@@ -371,6 +373,21 @@ class Client:
 
 def _repeatable(request: Request) -> bool:
     return request.repeatable or request.method in _IDEMPOTENT
+
+
+def _lost_a_race(refused: ClusterRefused, request: Request) -> bool:
+    """Whether a write met another one inside of the API server, as for a quota, and did nothing.
+
+    Where it named the version that it is about, the caller has to look at the newer one.
+    """
+    if refused.code != _CONFLICT or refused.api_reason != "Conflict":
+        return False
+    body = request.body
+    if isinstance(body, list):  # a JSON patch
+        return all(each.get("path") != "/metadata/resourceVersion" for each in body)
+    metadata = body.get("metadata") if isinstance(body, Mapping) else None
+    named = metadata if isinstance(metadata, Mapping) else {}
+    return "resourceVersion" not in named and "uid" not in named
 
 
 def _no_answer(request: Request, error: BaseException) -> ClusterRefused:

@@ -29,9 +29,7 @@ from whipstaff.release.revision import JsonObject
 SETTLE_SECONDS = 1.0  # from a CRD's deletion to the last API server that serves accordingly
 
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE, _FORBIDDEN = 404, 409, 422, 403
-_QUOTA_RACE = "Operation cannot be fulfilled on resourcequotas"
 _RACE_ATTEMPTS = 8
-_RACE_PAUSE_SECONDS = 0.02
 _NOTED_LIMIT = 4096
 
 
@@ -309,26 +307,13 @@ class ApiServerCluster:
         """Send an apply; not `strict`, again without the fields that are not known."""
         for _ in range(_RACE_ATTEMPTS):  # a refusal names what it met first
             try:
-                return await self._send_in_the_end(replace(request, body=body))
+                return await self._client.send(replace(request, body=body))
             except ClusterRefused as error:
                 less = None if strict else without_undeclared(body, error.text)
                 if less is None:
                     raise
                 body = less
-        return await self._send_in_the_end(replace(request, body=body))
-
-    async def _send_in_the_end(self, request: Request) -> JsonObject:
-        """Send an apply, again where it raced with another object of the release."""
-        for attempt in range(_RACE_ATTEMPTS):
-            try:
-                return await self._client.send(request)
-            except ClusterRefused as error:
-                # Objects that are created at once race for the quota's counters.
-                raced = error.code == _CONFLICT and _QUOTA_RACE in error.text
-                if not raced or attempt == _RACE_ATTEMPTS - 1:
-                    raise
-            await asyncio.sleep(_RACE_PAUSE_SECONDS * 2**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        return await self._client.send(replace(request, body=body))
 
     async def _fold(
         self, reference: ObjectReference, resource: Resource, identity: Identity

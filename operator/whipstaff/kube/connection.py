@@ -134,11 +134,14 @@ class Kubeconfig(_Usual):
         return connection
 
     async def authorization(self) -> str:
-        if self._expires_at is not None and monotonic() >= self._expires_at:
+        if self._has_expired():
             async with self._reading:
-                if monotonic() >= self._expires_at:
+                if self._has_expired():  # or somebody else has just read it
                     await self._read()
         return self._authorization
+
+    def _has_expired(self) -> bool:
+        return self._expires_at is not None and monotonic() >= self._expires_at
 
     async def renew(self) -> None:
         # A file with a fixed token may have been edited; one with a plugin gets a new token.

@@ -1,5 +1,7 @@
 """The client: what it sends, what it repeats, what it makes of bad answers."""
 
+import asyncio
+import contextlib
 import json
 
 import pytest
@@ -7,6 +9,7 @@ import yaml
 from aiohttp import web
 
 from tests.builders.stub_api_server import NEVER, a_stub, event, refused, status
+from tests.builders.virtual_time import skip_waits
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import client as client_module
 from whipstaff.kube.client import Request, WatchEvent, WatchFailed, WatchGone
@@ -121,6 +124,57 @@ async def test_a_creation_that_was_turned_away_is_repeated_when_the_server_says(
         wait = {"Retry-After": "1"}
         stub.on("POST", PATH, lambda: refused(429, "TooManyRequests", headers=wait), {"made": 1})
         assert await client.send(Request("POST", PATH, body={})) == {"made": 1}
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(2, 14), (1, 0)])
+async def test_the_last_refusal_is_told_once_the_server_would_hear_of_it_again(
+    monkeypatch, attempts, seconds
+):
+    async with a_stub() as (stub, client):
+        wait = {"Retry-After": "7"}
+        stub.on("GET", PATH, lambda: refused(429, "TooManyRequests", headers=wait))
+        skip_waits(monkeypatch)
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(ClusterRefused):
+            await client.send(Request("GET", PATH, attempts=attempts))
+        assert (asyncio.get_running_loop().time() - started) // 7 == seconds // 7
+
+
+RACE = 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified'
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "asked"),
+    [
+        pytest.param("PATCH", {"metadata": {"name": "a"}}, 4, id="an apply"),
+        pytest.param("POST", {"metadata": {"name": "a"}}, 4, id="a creation"),
+        pytest.param("PATCH", [{"op": "add", "path": "/status"}], 4, id="a patch"),
+        pytest.param("DELETE", None, 4, id="a deletion"),
+        pytest.param("PUT", {"metadata": {"resourceVersion": "4"}}, 1, id="of one version"),
+        pytest.param(
+            "PATCH",
+            [{"op": "replace", "path": "/metadata/resourceVersion", "value": "4"}],
+            1,
+            id="a patch of one version",
+        ),
+    ],
+)
+async def test_a_race_inside_the_api_server_is_run_again(monkeypatch, method, body, asked):
+    async with a_stub() as (stub, client):
+        lost = [lambda: refused(409, "Conflict", RACE)] * 3
+        stub.on(method, PATH, *lost, {})
+        skip_waits(monkeypatch)
+        with contextlib.suppress(ClusterRefused):
+            await client.send(Request(method, PATH, body=body))
+        assert len(stub.requests) == asked
+
+
+async def test_a_name_that_is_taken_is_told_at_once():
+    async with a_stub() as (stub, client):
+        stub.on("POST", PATH, lambda: refused(409, "AlreadyExists"))
+        with pytest.raises(ClusterRefused):
+            await client.send(Request("POST", PATH, body={}, repeatable=True))
+        assert len(stub.requests) == 1
 
 
 async def test_a_refusal_is_not_repeated():

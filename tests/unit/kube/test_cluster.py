@@ -14,7 +14,6 @@ from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
 REFERENCE = ObjectReference("v1", "ConfigMap", "web", "a")
 PATH = "/api/v1/namespaces/web/configmaps/a"
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
-RACE = 'Operation cannot be fulfilled on resourcequotas "few": the object has been modified'
 CLIS = {"manager": "helm", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:a": {}}}
 OURS = {"manager": "helm", "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:a": {}}}
 
@@ -84,23 +83,6 @@ async def test_an_apply_is_helms():
         assert request["headers"]["Content-Type"] == "application/apply-patch+yaml"
         assert request["headers"]["Impersonate-User"].endswith(":web:deployer")
         assert request["body"] == BODY
-
-
-async def test_a_race_for_a_quota_is_run_again(monkeypatch):
-    monkeypatch.setattr(cluster_module, "_RACE_PAUSE_SECONDS", 0.001)
-    async with a_cluster() as (stub, cluster):
-        lost = [lambda: refused(409, "Conflict", RACE)] * 3
-        stub.on("PATCH", PATH, *lost, live(OURS))
-        await cluster.apply(REFERENCE, BODY, OPERATOR)
-        assert len(patches(stub)) == 4
-
-
-async def test_another_conflict_is_not_run_again():
-    async with a_cluster() as (stub, cluster):
-        stub.on("PATCH", PATH, lambda: refused(409, "Conflict", "Apply failed with 1 conflict"))
-        with pytest.raises(ClusterRefused):
-            await cluster.apply(REFERENCE, BODY, OPERATOR)
-        assert len(patches(stub)) == 1
 
 
 async def test_a_kind_that_went_since_it_was_looked_up_is_named():

@@ -96,6 +96,16 @@ async def test_a_kubeconfig_with_a_token(tmp_path, credentials):
     assert connection.tls.verify_mode == ssl.CERT_REQUIRED
 
 
+async def test_a_token_that_is_not_taken_any_more_is_read_again_once_for_all(tmp_path, credentials):
+    ca = {"certificate-authority": str(credentials.ca_certificate)}
+    connection = await Kubeconfig.open(a_kubeconfig(tmp_path, {"token": "first"}, ca))
+    a_kubeconfig(tmp_path, {"token": "second"}, ca)
+    assert await connection.authorization() == "Bearer first"
+    await connection.renew()
+    asked = await asyncio.gather(*(connection.authorization() for _ in range(3)))
+    assert asked == ["Bearer second"] * 3
+
+
 async def test_another_context_of_a_kubeconfig(tmp_path):
     connection = await Kubeconfig.open(a_kubeconfig(tmp_path, {"token": "t"}), "two")
     assert connection.server == "http://other"
