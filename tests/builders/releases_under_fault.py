@@ -27,14 +27,16 @@ spec:
       {{- end }}
       containers: [{name: main, image: example.com/none}]
 """
-_VALUES = "word: none\ngate: ''\n"
+_SCALED = _GATED.replace("spec:\n", "spec:\n  replicas: {{ .Values.replicas }}\n", 1)
+_VALUES = "word: none\ngate: ''\nreplicas: 1\n"
 _NUMBERS = itertools.count(1)
 
 
 def publish(repository):
-    """Add the charts: `note` is ready at once, `gated` when its gate opens."""
+    """Add the charts: `note` is ready at once, `gated` and `scaled` when their gate opens."""
     repository.add(_chart("note", note=_CONFIG_MAP))
     repository.add(_chart("gated", note=_CONFIG_MAP, gated=_GATED))
+    repository.add(_chart("scaled", note=_CONFIG_MAP, scaled=_SCALED))
 
 
 def _chart(name, **templates):

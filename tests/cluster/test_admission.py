@@ -3,6 +3,8 @@
 import base64
 import itertools
 import json
+import os
+import signal
 import ssl
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -276,6 +278,27 @@ def test_what_waits_for_a_repository_holds_up_nobody_else(releases):
         for each in others:
             assert "ValuesSchemaViolation" in each.result().stderr
         assert slow.result().returncode == 0
+
+
+def test_an_operator_that_does_not_answer_holds_up_deletions_not_at_all(
+    releases, operator, cluster
+):
+    """And edits no longer than the API server has patience."""
+    releases.create("blog", chart="judged", values=GOOD)
+    releases.settled("blog")
+    (webhook,) = cluster.api.request("GET", PLACE)["webhooks"]
+    assert webhook["timeoutSeconds"] <= 10
+    cluster.api.request("PATCH", PLACE, {"webhooks": [webhook | {"timeoutSeconds": 1}]})
+    os.killpg(operator.process.pid, signal.SIGSTOP)
+    try:
+        done = apply(releases, manifest(releases, "other", values={"replicas": "x"}))
+        assert done.returncode == 0, done.stderr
+        releases.delete("blog")
+        releases.api.request("PATCH", releases.path("blog"), {"metadata": {"finalizers": None}})
+        releases.gone("blog")
+    finally:
+        os.killpg(operator.process.pid, signal.SIGCONT)
+        cluster.api.request("PATCH", PLACE, {"webhooks": [webhook]})
 
 
 def test_a_body_of_eight_mebibytes_is_read(releases, operator, cluster):

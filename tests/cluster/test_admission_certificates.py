@@ -122,6 +122,16 @@ def test_a_restart_and_a_second_operator_go_on_with_the_same_certificate(
         operator.start()
 
 
+def test_a_certificate_that_expired_while_nobody_was_there_is_renewed(releases, operator, cluster):
+    before = shown(operator)
+    operator.kill()
+    over = base64.b64encode(b"0").decode()
+    cluster.api.request("PATCH", SECRET_PLACE, {"data": {"expires": over}})
+    operator.start()
+    eventually(lambda: shown(operator) != before, "the certificate is the old one", LONG)
+    dry_run(releases)
+
+
 def test_with_fail_nothing_but_the_spec_waits_for_the_operator(releases, operator):
     releases.create("blog")
     releases.settled("blog", revision=1)

@@ -33,6 +33,14 @@ spec:
       tolerations: [{key: tests, operator: Exists}]
       containers: [{name: app, image: "registry.test/app:1"}]
 """
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: bare}
+spec:
+  hostNetwork: true
+  containers: [{name: app, image: "registry.test/app:1"}]
+"""
 CLAIM = """\
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -178,6 +186,37 @@ def probed(releases):
     except Refused as refused:
         return str(refused)
     return ""
+
+
+RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+
+
+def test_limits_that_let_no_pod_come(releases, repository):
+    limits = {"limits": [{"type": "Pod", "max": {"cpu": "1"}}]}
+    body = {"metadata": {"name": "few"}, "spec": limits}
+    releases.api.request("POST", releases.core("limitranges"), body)
+    install(releases, repository, web=DEPLOYMENT)
+    told(releases, "Deployment", "maximum cpu usage per Pod is 1. No limit is specified")
+
+
+def test_pod_security_that_lets_no_pod_come(releases, repository):
+    releases.api.request("PATCH", f"/api/v1/namespaces/{releases.namespace}", RESTRICTED)
+    install(releases, repository, web=DEPLOYMENT)
+    told(releases, "Deployment", 'violates PodSecurity "restricted:latest"')
+
+
+def test_a_pod_that_pod_security_forbids_is_refused_beforehand(releases, repository):
+    repository.add(a_packed_chart("bare", pod=POD))
+    namespace = f"/api/v1/namespaces/{releases.namespace}"
+    releases.api.request("PATCH", namespace, RESTRICTED)
+    releases.create("blog", chart="bare")
+    message = releases.refused("blog", "Forbidden")["message"]
+    assert 'violates PodSecurity "restricted:latest"' in message
+    assert releases.stored("blog") == {}
+    lifted = {"pod-security.kubernetes.io/enforce": None}
+    releases.api.request("PATCH", namespace, {"metadata": {"labels": lifted}})
+    releases.ask("blog")
+    releases.settled("blog", revision=1)
 
 
 def test_a_claim_that_no_volume_fits(releases, repository):

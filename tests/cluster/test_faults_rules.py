@@ -331,6 +331,33 @@ def test_a_record_that_admission_refuses_touches_nothing(releases, deny):
     assert releases.word("mine") == "two"
 
 
+def test_a_record_that_admission_lets_nobody_end_is_ended_later(releases, deny):
+    """The new revision is begun and applied, and cannot be recorded as deployed."""
+    releases.note("mine", "one")
+    releases.settled("mine", revision=1)
+    ended = "object.type != 'helm.sh/release.v1' || object.metadata.labels.status != 'deployed'"
+    deny(releases.namespace, "secrets", ended, operations=["UPDATE"])
+    deny(releases.namespace, "configmaps", NOT_MARKED + "object.metadata.labels.fine != 'no'")
+    until_denied(releases, "a ConfigMap")
+    releases.edit("mine", values={"word": "two"})
+
+    def told(release):
+        return handled(release) and condition(release, "Ready")["status"] == "False"
+
+    ready = condition(releases.until("mine", told), "Ready")
+    assert "house rules" in ready["message"] or "ValidatingAdmissionPolicy" in ready["message"]
+    stored = releases.stored("mine")
+    assert stored[1] == "deployed"
+    assert "deployed" not in [status for number, status in stored.items() if number > 1]
+    deny.undo()
+    _asked_until_settled(releases)
+    assert releases.word("mine") == "two"
+    stored = releases.stored("mine")
+    assert list(stored.values()).count("deployed") == 1
+    assert not [status for status in stored.values() if status.startswith("pending")]
+    releases.agree("mine")
+
+
 def _asked_until_settled(releases, revision=None):
     """Ask until it is Ready: the server takes a moment to hear of other rules."""
 

@@ -16,6 +16,7 @@ data:
   text: {{ .Values.text | quote }}
   password: {{ randAlphaNum 12 }}
   moment: {{ now | unixEpoch | quote }}
+  authority: {{ (genCA "blog" 365).Cert | b64enc }}
 """
 ITSELF = """\
 apiVersion: whipstaff.dev/v1
@@ -66,9 +67,10 @@ def odd(repository, template, values="text: x\nport: 80\n", version="1.0.0"):
 
 def test_what_is_random_in_a_chart_makes_no_revision_by_itself(releases, repository, operator):
     repository.add(a_packed_chart("random", "1.0.0", "text: x\n", a=RANDOM))
-    releases.create("blog", "random", interval="10s")
+    releases.create("blog", "random", interval="1s", driftDetection={"mode": "enabled"})
     releases.settled("blog", revision=1)
     first = releases.data("blog")
+    releases.edit("blog", timeout="1m")  # what is no input renders nothing
     for _ in range(3):
         releases.answered("blog")
     operator.stop()
@@ -77,6 +79,11 @@ def test_what_is_random_in_a_chart_makes_no_revision_by_itself(releases, reposit
     assert releases.settled("blog")["status"]["revision"] == 1
     assert releases.stored("blog") == {1: "deployed"}
     assert releases.data("blog") == first
+    releases.edit("blog", values={"text": "y"})
+    releases.settled("blog", revision=2)
+    for _ in range(3):
+        releases.answered("blog")
+    assert releases.stored("blog") == {1: "superseded", 2: "deployed"}
 
 
 def test_a_chart_with_the_helmrelease_that_installs_it_is_refused(releases, repository):

@@ -12,7 +12,8 @@ from whipstaff.errors import ClusterRefused
 
 TEXT_LIMIT = 2000  # characters; conditions and events cut further
 
-_INTERNAL, _BAD_REQUEST, _FORBIDDEN = 500, 400, 403
+_INTERNAL, _BAD_REQUEST, _FORBIDDEN, _TOO_LARGE = 500, 400, 403, 413
+_TOO_LARGE_FOR_ETCD = "etcdserver: request is too large"
 _UNFIT_FOR_APPLY = re.compile(r"failed to (create typed|convert)\b")
 _GOT = re.compile(r", got .*", re.DOTALL)  # of server-side apply: Go's form of what was sent
 _BAD_VALUE = re.compile(r"\b((Invalid|Unsupported|Duplicate) value|Not found|Too many|Too few): ")
@@ -42,6 +43,10 @@ def refusal(code: int, status: object, subject: str) -> ClusterRefused:
     if code == _INTERNAL and _UNFIT_FOR_APPLY.match(text):
         # Server-side apply answers a field that does not exist with 500; asking again is useless.
         code, reason = _BAD_REQUEST, "BadRequest"
+    if code == _INTERNAL and text == _TOO_LARGE_FOR_ETCD:
+        # What an API server reads may be twice of what its storage takes; no dry run tells so.
+        code, reason = _TOO_LARGE, "RequestEntityTooLarge"
+        text = f"{subject or 'the object'} is too large to be stored: {text}"
     if code == _FORBIDDEN:
         reason = _passing(text, details) or reason
     secret = kind in ("secrets", "Secret") or subject.startswith("Secret")

@@ -33,6 +33,7 @@ from whipstaff.release.revision import (
 HISTORY_LIMIT = 100  # entries of status.history, newest first
 TESTS_FAILED_WORDS = "; tests failed: "  # in the description of a revision
 TESTS_LIMIT = 32  # that are told of
+UNREADY_LIMIT = 100  # objects that are told of: a status that is too large cannot be written
 MESSAGE_LIMIT = 2048  # characters of a condition's message; the rest is in the release's record
 
 
@@ -192,7 +193,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastAttemptedInputs": Marks.of(newest).inputs if newest else "",
         "plan": _plan(facts),
         "drift": _drift(facts),
-        "unready": [_unready(item) for item in findings.unready],
+        "unready": [_unready(item) for item in findings.unready[:UNREADY_LIMIT]],
         "unusedValues": _unused(facts),
     }
     if findings.progressing or findings.suspended:  # nobody has acted on the spec yet

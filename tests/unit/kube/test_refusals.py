@@ -63,6 +63,14 @@ def test_bad_values_are_taken_out(text, expected):
     assert scrub(text) == expected
 
 
+def test_what_the_storage_does_not_take_is_named_and_not_tried_again():
+    status = {"message": "etcdserver: request is too large"}
+    refused = refusal(500, status, "Deployment web/a")
+    assert refused.reason == "RequestEntityTooLarge"
+    assert refused.text.startswith("Deployment web/a is too large to be stored")
+    assert not refused.retryable
+
+
 def test_of_a_secret_each_quoted_text_goes_but_its_name():
     status = {"message": 'admission of Secret "token": "canary" is weak', "reason": "Forbidden"}
     refused = refusal(403, status, "Secret web/token")

@@ -1,10 +1,13 @@
+import json
+
 import pytest
 
 from tests.builders.observations import OTHER_INPUTS, a_header, a_release, an_observation
 from tests.builders.observations import some_inputs as inputs_of
 from whipstaff.errors import ChartUnavailable, RenderFailed
 from whipstaff.planning.observation import Remembered
-from whipstaff.planning.status import Findings, StatusFacts, status_for
+from whipstaff.planning.status import Findings, StatusFacts, Unready, status_for
+from whipstaff.release.objects import ObjectReference
 
 
 def status_of(seen, findings=None, **facts):
@@ -45,6 +48,18 @@ def test_a_refusal_says_why_and_whether_it_is_tried_again(refusal, stalled):
     assert ready["message"] == refusal.text
     assert (condition(status, "Stalled") is not None) is stalled
     assert status["revision"] == 1
+
+
+def test_of_thousands_that_are_waited_for_a_hundred_are_told_of():
+    """An object of more than 1.5 MiB could not be written, and the spec may take most of that."""
+    many = tuple(
+        Unready(ObjectReference("apps/v1", "Deployment", "web", f"{number:0>60}"), "x" * 300)
+        for number in range(5000)
+    )
+    seen = an_observation(a_header(1))
+    status = status_of(seen, Findings(progressing="waiting", unready=many))
+    assert len(status["unready"]) == 100
+    assert len(json.dumps(status)) < 64 << 10
 
 
 def test_work_in_progress_has_not_handled_the_generation():
