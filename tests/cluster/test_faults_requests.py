@@ -8,6 +8,7 @@ import pytest
 
 from tests.builders.fault_lab import a_fault_lab
 from tests.builders.releases_under_fault import ReleasesUnderFault
+from tests.builders.small_charts import a_packed_chart
 from tests.fakes.fault_proxy import Answer, Belie, Delay, Drop, Match, Repeat, SwallowReply
 from tools.chartrepo import ChartRepository
 
@@ -47,7 +48,9 @@ def operator(lab):
 @pytest.fixture
 def releases(lab, operator):
     with ChartRepository() as repository:
-        yield ReleasesUnderFault(lab.cluster, repository)
+        under_fault = ReleasesUnderFault(lab.cluster, repository)
+        under_fault.repository = repository
+        yield under_fault
 
 
 @BY_WRITE
@@ -169,6 +172,10 @@ def test_a_dead_api_service_holds_up_nothing_but_its_own_kinds(releases, operato
         operator.eventually(lambda: releases.word("running") == "changed", 30)
         releases.delete("running")
         operator.eventually(lambda: releases.look("running") is None, 60)
+        releases.repository.add(a_packed_chart("lamp", lamp=OF_A_DEAD_KIND))
+        releases.create("lamp", "lamp")
+        operator.eventually(lambda: "dead.example.com/v1" in releases.said("lamp"), 30)
+        assert releases.stored("lamp") == {}
     finally:
         cluster.kubectl("delete", "apiservice", "v1.dead.example.com")
 
@@ -180,6 +187,7 @@ def test_a_frozen_watch_is_noticed_without_any_setting(releases, proxy, operator
     operator.eventually(lambda: releases.ready("mine"), 90)
 
 
+OF_A_DEAD_KIND = "apiVersion: dead.example.com/v1\nkind: Lamp\nmetadata: {name: lamp}\n"
 DEAD_API_SERVICE = """
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.builders.live_releases import eventually, is_true, secret_name
-from tests.builders.small_charts import app_chart, settings_chart
+from tests.builders.small_charts import HANGS, app_chart, settings_chart
 from tools.controlplane import audit
 
 MEBIBYTE = 1 << 20
@@ -102,6 +102,39 @@ def test_a_damaged_record_of_what_runs_is_named_and_nothing_is_written(blog, kin
     blog.settled("blog")
     assert list(blog.stored("blog").values()).count("deployed") == 1
     blog.agree("blog")
+
+
+@pytest.mark.parametrize(
+    "numbers", [pytest.param((3,), id="the latest, failed"), pytest.param((1, 2, 3), id="all")]
+)
+def test_whichever_records_are_damaged_nothing_is_written(releases, numbers):
+    once = {"timeout": "1s", "remediation": {"retries": 0}}
+    releases.create("blog", chart="app", upgrade=once)
+    releases.settled("blog", revision=1)
+    releases.edit("blog", values={"selector": "tier", "replicas": 2})
+    releases.settled("blog", revision=2)
+    releases.edit("blog", values=HANGS)
+    failed = {1: "superseded", 2: "deployed", 3: "failed"}
+    eventually(lambda: releases.stored("blog") == failed, "it does not fail")
+    releases.refused("blog", "UpgradeFailed")
+    for number in numbers:
+        damage(releases, number, **DAMAGED["no gzip"])
+    path = f"/apis/apps/v1/namespaces/{releases.namespace}/deployments/blog"
+    before = releases.api.request("GET", path)["metadata"]["generation"]
+    healed = dict.fromkeys(HANGS["podAnnotations"])
+    releases.edit("blog", values={"podAnnotations": healed})
+    ready = releases.refused("blog", "StorageCorrupt")
+    assert any(secret_name("blog", number) in ready["message"] for number in numbers)
+    assert releases.stored("blog") == failed
+    assert releases.api.request("GET", path)["metadata"]["generation"] == before
+    for number in numbers:
+        releases.api.request("DELETE", record(releases, number))
+    releases.ask("blog")
+    eventually(lambda: "deployed" in [*releases.stored("blog").values()][-1:], "no end")
+    releases.settled("blog")
+    assert list(releases.stored("blog").values()).count("deployed") == 1
+    assert releases.api.request("GET", path)["spec"]["replicas"] == 2
+    releases.agree("blog")
 
 
 def test_a_record_that_is_not_compressed_is_read_as_helm_does(blog):
