@@ -53,12 +53,19 @@ class Answered:
 class RunningGateway:
     """`whipstaff gateway` against a control plane, at a port of its own choice."""
 
-    def __init__(self, cluster, *flags):
+    def __init__(self, cluster, *flags, name="gateway"):
         token = cluster.service_account_token(NAMESPACE, ACCOUNT)
         kubeconfig = cluster.kubeconfig_for(token, ACCOUNT)
-        self.log = cluster.folder / "logs" / "gateway.log"
+        self.log = cluster.folder / "logs" / f"{name}.log"
         command = [
-            *(sys.executable, "-m", "whipstaff", "gateway", "--address", "127.0.0.1:0"),
+            *(
+                sys.executable,
+                "-m",
+                "whipstaff",
+                "gateway",
+                "--address",
+                "127.0.0.1:0",
+            ),  # the last one counts
             *("--kubeconfig", str(kubeconfig), *flags),
         ]
         with self.log.open("a") as log:

@@ -1,5 +1,12 @@
 """The gateway on a real API server: who may see what, and what the gateway's own account may do."""
 
+import json
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+
 import pytest
 
 from tests.builders.gateways import ACCOUNT, RunningGateway, grant
@@ -249,3 +256,80 @@ def test_the_api_server_takes_what_the_chart_makes_of_it(site):
     site.cluster.kubectl(
         "apply", "--server-side", "--dry-run=server", "-n", "gw-web", "-f", "-", stdin=made
     )
+
+
+def own_address():
+    """Give an address of this machine besides its loopback: the API server proxies to no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
+        place.connect(("192.0.2.1", 9))  # nothing is sent
+        return place.getsockname()[0]
+
+
+@pytest.fixture
+def proxied(site):
+    """Another gateway, behind a Service of the cluster; its path on the API server."""
+    address = own_address()
+    gateway = RunningGateway(
+        site.cluster, "--address", f"{address}:0", "--tls-name", address, name="proxied"
+    )
+    port = int(gateway.url.rpartition(":")[2])
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "gateway", "namespace": "gw-web"},
+        "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]},
+    }
+    # The API server proxies to addresses of pods alone.
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "gateway", "namespace": "gw-web"},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "gateway", "image": "x"}]},
+    }
+    target = {"kind": "Pod", "name": "gateway", "namespace": "gw-web"}
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "gateway", "namespace": "gw-web"},
+        "subsets": [
+            {
+                "addresses": [{"ip": address, "targetRef": target}],
+                "ports": [{"name": "https", "port": port}],
+            }
+        ],
+    }
+    for body in (service, pod, endpoints):
+        site.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    status = {"status": {"podIP": address, "podIPs": [{"ip": address}]}}
+    site.cluster.kubectl(
+        *("patch", "pod", "gateway", "-n", "gw-web", "--subresource=status"),
+        *("--type=merge", "-p", json.dumps(status)),
+    )
+    yield "/api/v1/namespaces/gw-web/services/https:gateway:https/proxy"
+    assert gateway.stop() == 0
+
+
+def through_the_api_server(site, path, **headers):
+    context = ssl.create_default_context(cafile=site.cluster.ca_certificate)
+    request = urllib.request.Request(site.cluster.server + path)
+    request.add_header("Authorization", f"Bearer {site.admin}")
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+    try:
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_behind_the_api_server_s_proxy_the_token_has_a_header_of_its_own(site, proxied):
+    path = f"{proxied}/v1/releases"
+    deadline = time.monotonic() + 15
+    while (found := through_the_api_server(site, path))[0] == 503:  # no endpoints are known yet
+        assert time.monotonic() < deadline, found[1].get("message", found)
+        time.sleep(0.1)
+    assert (found[0], found[1]["detail"]) == (401, "a bearer token is needed")
+    mine = {"X_Whipstaff_Authorization": f"Bearer {site.reader}"}
+    status, listed = through_the_api_server(site, path, **mine)
+    assert (status, names(listed)) == (200, [("gw-web", "blog")])

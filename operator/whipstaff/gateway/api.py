@@ -19,6 +19,8 @@ from whipstaff.gateway.releases import Named, Releases
 from whipstaff.release.revision import RevisionNumber
 from whipstaff.serving.connections import CERTIFICATE
 
+# The API server takes `Authorization` off what it passes on to a Service.
+PROXIED_AUTHORIZATION = "x-whipstaff-authorization"
 SYNC_SECONDS = 5.0  # a list waits so long for a cache that was just begun
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
@@ -56,8 +58,10 @@ def _finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
         address = request.client.host if request.client else ""
         parts.failures.check(address)
         certificate = request.scope["state"].get(CERTIFICATE)
+        headers = request.headers
+        told = headers.getlist("authorization") + headers.getlist(PROXIED_AUTHORIZATION)
         try:
-            caller = await parts.callers.find(request.headers.getlist("authorization"), certificate)
+            caller = await parts.callers.find(told, certificate)
         except Problem as problem:
             if problem.status is HTTPStatus.UNAUTHORIZED:
                 parts.failures.spend(address)

@@ -45,6 +45,12 @@ async def test_two_tokens_are_none(ask):
         assert answer.status == 401
 
 
+async def test_behind_a_proxy_the_token_has_a_header_of_its_own_and_no_other(ask):
+    told = {"X-Whipstaff-Authorization": "Bearer alice-token"}
+    assert (await ask("/v1/releases", token="", headers=told)).status == 200
+    assert (await ask("/v1/releases", token="bob-token", headers=told)).status == 401
+
+
 async def test_a_token_goes_to_the_api_server_and_no_name_with_it(ask):
     headers = {"Impersonate-User": "admin", "Impersonate-Group": "system:masters"}
     assert (await ask("/v1/releases", headers=headers)).status == 200
