@@ -78,7 +78,7 @@ def test_the_wheel_installs_and_runs(built, tmp_path):
     def whipstaff(*arguments):
         return python("-m", "whipstaff", *arguments, cwd=tmp_path, env=surroundings)
 
-    assert json.loads(whipstaff("version", "-o", "json"))["version"] == VERSION
+    assert json.loads(whipstaff("version", "--client", "-o", "json"))["version"] == VERSION
     bodies = list(yaml.safe_load_all(whipstaff("manifests")))
     assert {"Namespace", "CustomResourceDefinition", "Deployment"} <= {b["kind"] for b in bodies}
     assert (tmp_path / "bin" / "whipstaff").exists()

@@ -75,25 +75,12 @@ main.add_command(Late("push", "Put a packaged chart into an OCI registry, as `he
 main.add_command(Late("serve", "Serve packaged charts over HTTP, as `helm serve` did."))
 main.add_command(Late("show", "Show what a chart says of itself, as `helm show` does."))
 main.add_command(Late("verify", "Check who signed a packaged chart, as `helm verify` does."))
+main.add_command(Late("version", "Print the versions of client, operator and cluster."))
+main.add_command(Late("env", "Print where files and cluster are, as `helm env` does."))
 main.add_command(
     Late("completion", "Print a script with which a shell completes commands and flags.")
 )
 main.add_command(Late("manifests", "Print the manifests that install this version."))
-
-
-@main.command()
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-def version(output: str) -> None:
-    """Print the version."""
-    import json  # noqa: PLC0415 - only what the subcommand needs
-    import platform  # noqa: PLC0415
-
-    from whipstaff.settings import VERSION  # noqa: PLC0415
-
-    facts = {"version": VERSION, "python": platform.python_version()}
-    click.echo(json.dumps(facts) if output == "json" else VERSION)
 
 
 @main.command()

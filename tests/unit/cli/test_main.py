@@ -19,12 +19,12 @@ def printed(*arguments, **options):
 
 
 def test_the_version_is_one_word():
-    assert printed("version") == f"{VERSION}\n"
+    assert printed("version", "--client") == f"{VERSION}\n"
 
 
 def test_the_version_can_be_read_by_programs():
     facts = {"version": VERSION, "python": platform.python_version()}
-    assert json.loads(printed("version", "-o", "json")) == facts
+    assert json.loads(printed("version", "--client", "-o", "json")) == facts
 
 
 def test_manifests_begin_with_what_the_others_need():

@@ -108,7 +108,7 @@ def test_templates_without_an_end_are_refused_not_crashed(tmp_path):
     assert code == 1
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["version"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["version", "--client"]], ids=" ".join)
 def test_what_renders_nothing_imports_no_engine(arguments):
     program = (
         "import sys\n"

@@ -1,0 +1,36 @@
+"""`whipstaff version` and `whipstaff env`."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from whipstaff.cli.main import main
+from whipstaff.settings import VERSION
+
+
+@pytest.mark.parametrize("flag", ["--client", "--short"])
+def test_the_client_alone_needs_no_cluster(flag):
+    told = CliRunner().invoke(main, ["version", flag], env={"KUBECONFIG": "/nowhere"})
+    assert (told.stdout, told.exit_code) == (f"{VERSION}\n", 0)
+
+
+def test_a_cluster_that_is_not_there_is_told_after_the_client():
+    told = CliRunner().invoke(main, ["version"], env={"KUBECONFIG": "/nowhere"})
+    assert told.stdout == f"client: {VERSION}\n"
+    assert "/nowhere" in told.stderr
+    assert told.exit_code == 1
+
+
+def test_json_is_an_object_whatever_was_found():
+    told = CliRunner().invoke(main, ["version", "-o", "json"], env={"KUBECONFIG": "/nowhere"})
+    facts = json.loads(told.stdout)
+    assert (facts["version"], facts["operators"], facts["cluster"]) == (VERSION, [], "")
+
+
+def test_the_environment_is_told_as_it_counts():
+    given = {"HELM_NAMESPACE": "shop", "HELM_REPOSITORY_CONFIG": "/a/b.yaml"}
+    lines = CliRunner().invoke(main, ["env"], env=given).stdout.splitlines()
+    assert 'HELM_REPOSITORY_CONFIG="/a/b.yaml"' in lines
+    assert lines == sorted(lines)
+    assert CliRunner().invoke(main, ["env", "HELM_NAMESPACE"], env=given).stdout == "shop\n"
