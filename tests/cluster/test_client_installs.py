@@ -98,6 +98,8 @@ def test_an_upgrade_changes_chart_and_values_and_takes_a_pin_away(releases, repo
     assert (spec["values"], "revision" in spec) == ({"text": "z"}, False)
     ours("upgrade", "blog", *place, "--reuse-values", "--set", "more=1")
     assert releases.get("blog")["spec"]["values"] == {"text": "z", "more": 1}
+    ours("upgrade", "blog", *place, "--reset-values")
+    assert releases.get("blog")["spec"]["values"] == {}
 
 
 def test_values_that_others_set_are_replaced_as_a_whole(releases, repository, ours):

@@ -140,9 +140,9 @@ class _Showing:
         self._height = len(lines)
 
     def _clear(self) -> None:
-        if self._height:
-            click.echo(f"\x1b[{self._height}A\x1b[J", nl=False, err=True)
-            self._height = 0
+        height, self._height = self._height, 0  # first: an interrupt may come in between
+        if height:
+            click.echo(f"\x1b[{height}A\x1b[J", nl=False, err=True)
 
 
 def _lines(live: JsonObject) -> Iterator[str]:

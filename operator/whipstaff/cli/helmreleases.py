@@ -24,7 +24,7 @@ from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
 from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call
 from whipstaff.release.revision import JsonObject
 
-_CONFLICT, _NOT_FOUND = 409, 404
+_CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422
 _ATTEMPTS = 10  # status is written while a release is at work, which is a conflict each time
 
 
@@ -74,12 +74,22 @@ class HelmReleases:
             return live
         forced = {**query, "force": "true"}
         body = applied(edit, live)
-        if edit.whole:
-            # What others had put into a field stays when we apply it, unless it is replaced.
-            tried = self._patch(name, body, APPLY_PATCH, {**forced, "dryRun": "All"})
-            if not is_whole(edit, tried):
-                return self._patch(name, operations, JSON_PATCH, query)
+        if edit.whole and not self._comes_out_whole(name, edit, body):
+            return self._patch(name, operations, JSON_PATCH, query)
         return self._patch(name, body, APPLY_PATCH, forced)
+
+    def _comes_out_whole(self, name: str, edit: Edit, body: JsonObject) -> bool:
+        """Whether applying makes of the fields what is asked for, and no mixture.
+
+        What others had put into a field stays; and a table of which all goes becomes null.
+        """
+        query = {**_query(dry_run=True), "force": "true"}
+        try:
+            return is_whole(edit, self._patch(name, body, APPLY_PATCH, query))
+        except ClusterRefused as error:
+            if error.code != _INVALID:
+                raise
+            return False
 
     def create(self, body: JsonObject, *, dry_run: bool) -> JsonObject:
         """Make a HelmRelease that is not there."""
