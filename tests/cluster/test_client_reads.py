@@ -168,3 +168,12 @@ def test_a_stored_release_that_cannot_be_read_hides_no_other(control_plane, name
     told = ours("list", "-n", namespace)
     assert told.exit_code == 0
     assert "sh.helm.release.v1.odd.v1" in told.stderr
+
+
+def test_a_helmrelease_without_a_release_says_why(releases, ours):
+    releases.create("blog", chart="nowhere")
+    releases.until("blog", lambda release: "nowhere" in json.dumps(release.get("status", {})))
+    told = ours("status", "blog", "-n", releases.namespace)
+    assert told.exit_code == 1
+    assert told.stderr.startswith("Error: release: not found: HelmRelease blog: ")
+    assert "nowhere" in told.stderr

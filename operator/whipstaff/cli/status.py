@@ -1,15 +1,19 @@
 """`whipstaff status`: where a release stands, as `helm status` tells it."""
 
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from whipstaff.cli import release_text
-from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.awaiting import ready
+from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
+from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.cli.live_objects import LiveObjects, sections
 from whipstaff.cli.printing import as_yaml, echo, output_option, whole
-from whipstaff.cli.stored_releases import StoredReleases
+from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases
+from whipstaff.errors import ClusterRefused
 from whipstaff.golang import json
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import StoredRelease
@@ -28,7 +32,7 @@ from whipstaff.release.stored import StoredRelease
 def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Show where a release stands, as `helm status` does."""
     with reached(flags) as cluster:
-        found = StoredReleases(cluster).revision(names[0], flags["revision"])
+        found = _found(cluster, names[0], flags["revision"])
         as_tables = flags["output"] == "table"
         objects = LiveObjects(cluster).of(found.manifest, as_tables=as_tables)
     match flags["output"]:
@@ -38,6 +42,21 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
             echo(as_yaml(release_text.record(found, objects)))
         case _:
             echo(text_of(found, objects))
+
+
+def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
+    """Return a revision; where there is none, a HelmRelease of the name says why."""
+    try:
+        return StoredReleases(cluster).revision(name, number)
+    except click.ClickException as error:
+        if error.message != NOT_FOUND or number > 0:
+            raise
+        with suppress(ClusterRefused):
+            live = HelmReleases(cluster).find(name)
+            said = ready(live)[1] if live else ""
+            if said:
+                raise click.ClickException(f"{NOT_FOUND}: HelmRelease {name}: {said}") from error
+        raise
 
 
 def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
