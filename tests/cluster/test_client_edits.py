@@ -101,6 +101,12 @@ def test_a_revision_that_is_not_stored_changes_nothing(blog, ours):
     assert "revision" not in blog.get("blog")["spec"]
 
 
+def test_what_never_ran_cannot_be_pinned(releases, ours):
+    releases.create("blog", chart="nowhere")
+    assert "no revision runs" in ours("pin", "blog", code=1).stderr
+    assert "release: not found" in ours("rollback", "blog", code=1).stderr
+
+
 def test_a_dry_run_shows_the_edit_and_makes_none(blog, ours):
     shown = yaml.safe_load(ours("rollback", "blog", "--dry-run=client").stdout)
     assert (shown["kind"], shown["spec"]) == ("HelmRelease", {"revision": 1})

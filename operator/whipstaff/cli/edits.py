@@ -56,7 +56,12 @@ def pin(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cli
     with reached(flags) as cluster:
         releases = HelmReleases(cluster)
         live = releases.get(name)
-        number = chosen(live, given or int((live.get("status") or {}).get("revision") or 0))
+        running = int((live.get("status") or {}).get("revision") or 0)
+        if not given and not running:
+            raise click.ClickException(
+                f"{releases.subject(name)}: no revision runs that could stay"
+            )
+        number = chosen(live, given or running)
         if made(releases, name, edits.pin(number), flags) is None:
             return
         click.echo(

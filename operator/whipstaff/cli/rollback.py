@@ -35,7 +35,7 @@ def rollback(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
             return
         if not flags["no_wait"]:
             wait_for(releases, name, flags["timeout"])
-    click.echo("Rollback was a success! Happy Helming!")
+            click.echo("Rollback was a success! Happy Helming!")
     click.echo(
         f"{name} stays on revision {number} until `whipstaff unpin {name}`, or until "
         "spec.revision goes",
