@@ -148,6 +148,8 @@ class Queue:
             return  # what was true a while ago, from an API server that lags behind
         elif entry.present and entry.wish == wish_of(head):
             entry.body, entry.head = body, head
+            if entry.written == head.status:
+                entry.written = head.status  # one of the two is enough: there are thousands
             return
         fresh = entry.head.uid != head.uid
         if fresh:

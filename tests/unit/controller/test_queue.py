@@ -42,6 +42,7 @@ class Passes:
         self.interrupted = []
         self.paused = {}  # name -> whether nothing new should be begun when the last pass ended
         self.limits = {}  # name -> how many revisions it keeps
+        self.told = {}  # name -> status as a pass leaves it
 
     def __call__(self, _world, intent, written):
         return _Pass(self, intent, written)
@@ -51,7 +52,7 @@ class _Pass:
     def __init__(self, passes, intent, written):
         self._passes = passes
         self._intent = intent
-        self.status = written or {}
+        self.status = passes.told.get(intent.release.name, written or {})
 
     async def refuse(self, refusal):
         release = self._intent.release
@@ -394,6 +395,19 @@ async def test_what_is_known_is_told_until_it_is_gone(passes):
         made.gone("web", "mine", "uid-mine")
         assert list(made.known()) == []
         await until(lambda: made.waiting == 0)
+
+
+async def test_a_status_that_comes_back_as_it_was_written_is_kept_once(passes):
+    passes.told["mine"] = {"lastAttemptedRevision": 1}
+    async with a_queue() as made:
+        made.open()
+        made.changed(a_release())
+        await until(lambda: made.depth == 0)
+        come_back = a_release() | {"status": {"lastAttemptedRevision": 1}}
+        made.changed(come_back)
+        assert next(made.known()).status is come_back["status"]
+        made.changed(a_release() | {"status": {"lastAttemptedRevision": 0}})
+        assert next(made.known()).status == {"lastAttemptedRevision": 1}
 
 
 async def test_a_release_without_a_limit_of_its_own_keeps_what_the_operator_says(passes):
