@@ -110,4 +110,4 @@ class RunningOperator:
 def prepare(cluster: Cluster) -> None:
     """Give a control plane our CustomResourceDefinitions and the operator's ServiceAccount."""
     cluster.kubectl("apply", "--server-side", "-f", str(CRDS), "-f", str(RBAC))
-    cluster.kubectl("wait", "-f", str(CRDS), "--for=condition=Established", "--timeout=20s")
+    cluster.await_definitions("-f", str(CRDS))

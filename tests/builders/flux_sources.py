@@ -45,7 +45,7 @@ def define(cluster, tmp_path):
         for argument in ("-f", folder / f"{GROUP}_{name}.yaml")
     ]
     cluster.kubectl("apply", "--server-side", *map(str, files))
-    cluster.kubectl("wait", *map(str, files), "--for=condition=Established", "--timeout=20s")
+    cluster.await_definitions(*map(str, files))
 
 
 def an_artifact(files):

@@ -165,7 +165,8 @@ def test_values_that_the_helm_command_gave_are_preserved(releases):
     source = ("--repo", releases.repository_url)
     releases.helm("upgrade", "x", "settings", *source, "--set", "text=by-hand")
     releases.answered("x")
-    releases.settled("x", 3)
+    adopted = releases.settled("x", 2)
+    assert adopted["status"]["history"][0]["trigger"] == "outside"
     assert releases.data("x")["text"] == "by-hand"
 
 

@@ -52,7 +52,7 @@ def _published(repository):
 def flux_kind(control_plane):
     """Flux's HelmReleases, as far as they can be stored."""
     control_plane.kubectl("apply", "-f", FLUX_KIND)
-    control_plane.kubectl("wait", "-f", FLUX_KIND, "--for=condition=Established")
+    control_plane.await_definitions("-f", FLUX_KIND)
     yield
     control_plane.kubectl("delete", "-f", FLUX_KIND)
 

@@ -25,9 +25,7 @@ RELEASE_NAME = "must be a release name"
 def api(control_plane):
     """A cluster that serves our definition, and a namespace to write into."""
     control_plane.run("kubectl", "apply", "--server-side", "-f", str(CRD))
-    control_plane.run(
-        "kubectl", "wait", "--for=condition=Established", "crd/helmreleases.whipstaff.dev"
-    )
+    control_plane.await_definitions("crd/helmreleases.whipstaff.dev")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     control_plane.run("kubectl", "apply", "-f", "-", stdin=json.dumps(namespace))
     _await_served(control_plane)

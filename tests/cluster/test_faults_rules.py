@@ -444,7 +444,7 @@ def test_a_token_that_ends_in_the_middle_is_read_anew(releases, lab):
 def test_a_kind_that_goes_is_named_and_holds_up_neither_others_nor_the_deletion(releases):
     cluster = releases.control_plane
     cluster.kubectl("apply", "-f", "-", stdin=DEFINITION)
-    cluster.kubectl("wait", "--for=condition=Established", "crd/lamps.refused.test")
+    cluster.await_definitions("crd/lamps.refused.test")
     releases.repository.add(a_packed_chart("lamp", "1.0.0", "text: a\n", a=CONFIG_MAP, b=LAMP))
     for name in ("mine", "doomed"):
         releases.create(name, "lamp")
@@ -460,7 +460,7 @@ def test_a_kind_that_goes_is_named_and_holds_up_neither_others_nor_the_deletion(
     releases.gone("doomed")
     assert releases.stored("doomed") == {}
     cluster.kubectl("apply", "-f", "-", stdin=DEFINITION)
-    cluster.kubectl("wait", "--for=condition=Established", "crd/lamps.refused.test")
+    cluster.await_definitions("crd/lamps.refused.test")
     releases.ask("mine")
     releases.settled("mine", revision=2, seconds=60)
     cluster.kubectl("delete", "crd", "lamps.refused.test")
@@ -477,7 +477,7 @@ def test_an_object_outlives_the_version_of_its_kind(releases):
         releases.repository.add(a_packed_chart("lamp", version, "text: a\n", a=CONFIG_MAP, b=lamp))
     try:
         cluster.kubectl("apply", "-f", "-", stdin=older)
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}")
+        cluster.await_definitions(f"crd/{name}")
         releases.create("mine", "lamp", version="1.0.0")
         releases.settled("mine", revision=1, seconds=60)
         uid = ("get", name, "mine", "-n", releases.namespace, "-o", "jsonpath={.metadata.uid}")

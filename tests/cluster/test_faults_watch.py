@@ -142,7 +142,7 @@ def test_our_crd_deleted_and_made_again_is_watched_again(releases, operator):
     assert releases.word("before") == "none", "what ran was taken down with our CRD"
     time.sleep(3)  # long enough for the operator to see that there is none
     cluster.kubectl("apply", "--server-side", "-f", str(CRDS))
-    cluster.kubectl("wait", "-f", str(CRDS), "--for=condition=Established", "--timeout=20s")
+    cluster.await_definitions("-f", str(CRDS))
     made = time.monotonic()
     with_patience(lambda: releases.note("after"))
     operator.eventually(lambda: releases.ready("after"), 30)

@@ -159,7 +159,7 @@ def test_the_definition_s_deletion_touches_nothing_though_it_cannot_be_read(name
     assert [releases.data(name) is not None for name in names] == [True] * 4
     assert refused(namespaced.requests(since)) == []
     cluster.kubectl("apply", "--server-side", "-f", "crds")
-    cluster.kubectl("wait", "-f", "crds", "--for=condition=Established", PATIENCE)
+    cluster.await_definitions("-f", "crds")
 
 
 def test_in_a_namespace_too_a_release_may_bring_its_own_rights(namespaced):
@@ -215,7 +215,7 @@ def test_each_right_is_used(restricted, charts, tmp_path):
     releases = restricted.releases(SHOP)
     define(restricted.cluster, tmp_path)
     restricted.cluster.kubectl("apply", "-f", FLUX_KIND)
-    restricted.cluster.kubectl("wait", "-f", FLUX_KIND, "--for=condition=Established")
+    restricted.cluster.await_definitions("-f", FLUX_KIND)
     marks = {f"helm.toolkit.fluxcd.io/{key}": SHOP for key in ("name", "namespace")}
     found = {"metadata": {"name": "marked", "labels": marks}}
     releases.api.request("POST", releases.core("configmaps"), found)

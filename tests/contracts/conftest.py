@@ -16,7 +16,7 @@ def control_plane(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("contracts") / "cluster", programs.find())
     cluster.start(guarded=True)
     cluster.run("kubectl", "apply", "-f", str(ROOT / "crds"))
-    cluster.run("kubectl", "wait", "--for=condition=Established", "crd", "--all")
+    cluster.await_definitions("crd", "--all")
     yield cluster
     cluster.stop(grace_seconds=0.0)
 

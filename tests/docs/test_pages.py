@@ -101,7 +101,7 @@ def test_every_command_of_a_page_does_what_the_page_says(
     for peer in PEERS.glob("*.yaml"):
         if page.stem.endswith(peer.stem):
             cluster.kubectl("apply", "-f", str(peer))
-            cluster.kubectl("wait", "-f", str(peer), "--for=condition=Established")
+            cluster.await_definitions("-f", str(peer))
     replaced = {CHARTS: repository.url}
     problems = pages.run_page(page, folder, environment, replaced, installation.follow)
     assert "\n\n".join(problems) == ""

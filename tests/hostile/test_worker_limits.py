@@ -35,12 +35,12 @@ async def a_guard(folder, **settings):
 
 
 async def test_the_kernel_ends_what_no_signal_interrupts(tmp_path):
-    guard = await a_guard(tmp_path, render_cpu_seconds=0.2)
+    guard = await a_guard(tmp_path, render_cpu_seconds=1.0)
     await guard.still_works()
     (before,) = guard.pool.pids
     # A state machine too large to keep: one call, some ten seconds long, that hears no signal.
     call = 'regexMatch "^[0-9]*[0-4][0-9]{900}x$" (randNumeric 3000000)'
-    with pytest.raises(RenderTimeout, match=r"more than 0\.2 s of CPU time"):
+    with pytest.raises(RenderTimeout, match="more than 1 s of CPU time"):
         await guard.render(f"{{{{ {call} }}}}")
     assert before not in guard.pool.pids
     assert await guard.still_works()

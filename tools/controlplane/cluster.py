@@ -187,6 +187,39 @@ class Cluster:
         """Run `kubectl` as the administrator and return what it printed."""
         return self.run("kubectl", *arguments, stdin=stdin).stdout
 
+    def await_definitions(self, *which: str, timeout_seconds: float = 60.0) -> None:
+        """Wait until CustomResourceDefinitions, named as for `kubectl wait`, are served.
+
+        `kubectl wait` gives up on one so new that it has no conditions yet: asked again. Their
+        objects can be reached a little later than the definition says.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        wait = ("wait", *which, "--for=condition=Established", "--timeout=60s")
+        while self.run("kubectl", *wait, check=False).returncode != 0:
+            if time.monotonic() > deadline:
+                self.kubectl(*wait)
+                return
+            time.sleep(POLL_SECONDS)
+        named = [argument for argument in which if argument != "--all"]
+        found = json.loads(self.kubectl("get", *named, "--output=json"))
+        for definition in found.get("items", [found]):
+            spec = definition["spec"]
+            for version in spec["versions"]:
+                if version["served"]:
+                    path = f"/apis/{spec['group']}/{version['name']}/{spec['names']['plural']}"
+                    self._await_answer(f"{path}?limit=1", deadline)
+
+    def _await_answer(self, path: str, deadline: float) -> None:
+        while True:
+            try:
+                self.api.request("GET", path)
+            except Refused:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
     def helm(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `helm` as the administrator and return what it printed."""
         return self.run("helm", *arguments, stdin=stdin).stdout
