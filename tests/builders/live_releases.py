@@ -9,7 +9,8 @@ from urllib.parse import quote
 from tools.controlplane.client import Refused
 
 POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 40.0  # machines are noisy
+PATIENCE_SECONDS = 120.0  # machines are noisy
+TOLD_LINES = 40  # of an operator's log, when something did not come about
 NOT_FOUND = 404
 
 
@@ -72,7 +73,8 @@ class LiveReleases:
                 return release
             if time.monotonic() > deadline:
                 status = json.dumps(release.get("status"), indent=1)
-                raise AssertionError(f"{name} did not get there; its status: {status}")
+                told = f"{name} did not get there; its status: {status}"
+                raise AssertionError(f"{told}\n{self.circumstances()}")
             time.sleep(POLL_SECONDS)
 
     def settled(self, name, revision=None, seconds=PATIENCE_SECONDS):
@@ -112,6 +114,16 @@ class LiveReleases:
         path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events?fieldSelector={field}"
         found = sorted(self.api.request("GET", path)["items"], key=lambda event: event["eventTime"])
         return [(event["type"], event["reason"]) for event in found]
+
+    def circumstances(self):
+        """Tell how all HelmReleases of the namespace stand, and what operators logged of them."""
+        stand = [
+            f"{one['metadata']['name']}: {json.dumps(one.get('status', {}).get('conditions'))}"
+            for one in self.api.request("GET", self.path())["items"]
+        ]
+        logs = self.control_plane.folder.glob("logs/whipstaff*.log")
+        lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
+        return "\n".join(stand + [line for line in lines if self.namespace in line][-TOLD_LINES:])
 
     def data(self, name, namespace=None):
         """Give the data of a ConfigMap, None if there is none."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
@@ -43,13 +43,20 @@ def read(log: Path, start: int = 0) -> Iterator[Request]:
     """Read the requests of an audit log from a byte offset on.
 
     `log.stat().st_size` is an offset for later. A last line that is still being written is left
-    for the next reading.
+    for the next reading; what is left of one that was written at the offset is passed over.
     """
     with log.open("rb") as lines:
-        lines.seek(start)
+        _begin(lines, start)
         for line in lines:
             if line.endswith(b"\n"):
                 yield _request(json.loads(line))
+
+
+def _begin(lines: BinaryIO, offset: int) -> None:
+    """Go to the first line that begins at an offset or later."""
+    if offset:
+        lines.seek(offset - 1)
+        lines.readline()
 
 
 class Tail:
@@ -62,9 +69,10 @@ class Tail:
     def new(self) -> list[Request]:
         """Read the requests that were answered since the last call, or since this was made."""
         with self._log.open("rb") as lines:
-            lines.seek(self._offset)
+            _begin(lines, self._offset)
+            begin = lines.tell()
             whole, newline, _ = lines.read().rpartition(b"\n")
-        self._offset += len(whole) + len(newline)
+        self._offset = begin + len(whole) + len(newline)
         return [_request(json.loads(line)) for line in whole.splitlines()]
 
 
