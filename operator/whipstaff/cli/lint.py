@@ -1,4 +1,4 @@
-"""`whipstaff lint`: what `helm lint` says of charts."""
+"""`whipstaff lint`: what `helm lint` says of charts, and what is wrong with HelmReleases."""
 
 import os
 import tempfile
@@ -20,6 +20,8 @@ from whipstaff.cli.chart_files import CHARTFILE
 from whipstaff.cli.given_values import ValuesRefused, given, os_text, value_options
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helm_logs import log
+from whipstaff.cli.object_files import FileUnreadable, is_object_file
+from whipstaff.cli.object_lint import ObjectLint
 from whipstaff.errors import ChartInvalid, OperatorError
 from whipstaff.golang.strconv import quote
 from whipstaff.golang.values import go_bytes, go_text
@@ -40,6 +42,7 @@ class _Verdict:
     path: str
     findings: tuple[Finding, ...] = ()
     problem: str = ""
+    of_objects: bool = False  # it is a file of HelmReleases, and no chart
 
     def failed(self, tolerated: Severity) -> bool:
         return bool(self.problem) or any(one.severity > tolerated for one in self.findings)
@@ -62,7 +65,7 @@ class _Verdict:
 )
 @click.option("--skip-schema-validation", is_flag=True, help="Do not ask values.schema.json.")
 def lint(paths: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
-    """Examine charts for what is wrong, as `helm lint` does."""
+    """Examine charts as `helm lint` does, and files of HelmReleases."""
     values = given(flags)
     try:
         capabilities = offline.capabilities(flags["kube_version"])
@@ -73,6 +76,7 @@ def lint(paths: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click'
             capabilities,
             flags["skip_schema_validation"],
             flags["jinja2_charts"],
+            ObjectLint(),
         )
     except (ValuesRefused, KubeVersionInvalid) as error:
         raise click.ClickException(str(error)) from error
@@ -109,12 +113,15 @@ class _Job:
     capabilities: Capabilities
     skip_schema_validation: bool
     jinja2_charts: bool
+    objects: ObjectLint
 
     def _scope(self) -> RenderScope:
         scope = offline.scope(jinja2_charts=self.jinja2_charts)
         return replace(scope, lint=True, complain=_complain)
 
     def judge(self, path: str) -> _Verdict:
+        if is_object_file(path):
+            return self._of_objects(path)
         try:
             with _opened(path) as folder:
                 question = linting.Question(
@@ -128,6 +135,12 @@ class _Job:
         except _NotLinted as error:
             return _Verdict(path, problem=str(error))
         return _Verdict(path, tuple(found))
+
+    def _of_objects(self, path: str) -> _Verdict:
+        try:
+            return _Verdict(path, tuple(self.objects.judge(path)), of_objects=True)
+        except FileUnreadable as error:
+            return _Verdict(path, problem=str(error), of_objects=True)
 
 
 @contextmanager
@@ -199,9 +212,16 @@ def _report(verdicts: list[_Verdict], *, strict: bool, quiet: bool) -> None:
         lines += [str(one) for one in verdict.findings if one.severity > Severity.INFO or not quiet]
         click.echo(go_bytes("\n".join(lines) + "\n\n"), nl=False)
     tolerated = Severity.INFO if strict else Severity.WARNING
-    failed = sum(verdict.failed(tolerated) for verdict in verdicts)
-    summary = f"{len(verdicts)} chart(s) linted, {failed} chart(s) failed"
-    if failed:
+    summary = "; ".join(_counts(verdicts, tolerated))
+    if any(verdict.failed(tolerated) for verdict in verdicts):
         raise click.ClickException(summary)
     if shown:
         click.echo(summary)
+
+
+def _counts(verdicts: list[_Verdict], tolerated: Severity) -> Iterator[str]:
+    for of_objects, noun in ((False, "chart(s)"), (True, "file(s)")):
+        those = [verdict for verdict in verdicts if verdict.of_objects is of_objects]
+        failed = sum(verdict.failed(tolerated) for verdict in those)
+        if those:
+            yield f"{len(those)} {noun} linted, {failed} {noun} failed"
