@@ -62,7 +62,7 @@ def read(path: str) -> list[Found]:
     known = places(text, _DEEPEST)
     if len(known) != len(documents):
         known = [Places(1)] * len(documents)
-    found = []
+    found: list[Found] = []
     for document, place in zip(documents, known, strict=True):
         if document is not None:
             found += _objects(document, Found({}, name, place))

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-
-import yaml
 
 from whipstaff.chart.findings import Finding, Severity
-from whipstaff.cli.manifests import PACKED, SOURCE
 from whipstaff.cli.object_files import Found, read
+from whipstaff.cli.own_schemas import own_schema
+from whipstaff.cli.printing import one_line
 from whipstaff.errors import InvalidSpec
 from whipstaff.helmrelease import names, parsing
 from whipstaff.helmrelease.drift_detection import OPT_OUTS
-from whipstaff.helmrelease.strictness import Objection, dotted, nearest, objections, schema_of
+from whipstaff.helmrelease.strictness import Objection, dotted, nearest, objections
 from whipstaff.helmrepository import names as repositories
 from whipstaff.helmrepository import parsing as repository_parsing
 from whipstaff.release.revision import JsonObject
@@ -21,16 +19,14 @@ _PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
     names.KIND: parsing.parse,
     repositories.KIND: repository_parsing.parse,
 }
-_PLURALS = {names.KIND: names.PLURAL, repositories.KIND: repositories.PLURAL}
 _ANNOTATIONS = (*names.ASKING, *OPT_OUTS)
 _FLUXS = "helm.toolkit.fluxcd.io/"
 
 
 class ObjectLint:
-    """Judges files one after the other; definitions are read once."""
+    """Judges files one after the other."""
 
     def __init__(self) -> None:
-        self._schemas: dict[str, JsonObject] = {}
         self._seen: dict[tuple[str, ...], str] = {}
 
     def judge(self, path: str) -> list[Finding]:
@@ -72,24 +68,13 @@ class ObjectLint:
             meant = nearest(kind, list(_PARSERS))
             text = f"no such kind{f'; did you mean {meant!r}?' if meant else ''}"
             return [Objection(("kind",), text)]
-        found = objections(self._schema(kind), body) + list(_unnamed(body))
+        found = objections(own_schema(kind), body) + list(_unnamed(body))
         return found or _parsed(kind, body)
-
-    def _schema(self, kind: str) -> JsonObject:
-        if kind not in self._schemas:
-            folder = PACKED if PACKED.is_dir() else SOURCE
-            file = Path(folder) / "crds" / f"{_PLURALS[kind]}.yaml"
-            definition = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
-            schema = schema_of(definition, names.VERSION)
-            assert schema is not None  # noqa: S101 - the package has one version
-            self._schemas[kind] = schema
-        return self._schemas[kind]
 
 
 def _plain(finding: Finding) -> Finding:
     """Take from what was found what would steer a terminal: names come from anywhere."""
-    text = "".join(letter if letter.isprintable() else " " for letter in finding.text)
-    return replace(finding, text=text)
+    return replace(finding, text=one_line(finding.text))
 
 
 def _is_ours(body: JsonObject) -> bool:

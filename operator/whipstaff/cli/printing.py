@@ -109,6 +109,11 @@ def echo(text: str) -> None:
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
+def one_line(text: str) -> str:
+    """Return a text without what would begin a line, or steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def unsigned(ctx: click.Context, option: click.Parameter, value: Any) -> int:  # noqa: ANN401 - click's own
     """Read a number that is not negative; refused in the words of Go."""
     del ctx

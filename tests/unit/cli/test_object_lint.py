@@ -148,7 +148,22 @@ def test_a_file_of_fluxs_says_how_to_convert_it(told):
     assert code == 0
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", "3", "\0"], ids=repr)
+BOMB = "a0: &a0 [x, x, x]\n" + "".join(
+    f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a: [", id="no end"),
+        pytest.param("- 1", id="a list"),
+        pytest.param("3", id="a number"),
+        pytest.param("\0", id="no text"),
+        pytest.param("[" * 9_000, id="without end"),
+        pytest.param(BOMB, id="aliases in aliases"),
+    ],
+)
 def test_what_holds_no_objects_is_refused(told, text):
     lines, code = told(text)
     assert (lines, code) == ([], 1)
