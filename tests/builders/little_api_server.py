@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import copy
 import json
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ from whipstaff.release import codec
 
 OWN_TOKEN = "the-gateway-itself"
 EVERYTHING = "*"
+_VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
 def a_release(name="blog", namespace="web", version="7", **status):
@@ -61,6 +63,9 @@ class LittleApiServer:
         self.rights = {(READER, "list", "helmreleases", "")}
         self.requests = []
         self.away = False
+        self.writes = []  # bodies of writes that had an effect
+        self.lost_answers = 0  # of writes that had their effect
+        self.meanwhile = None  # called once before a write, as somebody else who writes
         self._changes = asyncio.Queue()
 
     def allow(self, user, verb, resource, namespace=""):
@@ -102,20 +107,21 @@ class LittleApiServer:
         self.requests.append({"path": request.path, "user": user, "groups": groups})
         if not user:
             return refused(401, "Unauthorized", "Unauthorized")
-        body = await request.json() if request.method == "POST" else {}
+        body = await request.json() if request.can_read_body else {}
         if request.path.endswith("selfsubjectreviews"):
             return web.json_response({"status": {"userInfo": {"username": user}}})
         if request.path.endswith("selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             allowed = self.may(user, asked["verb"], asked["resource"], asked.get("namespace", ""))
             return web.json_response({"status": {"allowed": allowed}})
-        return await self._resource(request, user)
+        return await self._resource(request, user, body)
 
-    async def _resource(self, request, user):
+    async def _resource(self, request, user, body):
         parts = request.path.partition("/v1/")[2].split("/")
         namespace, parts = (parts[1], parts[2:]) if parts[0] == "namespaces" else ("", parts)
         resource, name = parts[0], "".join(parts[1:2])
-        verb = "get" if name else "list"
+        reading = "get" if name else "list"
+        verb = _VERBS.get(request.method, reading)
         if not self.may(user, verb, resource, namespace):
             where = f'in the namespace "{namespace}"'
             return refused(
@@ -124,6 +130,8 @@ class LittleApiServer:
         held = self.releases if resource == "helmreleases" else self.secrets
         if "watch" in request.query:
             return await self._watch(request)
+        if request.method != "GET":
+            return self._write(request, namespace, name or body["metadata"]["name"], body)
         if name:
             found = held.get((namespace, name))
             missing = refused(404, "NotFound", f'{resource} "{name}" not found')
@@ -131,11 +139,72 @@ class LittleApiServer:
         items = [] if resource == "events" else list(held.values())
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 
+    def _write(self, request, namespace, name, body):
+        """Make, change or delete a HelmRelease, about as an API server does."""
+        if self.meanwhile is not None:
+            others, self.meanwhile = self.meanwhile, None
+            others()
+        live = self.releases.get((namespace, name))
+        if request.method == "POST":
+            if live is not None:
+                return refused(409, "AlreadyExists", f'helmreleases "{name}" already exists')
+            live, body = {**body, "metadata": {**body["metadata"], "uid": "new"}}, {}
+        if live is None:
+            return refused(404, "NotFound", f'helmreleases "{name}" not found')
+        version = live["metadata"].get("resourceVersion", "0")
+        changed = copy.deepcopy(live)
+        if request.method == "DELETE":
+            if body.get("preconditions", {}).get("uid") not in (None, live["metadata"]["uid"]):
+                return refused(409, "Conflict", "the uid is another")
+            changed["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+        elif isinstance(body, list):
+            if not _patch(changed, body):
+                return refused(409, "Conflict", "the object has been modified")
+        else:
+            metadata = body.get("metadata", {})
+            if metadata.get("resourceVersion", version) != version:
+                return refused(409, "Conflict", "the object has been modified")
+            if annotations := metadata.get("annotations"):
+                changed["metadata"].setdefault("annotations", {}).update(annotations)
+            for field, value in body.get("spec", {}).items():
+                before = changed["spec"].get(field)
+                both = isinstance(before, dict) and isinstance(value, dict)
+                changed["spec"][field] = {**before, **value} if both else value
+        changed["metadata"]["resourceVersion"] = str(int(version) + 1)
+        if "dryRun" in request.query:
+            return web.json_response(changed)
+        self.writes.append(body)
+        self.change(changed)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            request.transport.close()
+        return web.json_response(changed)
+
     async def _watch(self, request):
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
             await response.write((await self._changes.get()).encode())
+
+
+def _patch(body, operations):
+    """Do a JSON patch; False if it was for another version."""
+    for one in operations:
+        *path, last = [
+            part.replace("~1", "/").replace("~0", "~") for part in one["path"].split("/")[1:]
+        ]
+        place = body
+        for part in path:
+            place = place[part]
+        if one["path"] == "/metadata/resourceVersion" and place[last] != one["value"]:
+            return False
+        if one["op"] == "remove":
+            del place[last]
+        elif one["op"] == "test":
+            assert place[last] == one["value"]
+        else:
+            place[last] = one["value"]
+    return True
 
 
 class Asking:

@@ -9,6 +9,7 @@ from whipstaff.cli.cluster_flags import reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.errors import RevisionNotFound
 from whipstaff.golang.strconv import quote
 from whipstaff.helmrelease import edits
 from whipstaff.release.revision import JsonObject
@@ -56,11 +57,7 @@ def whole_revision(text: str) -> int:
 
 def chosen(live: JsonObject, number: int) -> int:
     """Return the revision to go back to, the one before the newest for 0; it must be stored."""
-    history = (live.get("status") or {}).get("history") or ()
-    known = {int(one["revision"]) for one in history if one.get("revision")}
-    if not known:
-        raise click.ClickException("release: not found")
-    wanted = number if number > 0 else max(known) - 1
-    if wanted not in known:
-        raise click.ClickException(f"release has no {wanted} version")
-    return wanted
+    try:
+        return edits.revision_to(live, number)
+    except RevisionNotFound as error:
+        raise click.ClickException(error.text) from error

@@ -8,7 +8,7 @@ from whipstaff.cli.awaiting import timeout_flag, wait_until_gone
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helmreleases import HelmReleases
-from whipstaff.helmrelease.edits import Edit
+from whipstaff.helmrelease.edits import uninstall as uninstall_edit
 
 _CASCADES = ("background", "foreground", "orphan")
 
@@ -53,8 +53,7 @@ def _uninstall(releases: HelmReleases, name: str, flags: dict[str, Any]) -> None
         **({"deletionPropagation": flags["cascade"]} if flags["cascade"] != "background" else {}),
     }
     if how:
-        kept = (live.get("spec") or {}).get("uninstall") or {}
-        releases.edit(name, Edit(spec={"uninstall": {**kept, **how}}), dry_run=flags["dry_run"])
+        releases.edit(name, uninstall_edit(how, live), dry_run=flags["dry_run"])
     releases.delete(name, dry_run=flags["dry_run"])
     if not flags["no_wait"] and not flags["dry_run"]:
         wait_until_gone(releases, name, flags["timeout"])

@@ -16,6 +16,7 @@ from whipstaff.gateway.callers import Caller, Callers
 from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.problems import Problem
 from whipstaff.gateway.releases import Named, Releases
+from whipstaff.gateway.writing import Writer
 from whipstaff.release.revision import RevisionNumber
 from whipstaff.serving.connections import CERTIFICATE
 
@@ -23,11 +24,11 @@ from whipstaff.serving.connections import CERTIFICATE
 PROXIED_AUTHORIZATION = "x-whipstaff-authorization"
 SYNC_SECONDS = 5.0  # a list waits so long for a cache that was just begun
 
-_FAILURES: dict[int | str, dict[str, Any]] = {
+FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "model": models.Problem}
     for status in (400, 401, 403, 404, 429, 502, 503)
 }
-_NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,24 @@ class Parts:
     access: Access
     cache: ReleaseCache
     releases: Releases
+    writer: Writer
     rate: Rate  # of one caller
     failures: Rate  # of one address, of requests without a caller
 
 
 def routes(parts: Parts) -> APIRouter:
     """Return all routes of version 1."""
-    router = APIRouter(prefix="/v1", responses=_FAILURES)
-    asking = Depends(_finder(parts))
+    router = APIRouter(prefix="/v1", responses=FAILURES)
+    asking = Depends(finder(parts))
     _add_lists(router, parts, asking)
-    _add_release(router, parts.releases, _named(asking))
-    _add_revisions(router, parts.releases, _named(asking))
+    _add_release(router, parts.releases, named_by(asking))
+    _add_revisions(router, parts.releases, named_by(asking))
     return router
 
 
-def _finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
+def finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
+    """Return what finds the caller of a request."""
+
     async def find(request: Request) -> Caller:
         """Return who asks, before anything else of the request is looked at."""
         address = request.client.host if request.client else ""
@@ -73,7 +77,9 @@ def _finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
     return find
 
 
-def _named(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
+def named_by(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
+    """Return what finds caller and release of a request."""
+
     async def named(
         caller: Annotated[Caller, asking],
         namespace: Annotated[models.Namespace, Path()],
@@ -136,7 +142,7 @@ async def _listed(
     # The items are JSON already; making it anew for each caller would take most of the time.
     items = b",".join(entry.text for entry in page.entries)
     body = b'{"items":[' + items + b"]," + rest[1:].encode()
-    return Response(body, media_type="application/json", headers=_NO_STORE)
+    return Response(body, media_type="application/json", headers=NO_STORE)
 
 
 def _add_release(router: APIRouter, releases: Releases, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
@@ -219,4 +225,4 @@ def _part(releases: Releases, part: str, asked: Any) -> Callable[..., Awaitable[
 
 
 def _answer(found: Any) -> JSONResponse:  # noqa: ANN401 - any JSON
-    return JSONResponse(found, headers=_NO_STORE)
+    return JSONResponse(found, headers=NO_STORE)

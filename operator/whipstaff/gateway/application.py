@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from whipstaff.errors import OperatorError
 from whipstaff.gateway.api import Parts, routes
 from whipstaff.gateway.problems import MEDIA_TYPE, Problem, bad, of_error
+from whipstaff.gateway.write_api import write_routes
 from whipstaff.serving.logged import Logged
 from whipstaff.settings import VERSION
 
@@ -43,6 +44,7 @@ def application(parts: Parts) -> ASGIApp:
         redirect_slashes=False,
     )
     app.include_router(routes(parts))
+    app.include_router(write_routes(parts))
     _add_probes(app, parts)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(OperatorError, _operator_error)
@@ -84,7 +86,7 @@ def _describe(app: FastAPI) -> None:
 def _describe_failures(responses: dict[str, Any]) -> None:
     responses.pop("422", None)  # FastAPI's own word for what is answered with 400 here
     for status, response in responses.items():
-        if status != "200":
+        if not status.startswith("2"):
             response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from whipstaff.gateway.listing import LARGEST_LIMIT, LIMIT, SEARCH_LIMIT, TOKEN_LIMIT, Sort
 from whipstaff.gateway.summaries import Standing
+from whipstaff.gateway.writing import DryRun
 
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -61,6 +62,82 @@ class Between(Reveal):
 
     from_: Number = Field(alias="from")
     to: Number
+
+
+class Writing(_Asked):
+    """How a change is made."""
+
+    dry_run: DryRun = Field(
+        DryRun.NONE,
+        alias="dryRun",
+        description="client: show the edit and make none; server: have the API server try it",
+    )
+    show_secrets: bool = Field(
+        False, alias="showSecrets", description="secret values in the edit that is shown"
+    )
+
+
+class Deleting(Writing):
+    """How a release is uninstalled."""
+
+    keep_history: bool = Field(False, alias="keepHistory", description="keep stored revisions")
+    disable_hooks: bool = Field(False, alias="disableHooks")
+    propagation: Literal["background", "foreground", "orphan"] | None = None
+    uid: str = Field("", max_length=64, description="of the HelmRelease that is meant; 409 else")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Empty(_Body):
+    """Nothing more is to be said."""
+
+
+class Install(_Body):
+    """A release that is not there."""
+
+    name: Name
+    spec: dict[str, Any] = Field(description="spec of the HelmRelease")
+
+
+class Upgrade(_Body):
+    """What is to be otherwise."""
+
+    spec: dict[str, Any] = Field(
+        min_length=1, description="merge patch (RFC 7396) of the HelmRelease's spec"
+    )
+    reset_values: bool = Field(
+        False, alias="resetValues", description="spec.values takes the place of those of before"
+    )
+    resource_version: str = Field(
+        "", alias="resourceVersion", max_length=64, description="409 if it is another by now"
+    )
+
+
+class Pin(_Body):
+    """A revision to stay on."""
+
+    revision: Number | None = Field(None, description="the one that runs, if not given")
+
+
+class Rollback(_Body):
+    """A revision to go back to, and to stay on."""
+
+    revision: Number | None = Field(None, description="the one before the newest, if not given")
+
+
+class Approve(_Body):
+    """A plan that waits."""
+
+    digest: str = Field(min_length=1, max_length=128)
+
+
+class Reconcile(_Body):
+    """What a pass is to do more than others."""
+
+    force: bool = Field(False, description="make a revision even if nothing changed")
+    reset: bool = Field(False, description="forget how often the same failed")
 
 
 class _Told(BaseModel):
@@ -263,3 +340,15 @@ class Difference(_Told):
 
     objects: list[ObjectDifference]
     values: str = Field(description="unified diff; empty if they are equal")
+
+
+class Edited(_Told):
+    """What was done to a HelmRelease."""
+
+    edit: str | None = Field(
+        description="the edit as YAML, to put into Git; null if there was nothing to edit"
+    )
+    warning: str | None = Field(description="why the edit may not stay")
+    made: bool = Field(description="whether it was this request that did it")
+    repeated: bool = Field(description="whether it had been done before, for the same key")
+    release: Release

@@ -19,10 +19,12 @@ MEDIA_TYPE = "application/problem+json"
 # What the API server says to a caller is said to the caller.
 _TOLD_ON = frozenset(
     {
+        HTTPStatus.BAD_REQUEST,
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
         HTTPStatus.NOT_FOUND,
         HTTPStatus.CONFLICT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.TOO_MANY_REQUESTS,
     }
@@ -63,6 +65,11 @@ def unauthorized(detail: str) -> Problem:
 def bad(detail: str) -> Problem:
     """What was asked makes no sense."""
     return Problem(HTTPStatus.BAD_REQUEST, detail)
+
+
+def conflict(detail: str) -> Problem:
+    """It is not as whoever asked takes it to be."""
+    return Problem(HTTPStatus.CONFLICT, detail)
 
 
 def not_found(detail: str) -> Problem:

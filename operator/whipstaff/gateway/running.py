@@ -22,6 +22,7 @@ from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.oidc import OpenIDConnect
 from whipstaff.gateway.options import Options
 from whipstaff.gateway.releases import Releases
+from whipstaff.gateway.writing import Writer
 from whipstaff.kube.client import Client
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.reconcile.ports import Identity, Person
@@ -102,6 +103,7 @@ def _parts(options: Options, client: OnlyAsCallers, pool: WorkerPool) -> Parts:
         access=access,
         cache=ReleaseCache(client, reader, options.namespaces),
         releases=Releases(client, access, pool, options.storage_driver),
+        writer=Writer(client),
         rate=Rate(options.requests_per_second, options.burst),
         failures=Rate(options.failures_per_second, options.failures_burst),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from whipstaff.errors import RevisionNotFound
 from whipstaff.helmrelease.names import API_VERSION, FORCE_AT, KIND, REQUESTED_AT, RESET_AT
 from whipstaff.release.field_sets import part
 from whipstaff.release.revision import JsonObject
@@ -80,6 +81,40 @@ def reconcile(moment: str, *, force: bool = False, reset: bool = False) -> Edit:
     return Edit(annotations=annotations)
 
 
+def uninstall(how: Mapping[str, Any], live: JsonObject) -> Edit:
+    """Say how a release is to be uninstalled once its HelmRelease is deleted."""
+    kept = (live.get("spec") or {}).get("uninstall") or {}
+    return Edit(spec={"uninstall": {**kept, **how}} if how else {})
+
+
+def change(wanted: Mapping[str, Any], live: JsonObject, *, reset_values: bool = False) -> Edit:
+    """Change fields of spec as a merge patch (RFC 7396) does; null takes a field away.
+
+    A pin goes, which would hold the change back, unless it is what is changed.
+    """
+    spec = live.get("spec") or {}
+    merged = {
+        name: value if name == "values" and reset_values else _merged(spec.get(name), value)
+        for name, value in wanted.items()
+    }
+    gone = [name for name, value in merged.items() if value is None]
+    pins = () if "revision" in wanted else ("revision",)
+    kept = {name: value for name, value in merged.items() if value is not None}
+    return Edit(spec=kept, cleared=(*gone, *pins), whole=True)
+
+
+def revision_to(live: JsonObject, number: int) -> int:
+    """Return the revision to go back to, the one before the newest for 0; RevisionNotFound."""
+    history = (live.get("status") or {}).get("history") or ()
+    known = {int(one["revision"]) for one in history if one.get("revision")}
+    if not known:
+        raise RevisionNotFound("release: not found")
+    wanted = number if number > 0 else max(known) - 1
+    if wanted not in known:
+        raise RevisionNotFound(f"release has no {wanted} version", wanted)
+    return wanted
+
+
 def applied(edit: Edit, live: JsonObject) -> JsonObject:
     """Return the object to apply: what our manager had set, and the edit over it.
 
@@ -119,12 +154,25 @@ def patched(edit: Edit, live: JsonObject) -> list[JsonObject]:
     gone = [name for name in edit.cleared if name in spec]
     if not gone and not edit.whole:
         return []
-    operations: list[JsonObject] = []
+    operations = _annotated(edit, live)
     for name in gone:
         operations.append({"op": "test", "path": f"/spec/{name}", "value": spec[name]})
         operations.append({"op": "remove", "path": f"/spec/{name}"})
     return operations + [
         {"op": "add", "path": f"/spec/{name}", "value": value} for name, value in edit.spec.items()
+    ]
+
+
+def _annotated(edit: Edit, live: JsonObject) -> list[JsonObject]:
+    """Return the annotations of an edit as operations of a JSON patch."""
+    path = "/metadata/annotations"
+    if not edit.annotations:
+        return []
+    if not live["metadata"].get("annotations"):
+        return [{"op": "add", "path": path, "value": dict(edit.annotations)}]
+    return [
+        {"op": "add", "path": f"{path}/{name.replace('~', '~0').replace('/', '~1')}", "value": text}
+        for name, text in edit.annotations.items()
     ]
 
 
@@ -150,3 +198,15 @@ def _ours(live: JsonObject) -> JsonObject:
             found = part(live, entry.get("fieldsV1") or {})
             return found if isinstance(found, dict) else {}
     return {}
+
+
+def _merged(before: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON
+    if not isinstance(patch, Mapping):
+        return patch
+    found = dict(before) if isinstance(before, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = _merged(found.get(name), value)
+    return found

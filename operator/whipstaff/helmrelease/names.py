@@ -15,5 +15,6 @@ REQUESTED_AT = f"{GROUP}/requestedAt"  # annotation; a new value asks for a pass
 FORCE_AT = f"{GROUP}/forceAt"  # asks for a revision, even if nothing changed or all retries failed
 RESET_AT = f"{GROUP}/resetAt"  # asks to forget how often the inputs failed
 ASKING = (REQUESTED_AT, FORCE_AT, RESET_AT)
+ORDERS = f"{GROUP}/orders"  # annotation: which requests with a key were carried out
 
 FIELD_MANAGER = "whipstaff"  # of our own status, finalizers and Secrets

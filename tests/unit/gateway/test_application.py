@@ -51,7 +51,9 @@ async def test_a_path_that_is_none_is_refused(ask, path, statuses):
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE", "TRACE"])
 async def test_what_cannot_be_done_is_not_done_by_another_method(ask, method):
-    for path in ("/v1/releases", BLOG):
+    for path in ("/v1/releases", f"{BLOG}/history", BLOG):
+        if path == BLOG and method in ("PATCH", "DELETE"):
+            continue
         answer = await ask(path, method=method, headers={"X-HTTP-Method-Override": "GET"})
         assert answer.status == 405
     override = {"X-HTTP-Method-Override": "DELETE"}
@@ -103,7 +105,7 @@ async def test_openapi_has_every_route_and_says_how_to_prove_who_asks(ask):
     answer = await ask("/openapi.json", token="")
     document = answer.json
     assert document["openapi"].startswith("3.1")
-    assert len(document["paths"]) == 13
+    assert len(document["paths"]) == 20
     assert all(path.startswith("/v1/") for path in document["paths"])
     assert document["security"] == [{"bearer": []}, {"certificate": []}]
     for operations in document["paths"].values():

@@ -1,0 +1,229 @@
+"""The routes that change releases: each is an edit of a HelmRelease, made as its caller."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from whipstaff.errors import RevisionNotFound
+from whipstaff.gateway import bodies, models
+from whipstaff.gateway.api import FAILURES, NO_STORE, Parts, finder, named_by
+from whipstaff.gateway.callers import Caller
+from whipstaff.gateway.once import order
+from whipstaff.gateway.problems import conflict
+from whipstaff.gateway.releases import Named
+from whipstaff.gateway.writing import How, Writer
+from whipstaff.helmrelease import edits
+from whipstaff.helmrelease.edits import Edit
+from whipstaff.release.revision import JsonObject
+
+_RELEASE = "/namespaces/{namespace}/releases/{name}"
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    **FAILURES,
+    **{
+        status: {"description": HTTPStatus(status).phrase, "model": models.Problem}
+        for status in (408, 409, 413, 415, 422)
+    },
+}
+_KEY = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="the same request with the same key is carried out once",
+    ),
+]
+_Making = Callable[[Any, JsonObject], Edit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """Something that is asked of one release."""
+
+    name: str
+    body: type[BaseModel]
+    edit: _Making
+    text: str
+
+
+def write_routes(parts: Parts) -> APIRouter:
+    """Return the routes of version 1 that change something."""
+    router = APIRouter(prefix="/v1", responses=_FAILURES)
+    asking = Depends(finder(parts))
+    named = named_by(asking)
+    _add_install(router, parts.writer, asking)
+    _add_upgrade(router, parts.writer, named)
+    _add_uninstall(router, parts.writer, named)
+    for action in _ACTIONS:
+        router.add_api_route(
+            f"{_RELEASE}/{action.name}",
+            _doing(parts.writer, action, named),
+            methods=["POST"],
+            response_model=models.Edited,
+            operation_id=f"{action.name}Release",
+            summary=action.text,
+            description=action.text,
+            openapi_extra=_body_of(action.body),
+        )
+    return router
+
+
+def _add_install(router: APIRouter, writer: Writer, asking: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    @router.post(
+        "/namespaces/{namespace}/releases",
+        response_model=models.Edited,
+        status_code=HTTPStatus.CREATED,
+        operation_id="installRelease",
+        openapi_extra=_body_of(models.Install),
+    )
+    async def install(
+        request: Request,
+        caller: Annotated[Caller, asking],
+        namespace: Annotated[models.Namespace, Path()],
+        query: Annotated[models.Writing, Query()],
+        key: _KEY = None,
+    ) -> Response:
+        """Make a HelmRelease."""
+        bodies.check_site(request)
+        body = await bodies.read(request, models.Install)
+        named = Named(caller, namespace, body.name)
+        told = await writer.create(named, body.spec, _how(named, "install", body, query, key))
+        created = told["made"] or told["repeated"]
+        # Relative, for behind a proxy nobody here knows what the path begins with.
+        headers = {**NO_STORE, "Location": f"releases/{body.name}"} if created else NO_STORE
+        status = HTTPStatus.CREATED if created else HTTPStatus.OK
+        return JSONResponse(told, int(status), headers)
+
+
+def _add_upgrade(router: APIRouter, writer: Writer, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    @router.patch(
+        _RELEASE,
+        response_model=models.Edited,
+        operation_id="upgradeRelease",
+        openapi_extra=_body_of(models.Upgrade),
+    )
+    async def upgrade(
+        request: Request,
+        named: Annotated[Named, asked],
+        query: Annotated[models.Writing, Query()],
+        key: _KEY = None,
+    ) -> Response:
+        """Change chart, values and whatever else spec has; a pin goes."""
+        bodies.check_site(request)
+        body = await bodies.read(request, models.Upgrade)
+        how = _how(named, "upgrade", body, query, key, body.resource_version)
+
+        def edit(live: JsonObject) -> Edit:
+            return edits.change(body.spec, live, reset_values=body.reset_values)
+
+        return _answer(await writer.edit(named, edit, how))
+
+
+def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    @router.delete(_RELEASE, response_model=models.Edited, operation_id="uninstallRelease")
+    async def uninstall(
+        request: Request,
+        named: Annotated[Named, asked],
+        query: Annotated[models.Deleting, Query()],
+    ) -> Response:
+        """Delete the HelmRelease; the operator uninstalls its release."""
+        bodies.check_site(request)
+        wanted = {
+            "keepHistory": query.keep_history,
+            "disableHooks": query.disable_hooks,
+            "deletionPropagation": query.propagation,
+        }
+        how = {name: value for name, value in wanted.items() if value}
+
+        def edit(live: JsonObject) -> Edit:
+            return edits.uninstall(how, live)
+
+        told = await writer.delete(named, edit, query.uid, _how(named, "", None, query, None))
+        return _answer(told)
+
+
+def _doing(writer: Writer, action: _Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
+    async def do(
+        request: Request,
+        named: Annotated[Named, asked],
+        query: Annotated[models.Writing, Query()],
+        key: _KEY = None,
+    ) -> Response:
+        bodies.check_site(request)
+        body = await bodies.read(request, action.body)
+        how = _how(named, action.name, body, query, key)
+        return _answer(await writer.edit(named, lambda live: action.edit(body, live), how))
+
+    return do
+
+
+def _how(
+    named: Named,
+    action: str,
+    body: BaseModel | None,
+    query: models.Writing,
+    key: str | None,
+    version: str = "",
+) -> How:
+    content = body.model_dump() if body is not None else {}
+    content.pop("resource_version", None)  # read anew for a repetition, it is another one
+    placed = order(named.caller.name, key, action, content)
+    return How(placed, query.dry_run, query.show_secrets, version)
+
+
+def _rollback(body: models.Rollback, live: JsonObject) -> Edit:
+    return _pinned(body.revision or 0, live)
+
+
+def _pin(body: models.Pin, live: JsonObject) -> Edit:
+    running = int((live.get("status") or {}).get("revision") or 0)
+    if not body.revision and not running:
+        raise conflict("no revision runs that could stay")
+    return _pinned(body.revision or running, live)
+
+
+def _pinned(number: int, live: JsonObject) -> Edit:
+    try:
+        return edits.pin(edits.revision_to(live, number))
+    except RevisionNotFound as error:
+        raise conflict(error.text) from error
+
+
+def _approve(body: models.Approve, live: JsonObject) -> Edit:
+    plan = (live.get("status") or {}).get("plan") or {}
+    if plan.get("digest") != body.digest:
+        raise conflict(f"the plan that waits is {plan.get('digest') or 'none'}, not the given one")
+    return edits.approve(body.digest)
+
+
+def _reconcile(body: models.Reconcile, _live: JsonObject) -> Edit:
+    moment = datetime.now(UTC).isoformat()  # noqa: TID251 - any text that is new
+    return edits.reconcile(moment, force=body.force, reset=body.reset)
+
+
+_ACTIONS = (
+    _Action("rollback", models.Rollback, _rollback, "Go back to a stored revision and stay there."),
+    _Action("pin", models.Pin, _pin, "Stay on a stored revision, whatever chart and values say."),
+    _Action("unpin", models.Empty, lambda *_: edits.unpin(), "Follow chart and values again."),
+    _Action("approve", models.Approve, _approve, "Have the plan done that waits for an approval."),
+    _Action("suspend", models.Empty, lambda *_: edits.suspend(), "Leave a release alone."),
+    _Action("resume", models.Empty, lambda *_: edits.resume(), "Look after a release again."),
+    _Action("reconcile", models.Reconcile, _reconcile, "Look at a release now."),
+)
+
+
+def _body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that is read by hand: FastAPI reads it before it asks who sends it."""
+    needed = any(field.is_required() for field in model.model_fields.values())
+    schema = model.model_json_schema()
+    return {
+        "requestBody": {"required": needed, "content": {"application/json": {"schema": schema}}}
+    }
+
+
+def _answer(found: JsonObject) -> JSONResponse:
+    return JSONResponse(found, headers=NO_STORE)
