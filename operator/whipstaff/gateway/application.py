@@ -34,7 +34,7 @@ requests = logging.getLogger("whipstaff.gateway.requests")
 
 def application(parts: Parts) -> ASGIApp:
     """Return the ASGI application."""
-    app = FastAPI(
+    app = _Described(
         title="Whipstaff",
         version=VERSION,
         summary="Helm releases of Kubernetes clusters, as their callers may see them.",
@@ -51,7 +51,6 @@ def application(parts: Parts) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(Exception, _fault)
-    _describe(app)
     return Logged(_Gate(app), requests, _HEADERS)
 
 
@@ -69,9 +68,16 @@ def _add_probes(app: FastAPI, parts: Parts) -> None:
         return JSONResponse({"ready": ready}, int(status))
 
 
-def _describe(app: FastAPI) -> None:
-    """Have the OpenAPI document say what FastAPI does not know: media type, authentication."""
-    document = app.openapi()
+class _Described(FastAPI):
+    """Has its OpenAPI document say what FastAPI does not know: media type, authentication."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:  # it is made when somebody asks: it takes a while
+            _describe(super().openapi())
+        return super().openapi()
+
+
+def _describe(document: dict[str, Any]) -> None:
     schemes = {"bearer": {"type": "http", "scheme": "bearer"}, "certificate": {"type": "mutualTLS"}}
     document.setdefault("components", {})["securitySchemes"] = schemes
     document["security"] = [{"bearer": []}, {"certificate": []}]

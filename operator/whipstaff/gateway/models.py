@@ -8,6 +8,7 @@ from whipstaff.gateway.listing import LARGEST_LIMIT, LIMIT, SEARCH_LIMIT, TOKEN_
 from whipstaff.gateway.summaries import Standing
 from whipstaff.gateway.writing import DryRun
 
+_SYNCED_BY = "the GitOps tool that brings the HelmRelease, which may undo an edit"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _LAST_REVISION = 2**31 - 1
@@ -226,6 +227,7 @@ class ReleaseDetails(Release):
     resource_version: str = Field(alias="resourceVersion")
     generation: int
     annotations: dict[str, str]
+    synced_by: str | None = Field(alias="syncedBy", description=_SYNCED_BY)
     spec: dict[str, Any]
     status: dict[str, Any]
 
@@ -348,6 +350,7 @@ class Edited(_Told):
     edit: str | None = Field(
         description="the edit as YAML, to put into Git; null if there was nothing to edit"
     )
+    synced_by: str | None = Field(alias="syncedBy", description=_SYNCED_BY)
     warning: str | None = Field(description="why the edit may not stay")
     made: bool = Field(description="whether it was this request that did it")
     repeated: bool = Field(description="whether it had been done before, for the same key")

@@ -15,6 +15,7 @@ from whipstaff.gateway.access import Access, get_secret
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.problems import Problem, not_found
 from whipstaff.gateway.summaries import summary_of, unready_of
+from whipstaff.helmrelease.edits import synced_by
 from whipstaff.helmrelease.names import API_VERSION, PLURAL
 from whipstaff.helmrelease.parsing import parse_for_uninstall
 from whipstaff.helmrelease.placements import placement_told
@@ -79,6 +80,7 @@ class Releases:
             "resourceVersion": metadata.get("resourceVersion", ""),
             "generation": metadata.get("generation", 0),
             "annotations": annotations,
+            "syncedBy": synced_by(body) or None,
             "spec": spec,
             "status": {k: v for k, v in (body.get("status") or {}).items() if k != "history"},
             "unready": unready_of(body.get("status") or {}),

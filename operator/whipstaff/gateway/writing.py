@@ -11,7 +11,14 @@ from whipstaff.gateway.problems import conflict
 from whipstaff.gateway.releases import Named
 from whipstaff.gateway.summaries import summary_of
 from whipstaff.golang import yaml
-from whipstaff.helmrelease.edits import MANAGER, Edit, applied, is_whole, patched, synced_by
+from whipstaff.helmrelease.edits import (
+    GATEWAY_MANAGER,
+    Edit,
+    applied,
+    is_whole,
+    patched,
+    synced_by,
+)
 from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
 from whipstaff.kube.client import APPLY_PATCH, JSON, JSON_PATCH, Request, Requester
 from whipstaff.release.revision import JsonObject
@@ -130,7 +137,7 @@ class Writer:
             return await self._patch_json(named, operations, live, query)
         if not edit.spec and not edit.annotations:
             return live
-        body = applied(edit, live)
+        body = applied(edit, live, GATEWAY_MANAGER)
         if edit.whole and not await self._comes_out_whole(named, edit, body):
             return await self._patch_json(named, operations, live, query)
         return await self._request("PATCH", named, body, APPLY_PATCH, {**query, "force": "true"})
@@ -207,6 +214,7 @@ def _told(shown: str | None, live: JsonObject, *, made: bool, repeated: bool = F
     )
     return {
         "edit": shown,
+        "syncedBy": tool or None,
         "warning": warning if tool else None,
         "made": made,
         "repeated": repeated,
@@ -216,7 +224,7 @@ def _told(shown: str | None, live: JsonObject, *, made: bool, repeated: bool = F
 
 def _query(dry_run: DryRun) -> dict[str, str]:
     tried = {"dryRun": "All"} if dry_run is DryRun.SERVER else {}
-    return {"fieldManager": MANAGER, "fieldValidation": "Strict", **tried}
+    return {"fieldManager": GATEWAY_MANAGER, "fieldValidation": "Strict", **tried}
 
 
 def _subject(named: Named) -> str:

@@ -14,14 +14,18 @@ from whipstaff.helmrelease.names import API_VERSION, FORCE_AT, KIND, REQUESTED_A
 from whipstaff.release.field_sets import part
 from whipstaff.release.revision import JsonObject
 
-MANAGER = "whipstaff-cli"  # Flux takes back what managers whose name begins with kubectl set
+# Flux takes back what managers set whose name begins with kubectl.
+MANAGER = "whipstaff-cli"
+GATEWAY_MANAGER = "whipstaff-gateway"
 
-# By a label or an annotation, who brings an object from Git.
+# By a label or an annotation, or as a field manager, who brings an object from Git.
 _SYNCED_BY = {
     "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
     "argocd.argoproj.io/tracking-id": "Argo CD",
     "argocd.argoproj.io/instance": "Argo CD",
 }
+_SYNCING_MANAGERS = {"kustomize-controller": "Flux", "argocd-controller": "Argo CD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,12 @@ def revision_to(live: JsonObject, number: int) -> int:
     return wanted
 
 
-def applied(edit: Edit, live: JsonObject) -> JsonObject:
+def applied(edit: Edit, live: JsonObject, manager: str = MANAGER) -> JsonObject:
     """Return the object to apply: what our manager had set, and the edit over it.
 
     It holds the version that was read, so that an edit in between is a conflict and is not lost.
     """
-    kept = _ours(live)
+    kept = _ours(live, manager)
     metadata = live["metadata"]
     annotations = {**((kept.get("metadata") or {}).get("annotations") or {}), **edit.annotations}
     labels = (kept.get("metadata") or {}).get("labels")
@@ -187,14 +191,17 @@ def synced_by(live: JsonObject) -> str:
     """Name the GitOps tool that brings an object, which may undo an edit; empty if none does."""
     metadata = live.get("metadata") or {}
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
-    return next((tool for mark, tool in _SYNCED_BY.items() if mark in marks), "")
+    managers = {str(one.get("manager")) for one in metadata.get("managedFields") or ()}
+    by_mark = [tool for mark, tool in _SYNCED_BY.items() if mark in marks]
+    by_manager = [tool for name, tool in _SYNCING_MANAGERS.items() if name in managers]
+    return next(iter(by_mark + by_manager), "")
 
 
-def _ours(live: JsonObject) -> JsonObject:
+def _ours(live: JsonObject, manager: str) -> JsonObject:
     """Return the part of an object that our manager applied before."""
     for entry in live["metadata"].get("managedFields") or ():
         applies = entry.get("operation") == "Apply" and not entry.get("subresource")
-        if entry.get("manager") == MANAGER and applies:
+        if entry.get("manager") == manager and applies:
             found = part(live, entry.get("fieldsV1") or {})
             return found if isinstance(found, dict) else {}
     return {}

@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 
 import pytest
@@ -138,6 +139,11 @@ async def test_whoever_syncs_a_release_from_git_is_named(ask, server):
     server.releases["web", "blog"]["metadata"]["labels"] = labels
     answer = await ask(f"{BLOG}/suspend", method="POST")
     assert answer.json["warning"].startswith("Flux syncs this HelmRelease")
+    assert answer.json["syncedBy"] == "Flux"
+    del server.releases["web", "blog"]["metadata"]["labels"]
+    managers = [{"manager": "argocd-controller", "operation": "Apply"}]
+    server.releases["web", "blog"]["metadata"]["managedFields"] = managers
+    assert (await ask(BLOG)).json["syncedBy"] == "Argo CD"
 
 
 async def test_nobody_writes_with_other_rights_than_their_own(ask, server):
@@ -300,7 +306,7 @@ JSON = {"Content-Type": "application/json"}
     ],
 )
 async def test_a_body_that_is_none_is_refused(ask, server, content, headers, status):
-    answer = await ask(BLOG, method="PATCH", data=content, headers=headers)
+    answer = await ask(BLOG, method="PATCH", data=io.BytesIO(content), headers=headers)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert not server.writes
 
