@@ -72,11 +72,14 @@ class RunningGateway:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self.url = re.search(r"https?://\S+", self._process.stdout.readline()).group()
 
-    def get(self, path, token="", method="GET", headers=None, **query):
+    def get(self, path, token="", method="GET", headers=None, body=None, **query):
         text = urllib.parse.urlencode(query)
         request = urllib.request.Request(
             f"{self.url}{path}" + (f"?{text}" if text else ""), method=method
         )
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
         for name, value in (headers or {}).items():
             request.add_header(name, value)
         if token:
@@ -98,6 +101,12 @@ class RunningGateway:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{path} did not get there: {answer.status} {answer.body}")
             time.sleep(0.1)
+
+    def kill(self):
+        """End it without a chance to say so."""
+        self._process.kill()
+        self._process.stdout.close()
+        self._process.wait(timeout=60)
 
     def stop(self):
         self._process.terminate()

@@ -145,31 +145,16 @@ class LittleApiServer:
             others, self.meanwhile = self.meanwhile, None
             others()
         live = self.releases.get((namespace, name))
+        if request.method == "POST" and live is not None:
+            return refused(409, "AlreadyExists", f'helmreleases "{name}" already exists')
         if request.method == "POST":
-            if live is not None:
-                return refused(409, "AlreadyExists", f'helmreleases "{name}" already exists')
             live, body = {**body, "metadata": {**body["metadata"], "uid": "new"}}, {}
         if live is None:
             return refused(404, "NotFound", f'helmreleases "{name}" not found')
+        changed = _changed(request.method, live, body)
+        if changed is None:
+            return refused(409, "Conflict", "the object has been modified")
         version = live["metadata"].get("resourceVersion", "0")
-        changed = copy.deepcopy(live)
-        if request.method == "DELETE":
-            if body.get("preconditions", {}).get("uid") not in (None, live["metadata"]["uid"]):
-                return refused(409, "Conflict", "the uid is another")
-            changed["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
-        elif isinstance(body, list):
-            if not _patch(changed, body):
-                return refused(409, "Conflict", "the object has been modified")
-        else:
-            metadata = body.get("metadata", {})
-            if metadata.get("resourceVersion", version) != version:
-                return refused(409, "Conflict", "the object has been modified")
-            if annotations := metadata.get("annotations"):
-                changed["metadata"].setdefault("annotations", {}).update(annotations)
-            for field, value in body.get("spec", {}).items():
-                before = changed["spec"].get(field)
-                both = isinstance(before, dict) and isinstance(value, dict)
-                changed["spec"][field] = {**before, **value} if both else value
         changed["metadata"]["resourceVersion"] = str(int(version) + 1)
         if "dryRun" in request.query:
             return web.json_response(changed)
@@ -185,6 +170,28 @@ class LittleApiServer:
         await response.prepare(request)
         while True:
             await response.write((await self._changes.get()).encode())
+
+
+def _changed(method, live, body):
+    """Give an object after a write, None if the write was for another one."""
+    changed = copy.deepcopy(live)
+    metadata = changed["metadata"]
+    if method == "DELETE":
+        metadata["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+        wanted = body.get("preconditions", {}).get("uid")
+        return changed if wanted in (None, metadata["uid"]) else None
+    if isinstance(body, list):
+        return changed if _patch(changed, body) else None
+    told = body.get("metadata", {})
+    if "resourceVersion" in told and told["resourceVersion"] != metadata["resourceVersion"]:
+        return None
+    if annotations := told.get("annotations"):
+        metadata.setdefault("annotations", {}).update(annotations)
+    for field, value in body.get("spec", {}).items():
+        before = changed["spec"].get(field)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        changed["spec"][field] = {**before, **value} if both else value
+    return changed
 
 
 def _patch(body, operations):

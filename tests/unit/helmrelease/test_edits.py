@@ -2,6 +2,7 @@
 
 import pytest
 
+from whipstaff.errors import RevisionNotFound
 from whipstaff.helmrelease import edits
 from whipstaff.helmrelease.edits import Edit, applied, is_whole, patched, synced_by
 
@@ -91,6 +92,45 @@ def test_an_edit_that_is_whole_replaces_fields_and_takes_others_away_at_once():
     assert is_whole(edit, a_release({"values": {"a": 1}}))
 
 
+def test_each_manager_keeps_what_it_had_set_itself():
+    live = a_release({"suspend": True}, {"f:spec": {"f:suspend": {}}})
+    assert applied(edits.pin(3), live, edits.GATEWAY_MANAGER)["spec"] == {"revision": 3}
+
+
+def test_a_change_is_a_merge_patch_that_takes_the_pin_away():
+    live = a_release({"revision": 3, "values": {"a": 1, "b": {"c": 2}}, "timeout": "1m"})
+    edit = edits.change({"values": {"a": None, "b": {"d": 4}}, "timeout": None}, live)
+    assert edit.spec == {"values": {"b": {"c": 2, "d": 4}}}
+    assert edit.cleared == ("timeout", "revision")
+    assert edits.change({"revision": 2}, live).cleared == ()
+
+
+def test_a_change_may_replace_values():
+    live = a_release({"values": {"a": 1}})
+    assert edits.change({"values": {"b": 2}}, live, reset_values=True).spec["values"] == {"b": 2}
+
+
+def test_annotations_go_with_the_fields_that_go():
+    edit = Edit(annotations={"whipstaff.dev/x~y": "1"}, cleared=("revision",))
+    (first, *_) = patched(edit, a_release({"revision": 3}, annotations={"a": "b"}))
+    assert first == {
+        "op": "add",
+        "path": "/metadata/annotations/whipstaff.dev~1x~0y",
+        "value": "1",
+    }
+    (first, *_) = patched(edit, a_release({"revision": 3}))
+    assert (first["path"], first["value"]) == ("/metadata/annotations", edit.annotations)
+
+
+def test_the_revision_before_the_newest_is_gone_back_to():
+    live = a_release()
+    live["status"] = {"history": [{"revision": 7}, {"revision": 6}]}
+    assert edits.revision_to(live, 0) == 6
+    for number in (5, 8):
+        with pytest.raises(RevisionNotFound):
+            edits.revision_to(live, number)
+
+
 def test_an_edit_of_annotations_alone_shows_no_spec():
     assert "spec" not in Edit(annotations={"a": "b"}).shown("shop", "blog")
 
@@ -101,6 +141,9 @@ def test_an_edit_of_annotations_alone_shows_no_spec():
         pytest.param({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, "Flux", id="Flux"),
         pytest.param(
             {"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, "Argo CD", id="Argo"
+        ),
+        pytest.param(
+            {"managedFields": [{"manager": "kustomize-controller"}]}, "Flux", id="Flux's manager"
         ),
         pytest.param({"labels": None}, "", id="nobody"),
     ],
