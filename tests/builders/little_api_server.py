@@ -14,7 +14,7 @@ from yarl import URL
 from tests.builders.chart_servers import Answer
 from tests.builders.stub_api_server import refused
 from whipstaff.gateway.options import READER, Options
-from whipstaff.gateway.running import serving
+from whipstaff.gateway.running import end_streams, serving
 from whipstaff.kube.connection import Given
 from whipstaff.release import codec
 
@@ -217,8 +217,10 @@ def _patch(body, operations):
 class Asking:
     """Asks the gateway."""
 
-    def __init__(self, url, session, server):
-        self.url = url
+    def __init__(self, served, session, server):
+        self.url = served.url
+        self.cache = served.cache
+        self.streams = served.streams
         self.server = server
         self._session = session
 
@@ -245,13 +247,14 @@ async def a_gateway(server, ssl=False, **options):
     try:
         async with serving(Options(port=0, **options), connection) as served:
             watching = asyncio.create_task(served.cache.run())
+            ending = asyncio.create_task(end_streams(served))
             answering = asyncio.create_task(served.server.serve([served.socket]))
             assert await served.cache.wait(60)
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=ssl)) as session:
-                yield Asking(served.url, session, server)
+                yield Asking(served, session, server)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             served.server.should_exit = True
-            await answering
+            await asyncio.gather(answering, ending)
     finally:
         await api.close()

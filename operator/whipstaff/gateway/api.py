@@ -14,8 +14,9 @@ from whipstaff.gateway.access import Access, list_releases
 from whipstaff.gateway.cache import ReleaseCache
 from whipstaff.gateway.callers import Caller, Callers
 from whipstaff.gateway.limits import Rate
-from whipstaff.gateway.problems import Problem
+from whipstaff.gateway.problems import Problem, not_for
 from whipstaff.gateway.releases import Named, Releases
+from whipstaff.gateway.streams import Streams
 from whipstaff.gateway.writing import Writer
 from whipstaff.release.revision import RevisionNumber
 from whipstaff.serving.connections import CERTIFICATE
@@ -40,6 +41,7 @@ class Parts:
     cache: ReleaseCache
     releases: Releases
     writer: Writer
+    streams: Streams
     rate: Rate  # of one caller
     failures: Rate  # of one address, of requests without a caller
 
@@ -61,20 +63,25 @@ def finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
         """Return who asks, before anything else of the request is looked at."""
         address = request.client.host if request.client else ""
         parts.failures.check(address)
-        certificate = request.scope["state"].get(CERTIFICATE)
-        headers = request.headers
-        told = headers.getlist("authorization") + headers.getlist(PROXIED_AUTHORIZATION)
         try:
-            caller = await parts.callers.find(told, certificate)
+            caller = await caller_of(parts, request)
         except Problem as problem:
             if problem.status is HTTPStatus.UNAUTHORIZED:
                 parts.failures.spend(address)
             raise
         request.state.user = caller.name
-        parts.rate.take(caller.key)
+        parts.rate.take(caller.name)
         return caller
 
     return find
+
+
+async def caller_of(parts: Parts, request: Request) -> Caller:
+    """Return who asks, by what a request brings; Problem(401) if nobody can be believed."""
+    certificate = request.scope["state"].get(CERTIFICATE)
+    headers = request.headers
+    told = headers.getlist("authorization") + headers.getlist(PROXIED_AUTHORIZATION)
+    return await parts.callers.find(told, certificate)
 
 
 def named_by(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
@@ -113,12 +120,17 @@ def _add_lists(router: APIRouter, parts: Parts, asking: Any) -> None:  # noqa: A
         return await _listed(parts, caller, namespace, query)
 
 
-async def _listed(
-    parts: Parts, caller: Caller, namespace: str, filters: models.Filters
-) -> Response:
+async def synced(parts: Parts) -> None:
+    """Wait until all releases are known; Problem(503) if that takes long."""
     if not await parts.cache.wait(SYNC_SECONDS):
         again = {"Retry-After": "5"}
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the releases are still being read", again)
+
+
+async def _listed(
+    parts: Parts, caller: Caller, namespace: str, filters: models.Filters
+) -> Response:
+    await synced(parts)
     query = listing.Query(
         namespace=namespace,
         search=filters.search,
@@ -131,14 +143,15 @@ async def _listed(
     )
     if namespace:
         if not await parts.access.may(caller, list_releases(namespace)):
-            text = f"the HelmReleases of namespace {namespace} are not for {caller.name}"
-            raise Problem(HTTPStatus.FORBIDDEN, text, facts={"reason": "Forbidden"})
+            raise not_for(namespace, caller.name)
         seen = parts.cache.entries({namespace})
     else:
         visible = await parts.access.among(caller, parts.cache.namespaces)
         seen = parts.cache.entries(visible)
     page = listing.page_of(seen, query)
-    rest = json.dumps({"total": page.total, "continue": page.continue_ or None})
+    position = parts.cache.changes.position()
+    told = {"total": page.total, "continue": page.continue_ or None, "position": position}
+    rest = json.dumps(told)
     # The items are JSON already; making it anew for each caller would take most of the time.
     items = b",".join(entry.text for entry in page.entries)
     body = b'{"items":[' + items + b"]," + rest[1:].encode()

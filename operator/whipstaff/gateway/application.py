@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from whipstaff.errors import OperatorError
 from whipstaff.gateway.api import Parts, routes
 from whipstaff.gateway.problems import MEDIA_TYPE, Problem, bad, of_error
+from whipstaff.gateway.stream_api import stream_routes
 from whipstaff.gateway.write_api import write_routes
 from whipstaff.serving.logged import Logged
 from whipstaff.settings import VERSION
@@ -45,6 +46,7 @@ def application(parts: Parts) -> ASGIApp:
     )
     app.include_router(routes(parts))
     app.include_router(write_routes(parts))
+    app.include_router(stream_routes(parts))
     _add_probes(app, parts)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(OperatorError, _operator_error)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from whipstaff.gateway.changes import ChangeLog
 from whipstaff.gateway.summaries import summary_of, unreadable
 from whipstaff.helmrelease.names import PLURAL
 from whipstaff.kube.client import Requester
@@ -32,6 +33,7 @@ class ReleaseCache:
         self, client: Requester, reader: Identity, namespaces: Collection[str] = ()
     ) -> None:
         """`reader` is who watches: the one name that may list HelmReleases and nothing else."""
+        self.changes = ChangeLog()
         self._entries: dict[tuple[str, str], Entry] = {}
         self._places: Counter[str] = Counter()
         self._watching = Watching(client, PLURAL, self, namespaces, identity=reader)
@@ -81,6 +83,7 @@ class ReleaseCache:
             self._places[namespace] -= 1
             if not self._places[namespace]:
                 del self._places[namespace]
+            self.changes.gone(namespace, name, uid)
 
     def poison(self, namespace: str, name: str, text: str) -> None:
         """Tell of one that cannot be decoded."""
@@ -91,4 +94,7 @@ class ReleaseCache:
         if key not in self._entries:
             self._places[key[0]] += 1
         text = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
-        self._entries[key] = Entry(facts, text.encode("utf-8", "replace"))
+        entry = Entry(facts, text.encode("utf-8", "replace"))
+        self._entries[key] = entry
+        if self.synced:  # who began before then had no list to compare with
+            self.changes.changed(*key, entry.text)

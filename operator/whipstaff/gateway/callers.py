@@ -42,8 +42,8 @@ Certificate = Mapping[str, Any]  # as ssl.SSLSocket.getpeercert gives it
 class Caller:
     """Whoever sent a request."""
 
-    name: str  # for logs
-    key: str  # tells callers apart; holds no secret
+    name: str  # for logs and limits: whoever has ten tokens is one caller
+    key: str  # tells proofs apart; holds no secret
     identity: Identity
 
 

@@ -44,6 +44,22 @@ class FiltersEverywhere(Filters):
     namespace: Annotated[str, Field(max_length=63, pattern=r"^[-a-z0-9]*$")] = ""
 
 
+class Changes(_Asked):
+    """From where on changes are told."""
+
+    after: str = Field(
+        "",
+        max_length=64,
+        description="the position of a list or the id of an event; else a reset comes first",
+    )
+
+
+class NamespacedChanges(Changes):
+    """Whose changes are told."""
+
+    name: Name | Literal[""] = Field("", description="of one release; all if empty")
+
+
 class Nothing(_Asked):
     """No parameters."""
 
@@ -219,6 +235,7 @@ class ReleaseList(_Told):
     items: list[Release]
     total: int = Field(description="of all pages, as far as the caller may see them")
     continue_: str | None = Field(alias="continue", description="token of the next page")
+    position: str = Field(description="what the stream of changes goes on after")
 
 
 class ReleaseDetails(Release):

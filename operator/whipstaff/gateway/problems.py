@@ -72,6 +72,12 @@ def conflict(detail: str) -> Problem:
     return Problem(HTTPStatus.CONFLICT, detail)
 
 
+def not_for(namespace: str, caller: str) -> Problem:
+    """The releases of a namespace are for others, whether it is there or not."""
+    text = f"the HelmReleases of namespace {namespace} are not for {caller}"
+    return Problem(HTTPStatus.FORBIDDEN, text, facts={"reason": "Forbidden"})
+
+
 def not_found(detail: str) -> Problem:
     """There is no such thing."""
     return Problem(HTTPStatus.NOT_FOUND, detail)

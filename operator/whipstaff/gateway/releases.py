@@ -160,12 +160,12 @@ class Releases:
     async def _turn(self, caller: Caller) -> AsyncIterator[None]:
         """Wait for a place among those who read; Problem(429 or 503) if too many do already."""
         again = {"Retry-After": "1"}
-        if self._busy[caller.key] >= READS_OF_ONE:
+        if self._busy[caller.name] >= READS_OF_ONE:
             text = f"{READS_OF_ONE} revisions are being read for {caller.name}"
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, text, again)
         if self._waiting >= READS_WAITING:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many revisions are read", again)
-        self._busy[caller.key] += 1
+        self._busy[caller.name] += 1
         self._waiting += 1
         try:
             try:
@@ -177,9 +177,9 @@ class Releases:
             finally:
                 self._turns.release()
         finally:
-            self._busy[caller.key] -= 1
-            if not self._busy[caller.key]:
-                del self._busy[caller.key]
+            self._busy[caller.name] -= 1
+            if not self._busy[caller.name]:
+                del self._busy[caller.name]
 
     async def _stored(self, named: Named, key: ReleaseKey, number: RevisionNumber) -> Stored:
         name = object_name(key, number)

@@ -22,6 +22,7 @@ from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.oidc import OpenIDConnect
 from whipstaff.gateway.options import Options
 from whipstaff.gateway.releases import Releases
+from whipstaff.gateway.streams import Streams
 from whipstaff.gateway.writing import Writer
 from whipstaff.kube.client import Client
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
@@ -32,6 +33,7 @@ from whipstaff.workers.pool import WorkerPool
 
 ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
 OWN_CERTIFICATE_SECONDS = 5 * 365 * 86400.0
+STOP_SECONDS = 0.1  # how often it is looked whether the server is to stop
 RENEWAL_SECONDS = 30.0  # how often the files of the certificate are looked at
 
 log = logging.getLogger(__name__)
@@ -55,9 +57,11 @@ async def _run(
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(served.cache.run())
             renewing = group.create_task(_renew(served))
+            ending = group.create_task(end_streams(served))
             await served.server.serve([served.socket])
             watching.cancel()
             renewing.cancel()
+            ending.cancel()
 
 
 class Served(NamedTuple):
@@ -67,6 +71,7 @@ class Served(NamedTuple):
     socket: socket.socket
     url: str
     cache: ReleaseCache
+    streams: Streams
     tls: TLS | None
 
 
@@ -86,7 +91,8 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
             server = listener.server(application(parts))
             place = listener.listen()
             try:
-                yield Served(server, place, listener.url(place), parts.cache, options.tls)
+                url = listener.url(place)
+                yield Served(server, place, url, parts.cache, parts.streams, options.tls)
             finally:
                 place.close()
         finally:
@@ -98,12 +104,14 @@ def _parts(options: Options, client: OnlyAsCallers, pool: WorkerPool) -> Parts:
     access = Access(client)
     reader = Identity(person=Person(options.reader))
     issuer = OpenIDConnect(options.issuer) if options.issuer else None
+    cache = ReleaseCache(client, reader, options.namespaces)
     return Parts(
         callers=Callers(client, issuer),
         access=access,
-        cache=ReleaseCache(client, reader, options.namespaces),
+        cache=cache,
         releases=Releases(client, access, pool, options.storage_driver),
         writer=Writer(client),
+        streams=Streams(cache.changes, access),
         rate=Rate(options.requests_per_second, options.burst),
         failures=Rate(options.failures_per_second, options.failures_burst),
     )
@@ -120,6 +128,13 @@ async def _own_certificate(options: Options, pool: WorkerPool, folder: Path) -> 
     tls.key.touch(0o600)
     tls.key.write_text(made.key, encoding="ascii")
     return tls
+
+
+async def end_streams(served: Served) -> None:
+    """End the streams of a server that is told to stop: it waits for whatever is under way."""
+    while not served.server.should_exit:  # noqa: ASYNC110 - uvicorn itself looks as often
+        await asyncio.sleep(STOP_SECONDS)
+    served.streams.close()
 
 
 async def _renew(served: Served) -> None:
