@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable
 
 from whipstaff.chart.model import Chart, Dependency, File, JsonObject, Lock, Metadata
+from whipstaff.chart.values import coalesce, of_json
 
 _NO_TIME = "0001-01-01T00:00:00Z"
 _WHOLE_BELOW = 1e21  # from here on Go writes a float64 with an exponent
@@ -38,6 +39,21 @@ def plain(value: object) -> object:
             return [plain(inner) for inner in value]
         case _:
             return value
+
+
+def computed_values(stored: JsonObject, given: object) -> JsonObject:
+    """Return values over those of a stored chart, as its templates had them.
+
+    What a record holds of either may be anything; what is no table counts as an empty one.
+    """
+    facts = stored.get("metadata")
+    name = str(facts.get("name") or "") if isinstance(facts, dict) else ""
+    chart = Chart(Metadata(name=name), values=_table(of_json(stored.get("values"))))
+    return _table(plain(coalesce(chart, _table(of_json(given)), lambda _: None)))
+
+
+def _table(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def metadata(held: Metadata) -> JsonObject:

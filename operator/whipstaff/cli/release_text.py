@@ -59,14 +59,9 @@ def hooks(one: StoredRelease) -> str:
 
 def computed(one: StoredRelease) -> JsonObject:
     """Return the user's values over the chart's own, as the templates had them."""
-    from whipstaff.chart.model import Chart, Metadata  # noqa: PLC0415 - few commands compute
-    from whipstaff.chart.record import plain as without_floats  # noqa: PLC0415
-    from whipstaff.chart.values import coalesce, of_json  # noqa: PLC0415
+    from whipstaff.chart.record import computed_values  # noqa: PLC0415 - few commands compute
 
-    metadata = Metadata(name=str(one.chart_metadata.get("name") or ""))
-    chart = Chart(metadata, values=table(of_json(table(one.chart.get("values")))))
-    merged = coalesce(chart, table(of_json(one.config or {})), lambda _: None)
-    return table(without_floats(merged))
+    return computed_values(one.chart, one.config)
 
 
 def values(one: StoredRelease) -> str:

@@ -209,7 +209,6 @@ def _add_revisions(router: APIRouter, releases: Releases, asked: Any) -> None:  
     root = "/namespaces/{namespace}/releases/{name}/revisions/{revision}"
     parts = (
         ("", "facts", models.Revision, "getRevision", "Return what a revision says of itself."),
-        ("/values", "values", models.Values, "getValues", "Return the values that it was given."),
         ("/manifest", "manifest", models.Manifest, "getManifest", "Return its manifest."),
         ("/hooks", "hooks", models.Manifest, "getHooks", "Return the manifests of its hooks."),
         ("/notes", "notes", models.Notes, "getNotes", "Return the chart's notes."),
@@ -223,6 +222,16 @@ def _add_revisions(router: APIRouter, releases: Releases, asked: Any) -> None:  
             description=text,
             summary=text,
         )
+
+    @router.get(f"{root}/values", response_model=models.Values, operation_id="getValues")
+    async def values(
+        named: Annotated[Named, asked],
+        revision: Annotated[models.Number, Path()],
+        query: Annotated[models.WhichValues, Query()],
+    ) -> Response:
+        """Return the values that it was given, or all that its templates had."""
+        number, part = RevisionNumber(revision), "computed" if query.all else "values"
+        return _answer(await releases.part(named, number, part, reveal=query.show_secrets))
 
 
 def _part(releases: Releases, part: str, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends

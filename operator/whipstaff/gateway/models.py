@@ -74,6 +74,12 @@ class Reveal(_Asked):
     )
 
 
+class WhichValues(Reveal):
+    """Which values of a revision are meant."""
+
+    all: bool = Field(False, description="those of the chart, too, as its templates had them")
+
+
 class Between(Reveal):
     """Which revisions are compared."""
 

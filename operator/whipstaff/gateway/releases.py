@@ -135,7 +135,7 @@ class Releases:
     async def part(
         self, named: Named, number: RevisionNumber, part: str, *, reveal: bool
     ) -> JsonObject:
-        """Return a part of a revision: facts, values, manifest, hooks or notes.
+        """Return a part of a revision: facts, values, computed, manifest, hooks or notes.
 
         With `reveal`, the data of those Secrets is in it that the caller may read.
         """

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from whipstaff.chart.record import computed_values
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
 from whipstaff.golang import yaml_writer
 from whipstaff.release import codec
@@ -72,6 +73,15 @@ class Shown:
         if self._values_revealed:
             return given
         return self._blacking.value(masked_values(given, self._schema))
+
+    @property
+    def computed(self) -> Any:  # noqa: ANN401 - as the config
+        """The values that were given, over the chart's own."""
+        given = self.record.get("config")
+        found = computed_values(_table(self.record.get("chart")), given)
+        if self._values_revealed:
+            return found
+        return self._blacking.value(masked_values(found, self._schema))
 
     @property
     def notes(self) -> str:
@@ -185,11 +195,13 @@ class _Document:
 def show(
     data: str, name: str, part: str, revealed: Collection[Collection[str]], *, values: bool
 ) -> JsonObject:
-    """Return one part of a stored release: facts, values, manifest, hooks or notes."""
+    """Return a part of a stored release: facts, values, computed, manifest, hooks or notes."""
     shown = Shown(data, name, {_named(one) for one in revealed}, values=values)
     match part:
         case "values":
             return {"values": shown.config}
+        case "computed":
+            return {"values": shown.computed}
         case "manifest":
             return {"documents": shown.shown(shown.documents)}
         case "hooks":

@@ -73,6 +73,7 @@ async def ask():
 PARTS = {
     "": models.Revision,
     "/values": models.Values,
+    "/values?all=true": models.Values,
     "/manifest": models.Manifest,
     "/hooks": models.Manifest,
     "/notes": models.Notes,
@@ -103,6 +104,18 @@ async def test_what_is_no_secret_stays_as_it_is(ask):
     ]
     assert "# stays as it was written" in documents[1]["text"]
     assert "https://me:***@db" in documents[1]["text"]
+
+
+async def test_all_values_are_those_that_the_templates_had(ask):
+    below = {"replicas": 1, "db": {"port": 1, "host": "db"}, "adminPassword": "by-default"}
+    schema = a_stored().chart["schema"]
+    ask.server.store(a_stored(6, chart=a_chart(values=below, schema=schema)))
+    found = (await ask(f"{BLOG}/revisions/6/values?all=true")).json["values"]
+    assert (found["replicas"], found["title"]) == (1, "A blog")
+    assert (found["db"]["port"], found["db"]["host"]) == (5432, "db")
+    assert (found["adminPassword"], found["db"]["password"]) == ("***", "***")
+    path = f"{BLOG}/revisions/6/values?all=true&showSecrets=true"
+    assert (await ask(path)).json["values"]["adminPassword"] == "by-default"
 
 
 @pytest.mark.parametrize("part", ["/values", "/manifest", "/hooks", "/notes"])
