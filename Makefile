@@ -53,7 +53,7 @@ types: $(SET_UP) ## check the types, strictly
 imports: $(SET_UP) ## check that imports only point down the layers
 	$(VENV)/bin/lint-imports
 
-.PHONY: bench-cluster bench-render bench-index bench-charts fuzz corpus-install
+.PHONY: bench-cluster bench-render bench-index bench-charts bench-gateway fuzz corpus-install
 bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
@@ -62,6 +62,8 @@ bench-index: $(SET_UP) build-control-plane ## measure reading and searching an i
 	$(RUN) -m bench.index
 bench-charts: $(SET_UP) ## measure the chart server with 10,000 charts; the last line is JSON
 	$(RUN) -m bench.chart_server
+bench-gateway: $(SET_UP) build-control-plane ## measure the gateway with 1,000 releases; the last line is JSON
+	$(RUN) -m bench.gateway
 fuzz: $(SET_UP) ## compare made-up charts with Helm itself (CASES=1000, SEED=1); the last line is JSON
 	$(RUN) -m bench.fuzz --cases $(CASES) --seed $(SEED)
 corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes

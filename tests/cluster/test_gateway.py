@@ -230,6 +230,34 @@ def test_a_plan_that_waits_is_told_with_its_text_to_who_may_read_it(site):
     assert site.gateway.get(f"{BLOG}/plan", site.keeper).status == 404
 
 
+def events_of(stream):
+    """Yield (kind, data) of a stream, to its end."""
+    kind = ""
+    for line in stream:
+        key, _, text = line.decode().rstrip("\n").partition(": ")
+        if key == "event":
+            kind = text
+        elif key == "data":
+            yield kind, json.loads(text)
+
+
+def test_a_stream_tells_what_the_caller_may_list_until_the_token_ends(site):
+    watcher = site.person("watcher", HELMRELEASES)
+    position = site.gateway.get("/v1/releases", watcher).json["position"]
+    request = urllib.request.Request(f"{site.gateway.url}/v1/changes?after={position}")
+    request.add_header("Authorization", f"Bearer {watcher}")
+    with urllib.request.urlopen(request, timeout=60) as stream:
+        for releases in (site.shop, site.web):
+            releases.ask("blog")
+        told = events_of(stream)
+        kind, facts = next(told)
+        assert (kind, facts["namespace"], facts["name"]) == ("changed", "gw-web", "blog")
+        site.cluster.kubectl("delete", "serviceaccount", "watcher", "-n", "gw-web")
+        rest = list(told)
+    assert {facts.get("namespace", "gw-web") for _, facts in rest} == {"gw-web"}
+    assert (rest[-1][0], rest[-1][1]["status"]) == ("end", 401)
+
+
 def test_the_gateway_s_own_account_does_nothing_in_its_own_name(site):
     user = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
     asked = requests_of(site.cluster.audit_log, user)
