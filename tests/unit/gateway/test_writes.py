@@ -6,7 +6,13 @@ import pytest
 import yaml
 
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
-from whipstaff.gateway import models
+from whipstaff.gateway import bodies, models
+from whipstaff.gateway.callers import Caller, OnlyAsCallers, named
+from whipstaff.gateway.once import order
+from whipstaff.gateway.releases import Named
+from whipstaff.gateway.writing import How, Writer
+from whipstaff.helmrelease import edits
+from whipstaff.reconcile.ports import Identity, Person
 
 BLOG = "/v1/namespaces/web/releases/blog"
 HISTORY = [{"revision": number, "chart": "blog", "version": "1.2.3"} for number in (3, 2, 1)]
@@ -353,3 +359,63 @@ async def test_a_page_of_the_gateway_itself_can_write(ask):
         {"Origin": ask.url},
     ):
         assert (await ask(f"{BLOG}/suspend", method="POST", headers=headers)).status == 200
+
+
+async def raw(ask, head, body=b""):
+    """Send what no library would; give the status of the answer."""
+    host, port = ask.url.rpartition("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write("\r\n".join([*head, "Host: x", "", ""]).encode() + body)
+        async with asyncio.timeout(60):
+            return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_the_body_of_nobody_is_not_waited_for(ask):
+    head = [f"PATCH {BLOG} HTTP/1.1", "Content-Type: application/json", "Content-Length: 900000"]
+    assert await raw(ask, head) == 401
+    assert await raw(ask, [*head, "Authorization: Bearer wrong"]) == 401
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_long(ask, server, monkeypatch):
+    monkeypatch.setattr(bodies, "READ_SECONDS", 0.1)
+    head = [f"PATCH {BLOG} HTTP/1.1", "Content-Type: application/json", "Content-Length: 900000"]
+    assert await raw(ask, [*head, "Authorization: Bearer alice-token"], b'{"spec"') == 408
+    assert not server.writes
+
+
+class Remembering:
+    """A client that sends nothing on, and remembers as whom it was asked to."""
+
+    def __init__(self):
+        self.persons = []
+
+    async def send(self, request):
+        self.persons.append(request.identity.person)
+        return a_release()
+
+
+@pytest.mark.parametrize("method", ["create", "edit", "delete"])
+async def test_nothing_is_written_in_the_gateway_s_own_name(method):
+    client = Remembering()
+    writer = Writer(OnlyAsCallers(client))
+
+    async def written(caller):
+        which, how = Named(caller, "web", "blog"), How(order("x", None))
+        match method:
+            case "create":
+                await writer.create(which, {}, how)
+            case "edit":
+                await writer.edit(which, lambda _: edits.suspend(), how)
+            case _:
+                await writer.delete(which, lambda _: edits.suspend(), "", how)
+
+    with pytest.raises(PermissionError):
+        await written(Caller("x", "x", Identity()))
+    assert not client.persons
+    alice = Person("alice", ("dev",))
+    await written(named(alice))
+    assert set(client.persons) == {alice}
