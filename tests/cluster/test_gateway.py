@@ -109,7 +109,8 @@ def test_a_list_of_all_namespaces_has_what_the_caller_may_list(site):
     mine = site.gateway.get("/v1/releases", site.reader).json
     assert (names(mine), mine["total"]) == ([("gw-web", "blog")], 1)
     nothing = site.gateway.get("/v1/releases", site.nobody)
-    assert (nothing.status, nothing.json) == (200, {"items": [], "total": 0, "continue": None})
+    assert nothing.status == 200
+    assert (nothing.json["items"], nothing.json["total"]) == ([], 0)
 
 
 def test_another_namespace_is_refused_whether_it_is_there_or_not(site):
