@@ -46,7 +46,9 @@ async def test_each_caller_sees_what_they_may_list(ask):
 async def test_who_may_see_nothing_gets_an_empty_list():
     async with a_gateway(LittleApiServer(*some_releases())) as ask:
         answer = await ask("/v1/releases")
-    assert (answer.status, answer.json) == (200, {"items": [], "total": 0, "continue": None})
+    assert answer.status == 200
+    facts = {"items": [], "total": 0, "continue": None}
+    assert answer.json.items() >= facts.items()
 
 
 async def test_a_right_is_asked_about_once_in_a_while(ask):
