@@ -14,6 +14,7 @@ RUN python -m pip install --only-binary :all: --require-hashes -r requirements/b
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
 COPY deploy deploy
+COPY charts/whipstaff charts/whipstaff
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
 RUN python -m pip --python /opt/whipstaff/bin/python install --no-compile --no-deps --no-index --find-links /dist whipstaff
 # Only a kubeconfig needs the kubernetes package, which no pod has: half of its 120 MB would be bytecode.

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 import yaml
 
-from tests.builders.own_chart import ROOT
+from tests.builders.own_chart import NAMESPACE, ROOT, by_name
 from tools import manifests
 from whipstaff.settings import VERSION
 
@@ -54,7 +54,10 @@ def test_the_wheel_carries_what_an_installation_needs_and_nothing_else(built):
     wheel, _ = built
     names = zipfile.ZipFile(wheel).namelist()
     packed = {f"whipstaff/manifests/crds/{path.name}" for path in manifests.CRDS.glob("*.yaml")}
-    packed |= {f"whipstaff/manifests/{name}.yaml" for name in ("namespace", "operator")}
+    packed.add("whipstaff/manifests/namespace.yaml")
+    parts = ("Chart.yaml", "values.yaml", "values.schema.json", "templates/*")
+    chart = [path for part in parts for path in manifests.CHART.glob(part)]
+    packed |= {f"whipstaff/manifests/chart/{path.relative_to(manifests.CHART)}" for path in chart}
     assert packed == {name for name in names if name.startswith("whipstaff/manifests/")}
     assert {name.split("/")[0] for name in names} == {"whipstaff", f"whipstaff-{VERSION}.dist-info"}
     assert f"whipstaff-{VERSION}.dist-info/licenses/LICENSE" in names
@@ -80,7 +83,9 @@ def test_the_wheel_installs_and_runs(built, tmp_path):
 
     assert json.loads(whipstaff("version", "--client", "-o", "json"))["version"] == VERSION
     bodies = list(yaml.safe_load_all(whipstaff("manifests")))
-    assert {"Namespace", "CustomResourceDefinition", "Deployment"} <= {b["kind"] for b in bodies}
+    placed = {b["kind"] for b in bodies if b["metadata"].get("namespace") == NAMESPACE}
+    assert {"ServiceAccount", "Deployment", "Role", "RoleBinding", "Service"} == placed
+    assert by_name(yaml.safe_load_all(whipstaff("init", "-o", "yaml"))) == by_name(bodies)
     assert (tmp_path / "bin" / "whipstaff").exists()
 
 

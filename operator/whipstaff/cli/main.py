@@ -81,6 +81,8 @@ main.add_command(Late("env", "Print where files and cluster are, as `helm env` d
 main.add_command(
     Late("completion", "Print a script with which a shell completes commands and flags.")
 )
+main.add_command(Late("init", "Install the operator, or upgrade it."))
+main.add_command(Late("reset", "Remove the operator, and nothing that it installed."))
 main.add_command(Late("manifests", "Print the manifests that install this version."))
 
 
