@@ -20,7 +20,12 @@ _PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
     repositories.KIND: repository_parsing.parse,
 }
 _ANNOTATIONS = (*names.ASKING, *OPT_OUTS)
-_FLUXS = "helm.toolkit.fluxcd.io/"
+# What `whipstaff convert` makes HelmReleases of, and whose it is.
+_CONVERTIBLE = {
+    ("helm.toolkit.fluxcd.io", "HelmRelease"): "Flux's",
+    ("argoproj.io", "Application"): "Argo CD's",
+    ("helm.cattle.io", "HelmChart"): "k3s'",
+}
 
 
 class ObjectLint:
@@ -88,8 +93,9 @@ def _of_others(one: Found) -> Iterator[Finding]:
         missing = "kind" if isinstance(version, str) else "apiVersion"
         yield Finding(Severity.ERROR, one.at((missing,)), f"{missing}: is missing, or no text")
         return
-    if version.startswith(_FLUXS):
-        text = f"{_subject(one.body)}: is Flux's; `whipstaff convert` makes one of ours of it"
+    whose = _CONVERTIBLE.get((version.partition("/")[0], kind))
+    if whose:
+        text = f"{_subject(one.body)}: is {whose}; `whipstaff convert` makes a HelmRelease of it"
         yield Finding(Severity.INFO, one.at(()), text)
     elif kind in _PARSERS and not version.startswith("source.toolkit.fluxcd.io/"):
         text = f"{_subject(one.body)}: apiVersion: is not {names.API_VERSION}"

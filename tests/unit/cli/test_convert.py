@@ -550,6 +550,11 @@ def test_other_kinds_are_named_and_passed_over():
     assert told.code == 0
 
 
+def test_what_makes_applications_is_passed_over():
+    template = an_object("argoproj.io/v1alpha1", "ApplicationSet", "blogs", "argocd")
+    assert "convert the Applications that it makes" in convert(template).errors
+
+
 def test_nothing_to_convert_is_an_error():
     told = convert(an_object("v1", "ConfigMap", "a", "shop"))
     assert (told.output, told.code) == ("", 1)

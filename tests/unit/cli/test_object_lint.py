@@ -142,8 +142,17 @@ def test_files_and_charts_are_counted_apart(tmp_path, monkeypatch):
     )
 
 
-def test_a_file_of_fluxs_says_how_to_convert_it(told):
-    lines, code = told(BLOG.replace("whipstaff.dev/v1", "helm.toolkit.fluxcd.io/v2"))
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+        ("argoproj.io/v1alpha1", "Application"),
+        ("helm.cattle.io/v1", "HelmChart"),
+    ],
+)
+def test_what_others_call_a_release_can_be_converted(told, api_version, kind):
+    text = BLOG.replace("whipstaff.dev/v1", api_version).replace("HelmRelease", kind)
+    lines, code = told(text)
     assert "`whipstaff convert`" in lines[0]
     assert code == 0
 

@@ -10,6 +10,8 @@ from whipstaff.cli.conversion.surroundings import Surroundings, carry_marks
 from whipstaff.helmrelease.names import KIND
 
 GROUP = "argoproj.io"
+APPLICATION = f"{GROUP}/Application"
+APPLICATION_SET = f"{GROUP}/ApplicationSet"
 KEPT = ("argocd.argoproj.io/sync-wave",)  # Argo CD may go on applying what is in Git
 
 _HERE = ("https://kubernetes.default.svc", "in-cluster")

@@ -15,7 +15,7 @@ Converter = Callable[[Original, Surroundings], "list[Draft] | None"]
 # In this order: who refers to others comes first, so that those know of it.
 _CONVERTERS: Mapping[str, Converter] = {
     f"{flux.GROUP}/HelmRelease": flux.helmrelease,
-    f"{argo.GROUP}/Application": argo.application,
+    argo.APPLICATION: argo.application,
     f"{k3s.GROUP}/HelmChart": k3s.helmchart,
     f"{k3s.GROUP}/HelmChartConfig": k3s.left_over,
     f"{flux_charts.SOURCES}/HelmRepository": flux_sources.helmrepository,
@@ -55,8 +55,12 @@ def convert(found: Sequence[Found], namespace: str) -> Conversion:
 def _why(original: Original, around: Surroundings) -> str:
     if around.users_of(original):
         return "stays Flux's, and is used as it is"
-    if original.group == argo.GROUP:
-        return "is passed over: nothing says that it has a chart"
-    if f"{original.group}/{original.kind}" in _CONVERTERS:
-        return "is passed over: nothing among these refers to it"
-    return "is passed over"
+    match f"{original.group}/{original.kind}":
+        case argo.APPLICATION:
+            return "is passed over: nothing says that it has a chart"
+        case argo.APPLICATION_SET:
+            return "is passed over: convert the Applications that it makes"
+        case kind if kind in _CONVERTERS:
+            return "is passed over: nothing among these refers to it"
+        case _:
+            return "is passed over"

@@ -145,10 +145,11 @@ class Draft:
 
     def tell_of_rest(self, original: Original, places: Mapping[Path, Path], text: str) -> None:
         """Leave out all that nothing was made of; `places` says beside what it is told of."""
-        for path, _ in list(original.left()):
+        for path, value in list(original.left()):
             ends = range(len(path), -1, -1)
             place = next((places[path[:end]] for end in ends if path[:end] in places), ())
-            self.lose(original, path, text, place=place)
+            self.tell(original, path, text, place=place, value=value)
+            original.take(*path)
 
     def conform(self) -> None:
         """Leave out what our own rules refuse, each with what they say."""

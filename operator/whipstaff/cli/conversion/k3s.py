@@ -72,8 +72,8 @@ def _chart(draft: Draft, original: Original) -> list[Draft]:
     content = ("spec", "chartContent")
     if original.at(*content):
         return _content(draft, original)
-    chart, repo = original.text("spec", "chart"), original.text("spec", "repo")
-    if not chart:
+    chart, repo = original.at("spec", "chart"), original.text("spec", "repo")
+    if not isinstance(chart, str) or not chart:
         raise original.unconvertible(("spec", "chart"), "is missing, or no text")
     draft.move(original, ("spec", "version"), (*_CHART, "version"))
     packed = _OCI.fullmatch(chart)
@@ -81,14 +81,13 @@ def _chart(draft: Draft, original: Original) -> list[Draft]:
         draft.put((*_CHART, "name"), packed[1], (original, ("spec", "chart")))
         return _repository(draft, original, ("spec", "chart"))
     if "://" in chart:
-        original.taken.discard(("spec", "chart"))
         text = (
             "is an archive by itself: put it into a repository that spec.chart.repository names, or"
             " into a Secret for spec.chart.archiveFrom"
         )
         draft.lose(original, ("spec", "chart"), text, place=_CHART, shown="@" not in chart)
         return []
-    draft.put((*_CHART, "name"), chart, (original, ("spec", "chart")))
+    draft.move(original, ("spec", "chart"), (*_CHART, "name"))
     if not repo:
         text = "names no repository: spec.chart.repository has to be written"
         draft.tell(original, ("spec", "chart"), text, place=_CHART)

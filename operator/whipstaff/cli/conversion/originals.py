@@ -37,7 +37,12 @@ class Original:
 
     found: Found
     namespace: str = ""  # where it is; empty where neither it nor anyone says so
-    taken: set[Path] = field(default_factory=lambda: set(_NOT_WISHES))
+    _taken: set[Path] = field(default_factory=set)
+    _touched: set[Path] = field(default_factory=set)  # what something was taken out of
+
+    def __post_init__(self) -> None:
+        for path in _NOT_WISHES:
+            self._mark(path)
 
     @classmethod
     def of(cls, found: Found, namespace: str) -> "Original":
@@ -90,7 +95,7 @@ class Original:
 
     def take(self, *path: str | int) -> object:
         """Take a field, whatever it is, and all that is in it."""
-        self.taken.add(path)
+        self._mark(path)
         return self.at(*path)
 
     def text(self, *path: str | int) -> str:
@@ -98,7 +103,7 @@ class Original:
         found = self.at(*path)
         if not isinstance(found, str):
             return ""
-        self.taken.add(path)
+        self._mark(path)
         return found
 
     def flag(self, *path: str | int) -> bool | None:
@@ -106,28 +111,31 @@ class Original:
         found = self.at(*path)
         if not isinstance(found, bool):
             return None
-        self.taken.add(path)
+        self._mark(path)
         return found
 
     def left(self, base: Path = ()) -> Iterator[tuple[Path, object]]:
         """Yield what was not taken of a field: the outermost of what is left whole, each once."""
-        if not any(base[:end] in self.taken for end in range(len(base))):
-            touched = {path[:end] for path in self.taken for end in range(len(path))}
-            yield from self._left(self.at(*base), base, touched)
+        if not any(base[:end] in self._taken for end in range(len(base))):
+            yield from self._left(self.at(*base), base)
 
-    def _left(self, value: object, path: Path, touched: set[Path]) -> Iterator[tuple[Path, object]]:
-        if value is None or value in ({}, []) or path in self.taken:
+    def _left(self, value: object, path: Path) -> Iterator[tuple[Path, object]]:
+        if value is None or value in ({}, []) or path in self._taken:
             return
-        if path not in touched:
+        if path not in self._touched:
             yield path, value
         elif isinstance(value, dict):
             for key, inner in value.items():
-                yield from self._left(inner, (*path, key), touched)
+                yield from self._left(inner, (*path, key))
         elif isinstance(value, list):
             for at, inner in enumerate(value):
-                yield from self._left(inner, (*path, at), touched)
+                yield from self._left(inner, (*path, at))
         else:
             yield path, value
+
+    def _mark(self, path: Path) -> None:
+        self._taken.add(path)
+        self._touched.update(path[:end] for end in range(len(path)))
 
 
 def _below(value: object, path: Path) -> object:
