@@ -8,13 +8,15 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextvars import Context
 from dataclasses import dataclass
+from time import monotonic
 
 from whipstaff.controller.entry import Key
 from whipstaff.errors import ClusterRefused
 from whipstaff.reconcile.ports import Identity, ObjectReference
 from whipstaff.release.revision import JsonObject
 
-REFUSED_SECONDS = 30.0  # who may not look has a pass made so often
+FIRST_PAUSE_SECONDS = 1.0  # after an answer that could not be had
+REFUSED_SECONDS = 30.0  # the longest pause; who may not look has a pass made so often
 
 Follow = Callable[
     [Collection[ObjectReference], Identity],
@@ -69,7 +71,9 @@ class Awaiting:
     async def _run(
         self, key: Key, references: Collection[ObjectReference], identity: Identity
     ) -> None:
+        pause = FIRST_PAUSE_SECONDS
         while True:
+            began = monotonic()
             try:
                 async for _ in self._follow(references, identity):
                     self._wake(key)
@@ -77,5 +81,8 @@ class Awaiting:
                 log.info("a dependency cannot be followed", extra={"why": error.reason})
             except Exception:  # nobody else would notice that the wait has no end
                 log.exception("a dependency cannot be followed")
-            await asyncio.sleep(REFUSED_SECONDS)
+            if monotonic() - began > REFUSED_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, REFUSED_SECONDS)
             self._wake(key)

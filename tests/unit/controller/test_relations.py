@@ -154,7 +154,7 @@ async def test_other_objects_are_followed_while_someone_waits():
 
 
 async def test_who_may_not_follow_has_a_pass_made_from_time_to_time(monkeypatch):
-    monkeypatch.setattr(awaiting, "REFUSED_SECONDS", 0.01)
+    monkeypatch.setattr(awaiting, "FIRST_PAUSE_SECONDS", 0.01)
     followed = Followed()
     followed.refusal = ClusterRefused("you may not", 403, "Forbidden")
     looked_at = []
