@@ -17,10 +17,12 @@ def _needs() -> dict[str, str]:
     """Marker -> why its tests can't run here; empty when they can."""
     lacking = programs.missing(programs.find())
     registry = programs.find(module=programs.REGISTRY)
+    judges = programs.find(module=programs.JUDGES)
     return {
         "corpus": "" if CORPUS.is_dir() else f"no charts at {CORPUS}: set WHIPSTAFF_CORPUS",
         "cluster": f"no {', '.join(lacking)}: run make build-control-plane" if lacking else "",
         "registry": "" if registry else "no registry: run make build-control-plane",
+        "judges": "" if judges else "no judges: run make build-control-plane",
         "s3": "" if s3server.find() else "no S3 server: run make build-s3",
     }
 

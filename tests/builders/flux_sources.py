@@ -1,10 +1,8 @@
 """Flux's sources without Flux: objects of its definitions; the test serves their artifacts."""
 
 import hashlib
-import json
-import subprocess
-from pathlib import Path
 
+from tests.builders import foreign_definitions
 from tests.builders.charts import packed_raw
 from tests.builders.live_releases import LiveReleases
 
@@ -30,22 +28,8 @@ SPECS = {
 
 def define(cluster, tmp_path):
     """Give a control plane Flux's own definitions of its sources."""
-    (tmp_path / "go.mod").write_text("module definitions\n\ngo 1.24\n", encoding="utf-8")
-    told = subprocess.run(
-        ["go", "mod", "download", "-json", MODULE],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    folder = Path(json.loads(told.stdout)["Dir"]) / "config" / "crd" / "bases"
-    files = [
-        argument
-        for name in PLURALS.values()
-        for argument in ("-f", folder / f"{GROUP}_{name}.yaml")
-    ]
-    cluster.kubectl("apply", "--server-side", *map(str, files))
-    cluster.await_definitions(*map(str, files))
+    files = [f"config/crd/bases/{GROUP}_{name}.yaml" for name in PLURALS.values()]
+    foreign_definitions.define(cluster, MODULE, files, tmp_path)
 
 
 def an_artifact(files):

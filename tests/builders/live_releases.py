@@ -69,7 +69,7 @@ class LiveReleases:
         deadline = time.monotonic() + seconds
         while True:
             release = self.get(name)
-            if release.get("status") and holds(release):
+            if release.get("status", {}).get("conditions") and holds(release):
                 return release
             if time.monotonic() > deadline:
                 status = json.dumps(release.get("status"), indent=1)

@@ -81,7 +81,7 @@ class LiveRepositories:
         deadline = time.monotonic() + seconds
         while True:
             repository = self.get(name)
-            if repository.get("status") and holds(repository):
+            if repository.get("status", {}).get("conditions") and holds(repository):
                 return repository
             if time.monotonic() > deadline:
                 status = json.dumps(repository.get("status"), indent=1)

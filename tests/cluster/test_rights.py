@@ -131,7 +131,7 @@ def test_no_other_namespace_is_looked_at(namespaced):
     seen = namespaced.releases(SHOP)
     seen.create("seen")
     seen.settled("seen")
-    assert "status" not in elsewhere.get("unseen")
+    assert elsewhere.get("unseen")["status"] == {"observedGeneration": -1}
     seen.delete("seen")
     seen.gone("seen")
 

@@ -87,10 +87,11 @@ def env(folder: Path) -> int:
 def build(_folder: Path) -> int:
     """Get the programs without starting anything."""
     found = obtain.obtain(progress)
-    try:
-        found |= obtain.obtain_registry(progress)
-    except programs.ProgramsMissing as error:
-        progress(f"tests of OCI registries cannot run here: {error}")
+    for module, tests in ((programs.REGISTRY, "OCI registries"), (programs.JUDGES, "GitOps tools")):
+        try:
+            found |= obtain.obtain_built(module, progress)
+        except programs.ProgramsMissing as error:
+            progress(f"tests of {tests} cannot run here: {error}")
     for name, path in found.items():
         print(f"{name}\t{path}")
     return 0

@@ -31,11 +31,10 @@ def obtain(progress: Progress, environment: Mapping[str, str] = os.environ) -> d
     return programs.find(environment)
 
 
-def obtain_registry(
-    progress: Progress, environment: Mapping[str, str] = os.environ
+def obtain_built(
+    module: programs.Module, progress: Progress, environment: Mapping[str, str] = os.environ
 ) -> dict[str, Path]:
-    """Return the path of the OCI registry that tests need, built first if it is not there."""
-    module = programs.REGISTRY
+    """Return the paths of programs that tests need besides, built first if they are not there."""
     folder = programs.cache_folder(environment, module)
     if programs.missing(programs.find(environment, module), module):
         with _alone(folder):

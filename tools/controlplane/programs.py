@@ -38,6 +38,9 @@ REGISTRY = Module(
 )
 """The OCI registry of tests: a control plane works without it."""
 
+JUDGES = Module(HERE / "judges", {"judges": "."})
+"""What Flux and Argo CD make of an object, for tests of what they are told."""
+
 
 class ProgramsMissing(Exception):
     """Some program is nowhere to be had; the text says what was tried."""
@@ -80,8 +83,9 @@ def architecture() -> str:
 def cache_folder(
     environment: Mapping[str, str] = os.environ, module: Module = CONTROL_PLANE
 ) -> Path:
-    """Say where programs are kept: one folder for each go.mod, shared by all clones."""
-    digest = hashlib.sha256((module.folder / "go.mod").read_bytes()).hexdigest()[:16]
+    """Say where programs are kept: one folder for each module, shared by all clones."""
+    sources = [module.folder / "go.mod", *sorted(module.folder.glob("*.go"))]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     home = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "whipstaff" / "controlplane" / digest
 

@@ -52,6 +52,7 @@ class ValuesTooDeep(InvalidSpec):
 VALUES_DEPTH_LIMIT = 64  # tables and lists inside each other, the outermost table counted
 HIGHEST_REVISION = (1 << 31) - 1
 HIGHEST_MAX_HISTORY = 100
+_NEVER_LOOKED_AT = -1  # `status.observedGeneration` before the first status, by the definition
 
 RELEASE_NAME = TextRule(
     SUBDOMAIN,
@@ -101,7 +102,6 @@ def parse_for_uninstall(body: JsonObject, *, service_account: str = "") -> HelmR
 def parse_head(body: JsonObject) -> Head:
     """Read who it is, as the API server wrote it; works on any stored HelmRelease."""
     metadata = body["metadata"]
-    status = body.get("status")
     return Head(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -111,8 +111,15 @@ def parse_head(body: JsonObject) -> Head:
         deletion_requested=bool(metadata.get("deletionTimestamp")),
         finalizers=tuple(metadata.get("finalizers") or ()),
         annotations=dict(metadata.get("annotations") or {}),
-        status=status if isinstance(status, dict) else {},
+        status=_written(body.get("status")),
     )
+
+
+def _written(status: object) -> JsonObject:
+    """Return what Whipstaff wrote; before that, the definitions' default has -1 seen of spec."""
+    if not isinstance(status, dict) or status.get("observedGeneration") == _NEVER_LOOKED_AT:
+        return {}
+    return status
 
 
 def repository_ref_of(body: JsonObject) -> RepositoryKey | None:

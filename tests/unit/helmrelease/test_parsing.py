@@ -73,6 +73,11 @@ def test_what_the_api_server_noted_is_kept():
     assert release.status == {"revision": 3}
 
 
+def test_the_status_of_one_that_nobody_looked_at_is_empty():
+    """The definition's default is there for kstatus, which takes no status for a good one."""
+    assert parsing.parse(a_body(status={"observedGeneration": -1})).status == {}
+
+
 def test_every_field_is_read():
     release = parse(
         chart=a_chart_field(version="^1.2", repository="http://charts.example.com/a//"),
