@@ -106,7 +106,10 @@ def test_a_changed_secret_is_rolled_out_at_once_and_shown_to_nobody(releases, st
     stored.secret("login", password=PASSWORD)
     release = releases.settled("shop", revision=2)
     assert releases.data("shop")["length"] == str(len(PASSWORD))
-    for told in (json.dumps(release["status"]), operator.log.read_text(encoding="utf-8")):
+    made = releases.find(releases.core("configmaps", "shop"))["metadata"]
+    events = releases.find(releases.core("events"))
+    told_of = [json.dumps(each) for each in (release, made, events)]
+    for told in (*told_of, operator.log.read_text(encoding="utf-8")):
         assert PASSWORD not in told
         assert base64.b64encode(PASSWORD.encode()).decode() not in told
 

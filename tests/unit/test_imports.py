@@ -1,10 +1,14 @@
 """What each process imports is memory that each replica pays for, and code that bad input meets."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import whipstaff
 
 # A name that stands for None cannot be imported, which is how kopf is kept from some packages.
 SHOW = "import sys, json; print(json.dumps([n for n, m in sys.modules.items() if m is not None]))"
@@ -36,6 +40,26 @@ def main():
 @pytest.fixture(scope="module")
 def child():
     return modules_after(CHILD)
+
+
+STARTS_PROGRAMS = {
+    "cli/credential_programs.py": "docker's credential helpers, named by the user's own files",
+    "kube/access.py": "credential plugins of the user's own kubeconfig",
+    "kube/connection.py": "credential plugins of the user's own kubeconfig",
+    "workers/process.py": "worker processes",
+}
+
+
+def test_no_program_is_started_but_by_those_who_have_a_reason():
+    """And none by a shell: what tenants write is never a part of a command."""
+    root = Path(whipstaff.__path__[0])
+    found = set()
+    for file in root.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        if re.search(r"\bsubprocess\b|os\.(system|popen|exec|spawn)|\bpty\b", text):
+            found.add(str(file.relative_to(root)))
+        assert not re.search(r"shell=True|subprocess_shell|getoutput", text), file
+    assert found == set(STARTS_PROGRAMS)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import click
 
 from whipstaff.chart import packing
 from whipstaff.chart.model import Chart
-from whipstaff.cli import chart_files
+from whipstaff.cli import chart_files, given_files
 from whipstaff.cli.chart_options import ChartOptions, located
 from whipstaff.cli.helm_home import HelmHome, RepositoryEntry
 from whipstaff.errors import OperatorError
@@ -91,7 +91,7 @@ def _objects(entry: RepositoryEntry, name: str, namespace: str) -> Iterator[Json
             "--insecure-skip-tls-verify"
         )
     files = {"ca.crt": entry.ca_file, "tls.crt": entry.cert_file, "tls.key": entry.key_file}
-    certificates = {key: Path(file).read_bytes() for key, file in files.items() if file}
+    certificates = {key: given_files.read(file) for key, file in files.items() if file}
     login = {"username": entry.username, "password": entry.password} if entry.username else {}
     if not login and not certificates:
         return
@@ -119,7 +119,7 @@ def _called(name: str) -> str:
 
 def _packed(path: Path, chart: Chart, name: str, namespace: str) -> Choice:
     try:
-        archive = packing.pack(chart) if path.is_dir() else path.read_bytes()
+        archive = packing.pack(chart) if path.is_dir() else given_files.read(path)
     except OperatorError as error:
         raise click.ClickException(str(error)) from error
     if len(archive) > SECRET_BYTES_LIMIT:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from whipstaff.chart import archive, folder
 from whipstaff.chart.model import Chart
+from whipstaff.cli import given_files
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_logs import log
 from whipstaff.errors import ChartInvalid
@@ -32,7 +33,7 @@ def load_folder(path: Path) -> Chart:
     """Read the chart in a folder; ChartInvalid or ChartNotFound in Helm's words."""
     file = path / CHARTFILE
     try:
-        data = file.read_bytes()
+        data = given_files.read(file)
     except OSError as error:
         raise ChartNotFound(
             f"unable to detect chart at {file}: {os_text(str(file), error)}"
@@ -53,7 +54,7 @@ def _tell_of_link(link: Path) -> None:
 
 def _load_archive(path: Path) -> Chart:
     try:
-        data = path.read_bytes()
+        data = given_files.read(path)
     except OSError as error:
         raise ChartNotFound(os_text(str(path), error)) from error
     if not data.startswith(b"\x1f\x8b\x08"):

@@ -13,13 +13,13 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import click
 from yarl import URL
 
+from whipstaff.cli import given_files
 from whipstaff.cli.helm_home import Refused
 from whipstaff.errors import ChartUnavailable, RepoAuthInvalid
 from whipstaff.golang.strconv import quote
@@ -102,7 +102,7 @@ def certificates(ca_file: str, cert_file: str, key_file: str) -> Credentials:
 
 def _pem(file: str, problem: str) -> str:
     try:
-        data = Path(file).read_bytes()
+        data = given_files.read(file)
     except OSError as error:
         why = f"open {file}: {(error.strerror or '').lower()}"
         raise Refused(

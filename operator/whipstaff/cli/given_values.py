@@ -1,9 +1,9 @@
 """Values from the command line: files, then the `--set` family, each over what came before."""
 
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ import click
 from whipstaff.chart import loader, strvals
 from whipstaff.chart.model import JsonObject
 from whipstaff.chart.values import merge_documents
+from whipstaff.cli import given_files
 from whipstaff.cli.helm_flags import Decorated, listed
 from whipstaff.errors import ValuesInvalid
 from whipstaff.golang import json
@@ -137,17 +138,18 @@ def _read_values(path: str) -> JsonObject:
 
 
 def _read(path: str) -> bytes:
-    if path.strip() == "-":
-        return sys.stdin.buffer.read()
     if path.lower().startswith(_REMOTE):
         raise ValuesRefused(f"{path}: values are read from files, nothing is downloaded")
     try:
-        return Path(path).read_bytes()
+        if path.strip() == "-":
+            return given_files.read_stream(sys.stdin.buffer, path)
+        return given_files.read(path)
     except OSError as error:
         raise ValuesRefused(os_text(path, error)) from error
 
 
 def os_text(path: str, error: OSError, verb: str = "open") -> str:
     """Word what the operating system refused to do to a file as Go does."""
-    done = "read" if isinstance(error, IsADirectoryError) else verb
-    return f"{done} {path}: {(error.strerror or '').lower()}"
+    if isinstance(error, IsADirectoryError) or error.errno == errno.EFBIG:
+        verb = "read"
+    return f"{verb} {path}: {(error.strerror or '').lower()}"

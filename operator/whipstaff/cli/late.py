@@ -1,7 +1,10 @@
 """Commands whose modules are imported when they are used, and groups of them."""
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -51,6 +54,20 @@ class Commands(click.Group):
         except click.NoSuchOption as error:
             raise click.ClickException(unknown(error.option_name)) from error
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own
+        """Run the command; what the machine refuses to it ends in a sentence.
+
+        A pipe that nobody reads from any more ends it as well: click does that without a word.
+        """
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            why = (error.strerror or str(error)).lower()
+            click.echo(f"Error: {where}{why}", err=True)
+            _give_up_output()
+            sys.exit(1)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -61,6 +78,12 @@ class Commands(click.Group):
             raise click.ClickException(
                 f'unknown command "{args[0]}" for "{ctx.command_path}"'
             ) from error
+
+
+def _give_up_output() -> None:
+    """Let go of what could not be written: the interpreter would try again as it ends."""
+    with suppress(OSError, ValueError):  # standard output may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_all(args: list[str]) -> tuple[list[str], list[str]]:

@@ -15,7 +15,7 @@ from whipstaff.chart import metadata as chartfile
 from whipstaff.chart.capabilities import Capabilities, KubeVersionInvalid
 from whipstaff.chart.findings import Finding, Severity
 from whipstaff.chart.model import File, JsonObject
-from whipstaff.cli import offline
+from whipstaff.cli import given_files, offline
 from whipstaff.cli.chart_files import CHARTFILE
 from whipstaff.cli.given_values import ValuesRefused, given, os_text, value_options
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
@@ -165,7 +165,7 @@ def _checked(folder: Path) -> Path:
 
 def _unpacked(path: str, folder: Path) -> Path:
     try:
-        data = Path(path).read_bytes()
+        data = given_files.read(path)
     except OSError as error:
         raise _NotLinted(f"unable to open tarball: {os_text(path, error)}") from error
     try:

@@ -10,7 +10,7 @@ import click
 from yarl import URL
 
 from whipstaff.chart.record import to_record
-from whipstaff.cli import chart_files
+from whipstaff.cli import chart_files, given_files
 from whipstaff.cli.helm_flags import HelmCommand
 from whipstaff.cli.helm_home import home_of, home_options
 from whipstaff.cli.registry_login import Access, own_environment, registry_options, said
@@ -63,7 +63,7 @@ def _packaged(file: Path) -> Packaged:
     if file.is_dir():
         raise click.ClickException("cannot push directory, must provide chart archive (.tgz)")
     try:
-        data, written = file.read_bytes(), file.stat().st_mtime
+        data, written = given_files.read(file), file.stat().st_mtime
     except FileNotFoundError as error:
         raise click.ClickException(f"{file}: no such file") from error
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from yarl import URL
 
-from whipstaff.cli import credential_programs
+from whipstaff.cli import credential_programs, given_files
 from whipstaff.errors import RepoAuthInvalid
 from whipstaff.sources.credentials import (
     ANONYMOUS,
@@ -79,7 +79,7 @@ class Access:
         if not given:
             return ANONYMOUS
         try:
-            data = {name: path.read_bytes() for name, path in given.items()}
+            data = {name: given_files.read(path) for name, path in given.items()}
         except OSError as error:
             raise RepoAuthInvalid(f"{error.filename}: {error.strerror}") from error
         return certificates_of(SecretData("the files of the flags", data))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from whipstaff.cli import given_files
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_home import Refused
 from whipstaff.golang.strconv import quote
@@ -64,7 +65,7 @@ def _keys(keyring: str) -> "Iterator[_Key]":
     from pysequoia.packet import PacketPile, Tag  # noqa: PLC0415
 
     try:
-        data = Path(keyring).read_bytes()
+        data = given_files.read(keyring)
     except OSError as error:
         raise Refused(os_text(keyring, error)) from error
     try:

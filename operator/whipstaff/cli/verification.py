@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whipstaff.chart.provenance import PARTS_APART
+from whipstaff.cli import given_files
 from whipstaff.cli.given_values import os_text
 from whipstaff.cli.helm_home import Refused
 from whipstaff.golang import yaml
@@ -83,7 +84,7 @@ def _keys(keyring: str) -> "list[Cert]":
     from pysequoia import Cert  # noqa: PLC0415 - 13 ms for those who verify
 
     try:
-        data = Path(keyring).read_bytes()
+        data = given_files.read(keyring)
     except OSError as error:
         raise Refused(f"failed to load keyring: {os_text(keyring, error)}") from error
     try:

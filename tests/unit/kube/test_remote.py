@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 from contextlib import asynccontextmanager
 
 import pytest
@@ -221,6 +222,17 @@ async def test_a_cluster_that_does_not_answer_is_asked_once_and_again_later(cloc
         with pytest.raises(RemoteClusterUnreachable):
             await every.send(pods())
         assert site.ask_again_at == clock.now + 2 * remote_module.FIRST_PAUSE_SECONDS
+
+
+async def test_no_way_of_not_answering_tells_the_credentials(clock, caplog):
+    caplog.set_level("DEBUG")
+    async with a_remote() as (there, secrets), clusters(secrets) as (every, _, _home):
+        there.on("GET", "/version", ConnectionResetError)
+        with pytest.raises(RemoteClusterUnreachable) as caught:
+            await every.send(pods())
+
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "remote-token" not in told
 
 
 async def test_one_asks_while_the_others_are_refused(clock, monkeypatch):

@@ -1,0 +1,173 @@
+"""Odd command lines, files and terminals, and clusters that there are not."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from whipstaff.cli import given_files
+from whipstaff.cli.main import main
+
+SETTINGS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {title: {{ .Values.title | quote }}, filler: {{ repeat 200000 "x" }}}
+"""
+MEMORY_BYTES = 3 << 30
+
+
+@pytest.fixture
+def chart(tmp_path):
+    """A chart that prints a title and more than any pipe holds."""
+    folder = tmp_path / "blog"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: blog\nversion: 1.0.0\n")
+    (folder / "values.yaml").write_text("title: none\n")
+    (folder / "templates" / "settings.yaml").write_text(SETTINGS)
+    return str(folder)
+
+
+@pytest.fixture
+def ours(tmp_path):
+    """Run a line of ours in this process."""
+
+    def ours(*arguments, env=None):
+        told = CliRunner().invoke(main, arguments, env={"HOME": str(tmp_path), **(env or {})})
+        assert isinstance(told.exception, SystemExit | None), repr(told.exception)
+        return told
+
+    return ours
+
+
+@pytest.fixture
+def apart(tmp_path):
+    """Run a line of ours in a process of its own; an end in a traceback is none."""
+
+    def apart(*arguments, **surroundings):
+        surroundings = {"stdout": subprocess.PIPE, "env": {}} | surroundings
+        kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
+        surroundings["env"] = kept | {"HOME": str(tmp_path)} | surroundings["env"]
+        done = subprocess.run(
+            [sys.executable, "-m", "whipstaff", *arguments],
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=120,
+            preexec_fn=_limited,
+            **surroundings,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return done
+
+    return apart
+
+
+def _limited():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def only_line(done):
+    told = done.stderr if isinstance(done.stderr, str) else done.stderr.decode()
+    (line,) = told.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        pytest.param("bogus", 'unknown command "bogus"', id="a verb that is none"),
+        pytest.param("template --bogus", "unknown flag: --bogus", id="a flag that is none"),
+        pytest.param("template x CHART --set a={", "must terminate", id="half a list"),
+        pytest.param("template x CHART --set a.b[-1]=1", "negative", id="an index below all"),
+        pytest.param("template x CHART -f /nowhere", "no such file", id="no values file"),
+        pytest.param("template x CHART -f /tmp", "is a directory", id="a folder of values"),
+        pytest.param("template x CHART -f /dev/zero", "file too large", id="endless values"),
+        pytest.param("template x CHART --set-file a=/dev/zero", "too large", id="an endless value"),
+        pytest.param("template x /dev/zero", "file too large", id="an endless chart"),
+        pytest.param("wait blog --timeout 1x", "invalid argument", id="a time that is none"),
+    ],
+)
+def test_a_wrong_line_ends_in_one_sentence(ours, chart, monkeypatch, line, told):
+    monkeypatch.setattr(given_files, "BYTES_LIMIT", 1 << 20)
+    done = ours(*line.replace("CHART", chart).split())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert told in only_line(done)
+
+
+def test_values_without_an_end_come_to_one_from_a_pipe(apart, chart):
+    with Path("/dev/zero").open("rb") as endless:
+        done = apart("template", "x", chart, "-f", "-", stdin=endless)
+    assert (done.returncode, only_line(done)) == (1, "Error: read -: file too large")
+
+
+def test_nobody_who_reads_is_no_fault(apart, chart):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = apart("template", "x", chart, stdout=closed)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("line", ["template x CHART", "--help"])
+def test_a_full_disk_is_told_in_one_sentence(apart, chart, line):
+    with Path("/dev/full").open("wb") as full:
+        done = apart(*line.replace("CHART", chart).split(), stdout=full)
+    assert (done.returncode, only_line(done)) == (1, "Error: no space left on device")
+
+
+def test_a_locale_without_letters_changes_no_bytes(apart, chart):
+    plain = {"LC_ALL": "C"}
+    line = ("template", "x", chart, "--set", "title=größe ☃")
+    done = apart(*line, env=plain)
+    assert done.stdout == apart(*line).stdout
+    assert "größe ☃".encode() in done.stdout
+    missing = apart("template", "x", "/tmp/größe", env=plain)
+    assert missing.returncode == 1
+
+
+# Clusters that there are not.
+
+
+def a_kubeconfig(tmp_path, server, context="here"):
+    told = {
+        "current-context": context,
+        "contexts": [{"name": "here", "context": {"cluster": "it", "user": "me"}}],
+        "clusters": [{"name": "it", "cluster": {"server": server}}],
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(told))
+    return str(tmp_path / "config")
+
+
+READING = ["list", "status blog", "wait blog", "diff blog", "pin blog 1", "uninstall blog"]
+
+
+@pytest.mark.parametrize("line", READING)
+def test_an_api_server_that_is_down_is_told_in_one_sentence(ours, tmp_path, line):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        down = a_kubeconfig(tmp_path, f"https://127.0.0.1:{taken.getsockname()[1]}")
+        done = ours(*line.split(), "--kubeconfig", down)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "unreachable" in only_line(done) or "no answer" in only_line(done)
+    assert "secret-token" not in only_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(("--kubeconfig", "/nowhere"), "/nowhere: no such file", id="no kubeconfig"),
+        pytest.param(("--context", "elsewhere"), '"elsewhere" does not exist', id="no context"),
+    ],
+)
+def test_what_leads_to_no_cluster_is_told_in_one_sentence(ours, tmp_path, arguments, told):
+    known = a_kubeconfig(tmp_path, "https://127.0.0.1:1")
+    done = ours("list", *arguments, env={"KUBECONFIG": known})
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert told in only_line(done)
