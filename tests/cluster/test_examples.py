@@ -70,7 +70,7 @@ def test_argo_cd_takes_the_applications(corpus):
     text = (corpus / "argo__argo-cd" / "expected-default.yaml").read_text(encoding="utf-8")
     schemas = {
         body["spec"]["names"]["kind"]: body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        for body in yaml.safe_load_all(text)
+        for body in yaml.load_all(text, Loader=yaml.CSafeLoader)
         if body and body["kind"] == "CustomResourceDefinition"
     }
     for body in bodies(EXAMPLES / "argocd" / "application.yaml"):
