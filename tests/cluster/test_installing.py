@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from tests.builders.certificates import Authority
 from tests.builders.live_releases import LiveReleases
 from tests.builders.small_charts import app_chart, settings_chart
 from tools.chartrepo import ChartRepository
@@ -210,6 +211,25 @@ def test_a_check_writes_nothing(life):
     assert f"operator: whipstaff {VERSION} in the namespace {SYSTEM}" in told
     assert "HelmReleases: 2" in told
     assert audit.writes(life.cluster.audit_log, start, user_agent="whipstaff-cli") == []
+
+
+def test_parts_come_with_an_upgrade_and_go_with_the_next(life, tmp_path):
+    before = set(life.installed())
+    certificate, key = Authority().issue()
+    (tmp_path / "tls.crt").write_text(certificate)
+    (tmp_path / "tls.key").write_text(key)
+    flags = ["--tls-cert", f"{tmp_path}/tls.crt", "--tls-key", f"{tmp_path}/tls.key"]
+    life.ours("init", "--upgrade", "--set", "admission.enabled=true", *flags)
+    assert life.is_there("validatingwebhookconfiguration", "whipstaff")
+    there = life.installed()
+    assert ("Deployment", "whipstaff-gateway") in there
+    life.ours("init", "--upgrade")
+    assert life.installed() == there
+    life.ours("init", "--upgrade", "--set", "admission.enabled=false,gateway.enabled=false")
+    assert not life.is_there("validatingwebhookconfiguration", "whipstaff")
+    secrets = ("whipstaff-admission", "whipstaff-gateway-tls")
+    assert set(life.installed()) - before == {("Secret", name) for name in secrets}
+    life.cluster.kubectl("delete", "secret", *secrets, "-n", SYSTEM)
 
 
 def test_neither_another_version_nor_a_reset_changes_a_release(life):
