@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from whipstaff.cli.object_files import Found
+from whipstaff.helmrelease.strictness import dotted
 from whipstaff.release.revision import JsonObject
 
 Path = tuple[str | int, ...]
@@ -76,8 +77,7 @@ class Original:
         return f"{self.kind} {place}{name if isinstance(name, str) else 'without a name'}"
 
     def unconvertible(self, path: Path, text: str) -> Unconvertible:
-        dotted = ".".join(str(step) for step in path)
-        return Unconvertible(f"{self.found.at(path)}: {self.subject}: {dotted} {text}")
+        return Unconvertible(f"{self.found.at(path)}: {self.subject}: {dotted(path)} {text}")
 
     def at(self, *path: str | int) -> object:
         """Look at a field without taking it; None where there is no such."""
