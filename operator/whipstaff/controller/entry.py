@@ -45,7 +45,7 @@ class Entry:
 
 def wish_of(head: Head) -> tuple[object, ...]:
     """Return what a pass on a HelmRelease would answer to."""
-    asked = (head.requested_at, head.force_at, head.reset_at)
+    asked = (head.requested_at, head.force_at, head.reset_at, head.test_at)
     return (head.uid, head.generation, head.deletion_requested, *asked)
 
 

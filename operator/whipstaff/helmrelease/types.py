@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from whipstaff.helmrelease.depends_on import Dependency
 from whipstaff.helmrelease.drift_detection import DriftDetection
 from whipstaff.helmrelease.health_checks import HealthCheck, WaitStrategy
-from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT
+from whipstaff.helmrelease.names import FORCE_AT, REQUESTED_AT, RESET_AT, TEST_AT
 from whipstaff.helmrelease.post_rendering import PostRendering
 from whipstaff.helmrelease.values_from import ValuesReference
 from whipstaff.release.objects import ObjectReference
@@ -400,6 +400,11 @@ class Head:
     def reset_at(self) -> str:
         """The token of the last wish to forget failures; as in Flux only beside `requested_at`."""
         return self._beside_request(RESET_AT)
+
+    @property
+    def test_at(self) -> str:
+        """The token of the last wish for the chart's tests; it asks for nothing else."""
+        return self.annotations.get(TEST_AT, "")
 
     def _beside_request(self, annotation: str) -> str:
         token = self.annotations.get(annotation, "")

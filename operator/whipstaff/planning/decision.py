@@ -53,8 +53,32 @@ class Decision:
     why: str = ""
 
 
-def decide(state: SyncState, seen: Observation) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one case a state
-    """Choose the action; raises the error that keeps what is wanted from being known."""
+def decide(state: SyncState, seen: Observation) -> Decision:
+    """Choose the action; raises the error that keeps what is wanted from being known.
+
+    Tests that somebody asks for come last, when there is nothing else to do: they are of what runs.
+    """
+    asked = tests_on_request(seen)
+    try:
+        decision = _towards(state, seen)
+    except OperatorError:
+        if asked is None:
+            raise
+        return asked
+    return decision if asked is None or decision.action is not None else asked
+
+
+def tests_on_request(seen: Observation) -> Decision | None:
+    """Return what answers a wish for tests; None if there is none, or nothing to test."""
+    newest = seen.newest
+    stands = newest is not None and newest.status in (ReleaseStatus.DEPLOYED, ReleaseStatus.FAILED)
+    if not stands or not seen.tests_asked:
+        return None
+    why = "asked for by whipstaff.dev/testAt"
+    return Decision(Action.TEST, newest, trigger="request", why=why)
+
+
+def _towards(state: SyncState, seen: Observation) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one case a state
     match state.sync:
         case Sync.IN_SYNC:
             if seen.release.spec.revision is None and isinstance(seen.inputs, OperatorError):

@@ -1,11 +1,10 @@
 """What one lap has read: everything that a decision may depend on, and nothing else."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.types import HelmRelease
-from whipstaff.release.marks import Marks, is_ours
+from whipstaff.release.marks import Marks, MetRequest, is_ours, request_digest
 from whipstaff.release.revision import ReleaseStatus, RevisionHeader, RevisionNumber
 
 
@@ -42,6 +41,7 @@ class Remembered:
     handled_request: str = ""  # the last `whipstaff.dev/requestedAt` that was acted on
     handled_force: str = ""  # the last `whipstaff.dev/forceAt`
     handled_reset: str = ""  # the last `whipstaff.dev/resetAt`
+    handled_test: str = ""  # the last `whipstaff.dev/testAt`
     plan: Planned | None = None  # that waits for an approval
 
 
@@ -97,7 +97,20 @@ class Observation:
     @property
     def force_digest(self) -> str:
         """What a revision that is made by force is marked with."""
-        return hashlib.sha256(self.release.force_at.encode()).hexdigest()[:16]
+        return request_digest(self.release.force_at)
+
+    @property
+    def tests_asked(self) -> bool:
+        """Someone asked for the chart's tests, and they have not run for that yet."""
+        wanted = self.release.test_at
+        return bool(wanted) and wanted != self.remembered.handled_test and not self.tests_ran
+
+    @property
+    def tests_ran(self) -> bool:
+        """Whether tests ended that ran because someone asked for them last."""
+        digest = request_digest(self.release.test_at)
+        met = (MetRequest.of(header.labels) for header in self.headers)
+        return any(one.digest == digest and one.ended for one in met)
 
     @property
     def planned(self) -> Planned | None:

@@ -18,7 +18,7 @@ from whipstaff.planning.drift_notes import DriftFindings, condition_of, entries_
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
 from whipstaff.planning.observation import Observation, Planned, Remembered
 from whipstaff.planning.state import held_back
-from whipstaff.release.marks import TESTS_FAILED, TESTS_PASSED, Marks, is_ours
+from whipstaff.release.marks import TESTS_FAILED, TESTS_PASSED, Marks, MetRequest, is_ours
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import (
     Hook,
@@ -35,6 +35,9 @@ TESTS_FAILED_WORDS = "; tests failed: "  # in the description of a revision
 TESTS_LIMIT = 32  # that are told of
 UNREADY_LIMIT = 100  # objects that are told of: a status that is too large cannot be written
 MESSAGE_LIMIT = 2048  # characters of a condition's message; the rest is in the release's record
+
+
+_ABOUT_TESTS = ("tests", "testedRevision", "testRequest")
 
 
 class Reason(StrEnum):
@@ -72,6 +75,7 @@ _FROM_HISTORY = (
     "rejected",
     "tests",
     "testedRevision",
+    "testRequest",
     "lastAttemptedRevision",
     "lastAttemptedInputs",
 )
@@ -109,6 +113,8 @@ class Tested:
     hooks: tuple[Hook, ...]
     logs: Mapping[str, str]
     failed: bool
+    request: str = ""  # the wish that they answer; empty: they ran because of `spec.test`
+    why: str = ""  # … they failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ def remembered(status: JsonObject) -> Remembered:
         handled_request=_text(status, "lastHandledReconcileAt"),
         handled_force=_text(status, "lastHandledForceAt"),
         handled_reset=_text(status, "lastHandledResetAt"),
+        handled_test=_text(status, "lastHandledTestAt"),
         plan=_planned(status.get("plan")),
     )
 
@@ -181,6 +188,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastHandledReconcileAt": seen.release.requested_at,
         "lastHandledForceAt": seen.release.force_at or seen.remembered.handled_force,
         "lastHandledResetAt": seen.release.reset_at or seen.remembered.handled_reset,
+        "lastHandledTestAt": seen.release.test_at or seen.remembered.handled_test,
         "revision": deployed.number if deployed else 0,
         "release": told_of_placement(seen.release.spec.placement),
         "chartVersion": _entry_of(history, deployed).get("version", ""),
@@ -203,6 +211,8 @@ def status_for(facts: StatusFacts) -> JsonObject:
         status["lastHandledReconcileAt"] = seen.remembered.handled_request
         status["lastHandledForceAt"] = seen.remembered.handled_force
         status["lastHandledResetAt"] = seen.remembered.handled_reset
+        if not seen.tests_ran:
+            status["lastHandledTestAt"] = seen.remembered.handled_test
     if not seen.history_known:
         status |= {name: old.get(name, "") for name in _FROM_HISTORY}
     return {name: value for name, value in status.items() if value not in ("", 0, [], {})}
@@ -223,12 +233,13 @@ def _tests(facts: StatusFacts) -> JsonObject:
     seen, tested = facts.seen, facts.tests
     if tested is None:
         old = seen.release.status
-        told: JsonObject = {name: old[name] for name in ("tests", "testedRevision") if name in old}
+        told: JsonObject = {name: old[name] for name in _ABOUT_TESTS if name in old}
         known = {header.number for header in seen.headers}
         return told if told.get("testedRevision") in known else {}
     tests = [hook for hook in tested.hooks if HookEvent.TEST in hook.events and hook.phase]
     return {
         "testedRevision": tested.revision,
+        "testRequest": tested.request,
         "tests": [_test(hook, tested.logs.get(hook.name, "")) for hook in tests[:TESTS_LIMIT]],
     }
 
@@ -314,6 +325,7 @@ def _conditions(facts: StatusFacts, history: Sequence[JsonObject]) -> list[JsonO
     if newest is not None and not newest.status.pending:
         wanted["Released"] = _released(seen, newest, history)
         wanted |= _about_failure(seen, findings, history)
+        wanted |= _tested_on_request(facts, newest)
     wanted |= _drifted(facts)
     if seen.release.spec.revision is not None:
         wanted["Pinned"] = _pinned(seen, findings)
@@ -429,6 +441,25 @@ def _about_failure(
         elif findings.refusal is not None:
             told["Remediated"] = ("False", Reason.UNINSTALL_FAILED, findings.refusal.text)
     return told
+
+
+def _tested_on_request(
+    facts: StatusFacts, newest: RevisionHeader
+) -> dict[str, tuple[str, str, str]]:
+    """Return the condition Tested, where somebody asked for the tests that ran last."""
+    met, tested = MetRequest.of(newest.labels), facts.tests
+    if met.ended == TESTS_PASSED and Marks.of(newest).tests != TESTS_FAILED:
+        text = f"the tests of revision {newest.number} passed, which somebody asked for"
+        return {"Tested": ("True", Reason.TEST_SUCCEEDED, text)}
+    if met.ended != TESTS_FAILED:
+        return {}
+    text = f"tests of revision {newest.number} failed, which somebody asked for"
+    known = _known_condition(facts.seen.release.status, "Tested")
+    if tested is not None and tested.request:
+        text = f"{text}: {tested.why}"
+    elif str(known.get("message", "")).startswith(text):
+        text = known["message"]
+    return {"Tested": ("False", Reason.TEST_FAILED, text)}
 
 
 def _released(

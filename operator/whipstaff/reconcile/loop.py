@@ -24,7 +24,7 @@ from whipstaff.helmrelease.names import FINALIZER
 from whipstaff.helmrelease.placements import former_placement
 from whipstaff.helmrelease.types import Approval, HelmRelease
 from whipstaff.planning.changes import ReleasePlan
-from whipstaff.planning.decision import Action, Decision, decide
+from whipstaff.planning.decision import Action, Decision, decide, tests_on_request
 from whipstaff.planning.drift_notes import DriftFindings
 from whipstaff.planning.observation import Observation
 from whipstaff.planning.options import options_digest
@@ -57,7 +57,7 @@ from whipstaff.reconcile.narrator import Narrator, news
 from whipstaff.reconcile.observe import observe
 from whipstaff.reconcile.ports import Event, ResolvedChart
 from whipstaff.reconcile.prepare import Preparation, Unchanged
-from whipstaff.reconcile.testing import test
+from whipstaff.reconcile.testing import test, test_on_request
 from whipstaff.reconcile.uninstall import Uninstallation
 from whipstaff.reconcile.world import (
     Intent,
@@ -215,7 +215,20 @@ class Pass:
             done.add(decision.action)
             ended = await self._act(state, decision, seen, chart)
             if ended in (_UNCHANGED, _UNAPPROVED):
+                seen = await self._test_at_rest(state, seen, chart)
                 return await self._rest(Decision(unapproved=ended == _UNAPPROVED), seen)
+
+    async def _test_at_rest(
+        self, state: SyncState, seen: Observation, chart: ResolvedChart | OperatorError
+    ) -> Observation:
+        """Run the tests that somebody asks for, where an action found nothing to do."""
+        asked = tests_on_request(seen)
+        if asked is None:
+            return seen
+        await self._act(state, asked, seen, chart)
+        key, identity = self._release.release_key, identity_of(self._release)
+        self._seen = replace(seen, headers=await self._world.store.history(key, identity))
+        return self._seen
 
     async def _rest(self, decision: Decision, seen: Observation) -> Outcome:
         again_seconds = await self._tend(seen)
@@ -303,7 +316,7 @@ class Pass:
             case Action.ROLLBACK | Action.REMEDIATE:
                 return await self._carry_out(await preparation.rollback())
             case Action.TEST:
-                return await self._test(decision.source)
+                return await self._test(decision)
             case Action.RESUME:
                 return await self._carry_out(await preparation.resume())
             case Action.ABANDON:
@@ -393,13 +406,17 @@ class Pass:
             text = f"{failed} cannot be uninstalled: {error.text}"
             raise from_record({**to_record(error), "text": text}) from error
 
-    async def _test(self, header: RevisionHeader | None) -> str:
+    async def _test(self, decision: Decision) -> str:
         """Run the chart's tests on the revision that runs."""
+        header, asked = decision.source, decision.trigger == "request"
         assert header is not None  # noqa: S101 - what is tested is stored
         self._story.sentence = f"testing revision {header.number}"
         self._narrator.begin(self._progress)
         work = self._work(await self._read(header), Action.TEST)
-        tested = await test(self._world, work, self._release.spec.test)
+        if asked:
+            tested = await test_on_request(self._world, work, self._release)
+        else:
+            tested = await test(self._world, work, self._release.spec.test)
         self._tests = tested
         self._revisions.update(work.known)
         return "failed" if tested.failed else "succeeded"

@@ -5,19 +5,29 @@ what they logged is in no record, and goes to status.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from whipstaff.errors import OperatorError
-from whipstaff.helmrelease.types import TestOptions
+from whipstaff.errors import InvalidSpec, OperatorError
+from whipstaff.helmrelease.asked_tests import asked_tests
+from whipstaff.helmrelease.types import HelmRelease, TestOptions
 from whipstaff.planning.causes import masked
 from whipstaff.planning.status import TESTS_FAILED_WORDS, Tested
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.world import Settled, Work, World
-from whipstaff.release.marks import TESTS, TESTS_FAILED, TESTS_NONE, TESTS_PASSED
-from whipstaff.release.revision import Hook, HookEvent, JsonObject
+from whipstaff.release.marks import (
+    EVENT,
+    TEST_REQUEST,
+    TESTS,
+    TESTS_FAILED,
+    TESTS_NONE,
+    TESTS_PASSED,
+    MetRequest,
+    request_digest,
+)
+from whipstaff.release.revision import Hook, HookEvent, HookPhase, JsonObject, Revision
 
 LOG_LINES = 20  # of each container
 LOG_CHARACTERS = 2000  # of each test
@@ -28,6 +38,63 @@ log = logging.getLogger(__name__)
 
 async def test(world: World, work: Work, options: TestOptions) -> Tested:
     """Run the tests that are chosen; a failed one is no exception, and ends them as in Helm."""
+    if TEST_REQUEST in work.revision.labels:  # the phases are about what somebody asked for
+        _begin(work, lambda name: True, {TEST_REQUEST: ""})
+    tested, word = await _run(world, work, options)
+    await _record(world, work, {TESTS: word}, tested.why)
+    return tested
+
+
+async def test_on_request(world: World, work: Work, release: HelmRelease) -> Tested:
+    """Run the tests that somebody asks for, which leads to nothing: a failed one is told of.
+
+    Passing, they take back that tests had failed, if those that `spec.test` chooses all passed.
+    """
+    digest = request_digest(release.test_at)
+    try:
+        options = asked_tests(release)
+    except InvalidSpec as error:
+        hooks = tuple(work.revision.hooks)
+        tested = Tested(work.revision.number, hooks, {}, True, release.test_at, error.text)
+        word = TESTS_FAILED
+    else:
+        if MetRequest.of(work.revision.labels).digest != digest:
+            _begin(work, options.chooses, {TEST_REQUEST: MetRequest(digest).label})
+        tested, word = await _run(world, work, options)
+        tested = replace(tested, request=release.test_at)
+    marks = {TEST_REQUEST: MetRequest(digest, word).label}
+    if word == TESTS_PASSED and _all_passed(work, release.spec.test):
+        marks[TESTS] = TESTS_PASSED
+    await _record(world, work, marks)
+    return tested
+
+
+for _each in (test, test_on_request):
+    _each.__test__ = False  # type: ignore[attr-defined]  # pytest takes them for tests
+
+
+def _begin(work: Work, chooses: Callable[[str], bool], marks: Mapping[str, str]) -> None:
+    """Forget how tests ended that run again; stored with the first of them."""
+    other = work.revision.labels.get(EVENT, "") != HookEvent.TEST
+    hooks = tuple(
+        replace(hook, phase=HookPhase.NEVER, started_at="", completed_at="")
+        if HookEvent.TEST in hook.events and (other or chooses(hook.name))
+        else hook
+        for hook in work.revision.hooks
+    )
+    work.keep(replace(_marked(work.revision, {EVENT: HookEvent.TEST, **marks}), hooks=hooks))
+
+
+def _all_passed(work: Work, options: TestOptions) -> bool:
+    """Whether tests had failed, and all that count have passed by now."""
+    if work.revision.labels.get(TESTS) != TESTS_FAILED:
+        return False
+    ran = (it for it in work.revision.hooks if HookEvent.TEST in it.events)
+    return all(it.phase is HookPhase.SUCCEEDED for it in ran if options.chooses(it.name))
+
+
+async def _run(world: World, work: Work, options: TestOptions) -> tuple[Tested, str]:
+    """Run tests; return how they ended, also as the word that is recorded."""
     logs: dict[str, str] = {}
 
     async def note(hook: Hook) -> None:
@@ -49,20 +116,24 @@ async def test(world: World, work: Work, options: TestOptions) -> Tested:
         failure = error.text
     ran = [it for it in work.revision.hooks if HookEvent.TEST in it.events]
     word = TESTS_PASSED if any(options.chooses(it.name) for it in ran) else TESTS_NONE
-    await _record(world, work, TESTS_FAILED if failure else word, failure)
-    return Tested(work.revision.number, tuple(work.revision.hooks), logs, failed=bool(failure))
+    number, hooks, failed = work.revision.number, tuple(work.revision.hooks), bool(failure)
+    return Tested(number, hooks, logs, failed, why=failure), TESTS_FAILED if failed else word
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test
+def _marked(revision: Revision, marks: Mapping[str, str]) -> Revision:
+    """Return a revision with other labels; an empty one goes."""
+    labels = {**revision.labels, **marks}
+    return replace(revision, labels={name: text for name, text in labels.items() if text})
 
 
-async def _record(world: World, work: Work, word: str, failure: str) -> None:
+async def _record(world: World, work: Work, marks: Mapping[str, str], failure: str = "") -> None:
     """Record how the tests ended, whatever is wanted by now."""
     settled = replace(work, intent=Settled(work.intent.release))
-    tested = replace(work.revision, labels={**work.revision.labels, TESTS: word})
-    if failure:
+    tested = _marked(work.revision, marks)
+    if TESTS in marks:
         description = tested.description.partition(TESTS_FAILED_WORDS)[0]
-        tested = replace(tested, description=f"{description}{TESTS_FAILED_WORDS}{failure}")
+        description += f"{TESTS_FAILED_WORDS}{failure}" if failure else ""
+        tested = replace(tested, description=description)
     await world.store.update(settled.key, tested, settled.identity)
     work.keep(tested)
 

@@ -4,6 +4,7 @@ The helm CLI copies all labels of the current revision onto the one that it make
 worth something only on the revision whose number it holds.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -24,6 +25,7 @@ GENERATED = "whipstaff.dev/generated"  # it keeps what its templates generated
 TRIGGER = "whipstaff.dev/trigger"  # why it was made: spec, retry, request, outside, …
 FORCED = "whipstaff.dev/forced"  # digest of the wish that had it made though nothing changed
 TESTS = "whipstaff.dev/tests"  # how the chart's tests ended: none, passed, failed
+TEST_REQUEST = "whipstaff.dev/test-request"  # which wish for tests was met, and how they ended
 MOVED_FROM = "whipstaff.dev/moved-from"  # digest of the release that this is a copy of
 # Of a revision that undoes a failed one, and of one that was uninstalled because it failed:
 REMEDIATES = "whipstaff.dev/remediates"  # the revision that failed
@@ -32,6 +34,7 @@ REJECTED_ATTEMPTS = "whipstaff.dev/rejected-attempts"  # how often those were tr
 REJECTED_OPTIONS = "whipstaff.dev/rejected-options"  # with which options
 
 TESTS_NONE, TESTS_PASSED, TESTS_FAILED = "none", "passed", "failed"
+_BEGUN = "begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,30 @@ class Marks:
             tests=labels.get(TESTS, ""),
             rejected=_rejected_of(labels),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MetRequest:
+    """A wish for a revision's tests, as far as it was met; it counts on any revision."""
+
+    digest: str  # of its token; empty: there was none
+    ended: str = ""  # none, passed or failed; empty while they run
+
+    @property
+    def label(self) -> str:
+        """What stands in the label TEST_REQUEST."""
+        return f"{self.digest}.{self.ended or _BEGUN}"
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> Self:
+        """Read the labels of a revision."""
+        digest, _, ended = labels.get(TEST_REQUEST, "").partition(".")
+        return cls(digest, "" if ended == _BEGUN else ended)
+
+
+def request_digest(token: str) -> str:
+    """Return what stands for a wish where its token does not fit."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 def is_ours(header: RevisionHeader) -> bool:
