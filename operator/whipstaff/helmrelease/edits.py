@@ -10,8 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whipstaff.errors import RevisionNotFound
-from whipstaff.helmrelease.names import API_VERSION, FORCE_AT, KIND, REQUESTED_AT, RESET_AT
-from whipstaff.release.field_sets import part
+from whipstaff.helmrelease.names import (
+    API_VERSION,
+    FORCE_AT,
+    KIND,
+    REQUESTED_AT,
+    RESET_AT,
+    TEST_AT,
+    TEST_FILTER,
+    TEST_TIMEOUT,
+)
+from whipstaff.release.field_sets import holds, part, union
 from whipstaff.release.revision import JsonObject
 
 # Flux takes back what managers set whose name begins with kubectl.
@@ -119,12 +128,20 @@ def revision_to(live: JsonObject, number: int) -> int:
     return wanted
 
 
+def run_tests(moment: str, *, chosen: str = "", timeout: str = "") -> Edit:
+    """Have the chart's tests run on what runs; `moment` is any text that was not asked with before.
+
+    `chosen` and `timeout` are those of `helm test`; empty, they are as `spec.test` has them.
+    """
+    return Edit(annotations={TEST_AT: moment, TEST_FILTER: chosen, TEST_TIMEOUT: timeout})
+
+
 def applied(edit: Edit, live: JsonObject, manager: str = MANAGER) -> JsonObject:
     """Return the object to apply: what our manager had set, and the edit over it.
 
     It holds the version that was read, so that an edit in between is a conflict and is not lost.
     """
-    kept = _ours(live, manager)
+    kept = _applied_before(live, manager)
     metadata = live["metadata"]
     annotations = {**((kept.get("metadata") or {}).get("annotations") or {}), **edit.annotations}
     labels = (kept.get("metadata") or {}).get("labels")
@@ -197,7 +214,30 @@ def synced_by(live: JsonObject) -> str:
     return next(iter(by_mark + by_manager), "")
 
 
-def _ours(live: JsonObject, manager: str) -> JsonObject:
+def ours(live: JsonObject) -> JsonObject:
+    """Return what of a HelmRelease's spec commands and buttons set, and nobody else besides."""
+    mine: JsonObject = {}
+    others: JsonObject = {}
+    for entry in live["metadata"].get("managedFields") or ():
+        fields = entry.get("fieldsV1") or {}
+        if entry.get("manager") == MANAGER and not entry.get("subresource"):
+            mine = union(mine, fields)
+        else:
+            others = union(others, fields)
+    found = part(live, mine) if mine else {}
+    spec: JsonObject = {}
+    for name, value in (found.get("spec") or {}).items():
+        if isinstance(value, dict):
+            alone = {
+                key: one for key, one in value.items() if not holds(others, ("spec", name, key))
+            }
+            spec |= {name: alone} if alone else {}
+        elif not holds(others, ("spec", name)):
+            spec[name] = value
+    return spec
+
+
+def _applied_before(live: JsonObject, manager: str) -> JsonObject:
     """Return the part of an object that our manager applied before."""
     for entry in live["metadata"].get("managedFields") or ():
         applies = entry.get("operation") == "Apply" and not entry.get("subresource")

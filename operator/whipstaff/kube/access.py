@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from whipstaff.errors import ClusterRefused
+from whipstaff.kube.proxies import Proxy, proxy_for, proxy_of
 from whipstaff.kube.tls import tls_of
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -28,6 +29,45 @@ _ASKS_SOMEBODY = ("exec", "auth-provider")
 _Known = dict[str, dict[str, tuple[Path, dict[str, Any]]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What helm's flags say in place of a kubeconfig; empty where they say nothing."""
+
+    server: str = ""
+    token: str = field(default="", repr=False)
+    user: str = ""  # to impersonate
+    groups: tuple[str, ...] = ()
+    ca_file: str = ""
+    server_name: str = ""
+    insecure: bool = False
+
+    @property
+    def cluster_entry(self) -> dict[str, Any]:
+        """What stands in a kubeconfig's cluster for that."""
+        entry = {"server": self.server, "tls-server-name": self.server_name}
+        facts: dict[str, Any] = {name: text for name, text in entry.items() if text}
+        if self.ca_file:
+            path = str(Path(self.ca_file).absolute())
+            facts |= {"certificate-authority": path, "certificate-authority-data": ""}
+        if self.insecure:
+            nobody = dict.fromkeys(("certificate-authority", "certificate-authority-data"), "")
+            facts |= {"insecure-skip-tls-verify": True, **nobody}
+        return facts
+
+    @property
+    def user_entry(self) -> dict[str, Any]:
+        """What stands in a kubeconfig's user for that."""
+        facts: dict[str, Any] = {}
+        if self.token:
+            others = ("tokenFile", "username", "password", *_ASKS_SOMEBODY)
+            facts |= {"token": self.token, **dict.fromkeys(others)}
+        if self.user:
+            facts["as"] = self.user
+        if self.groups:
+            facts["as-groups"] = list(self.groups)
+        return facts
+
+
 @dataclass
 class Access:
     """One API server and as whom to speak to it."""
@@ -37,6 +77,8 @@ class Access:
     tls: ssl.SSLContext | bool
     server_name: str = ""  # whom the certificate must name; empty: the host of the URL
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+    groups: tuple[str, ...] = ()  # as whose member, where somebody is impersonated
+    proxy: Proxy | None = None  # on the way; None: there is none
     source: tuple[str, str] = ("", "")  # kubeconfig and context of credentials that expire
 
     def renew(self) -> bool:
@@ -50,21 +92,41 @@ class Access:
         return changed
 
 
-def open_access(kubeconfig: str, context: str, environment: Mapping[str, str]) -> Access:
+def open_access(
+    kubeconfig: str,
+    context: str,
+    environment: Mapping[str, str],
+    overrides: Overrides = Overrides(),
+) -> Access:
     """Find the API server; ClusterRefused says why there is none.
 
     `kubeconfig` is the flag's, else `$KUBECONFIG` (several, parted by colons) or ~/.kube/config.
     """
+    access = _found(kubeconfig, context, environment, overrides)
+    if access.proxy is None:
+        try:
+            access.proxy = proxy_for(access.server, environment)
+        except ValueError as error:
+            raise ClusterRefused(f"kubernetes cluster unreachable: {error}") from error
+    return access
+
+
+def _found(
+    kubeconfig: str, context: str, environment: Mapping[str, str], overrides: Overrides
+) -> Access:
     given = kubeconfig or environment.get("KUBECONFIG", "")
     home = Path(environment.get("HOME") or Path.home())
     texts = given or str(home / ".kube" / "config")
     paths = [Path(text) for text in texts.split(":") if text]
     present = [path for path in paths if path.is_file()]
     if not present:
+        if overrides.server:
+            here = Path()
+            return _access(here, overrides.cluster_entry, here, overrides.user_entry)
         if not kubeconfig and environment.get("KUBERNETES_SERVICE_HOST"):
             return _of_the_pod(environment, SERVICE_ACCOUNT_FOLDER)
         raise ClusterRefused(f"kubernetes cluster unreachable: {texts}: no such file")
-    return _read(present, context)
+    return _read(present, context, overrides)
 
 
 def _of_the_pod(environment: Mapping[str, str], folder: Path) -> Access:
@@ -80,22 +142,39 @@ def _of_the_pod(environment: Mapping[str, str], folder: Path) -> Access:
     return Access(server, namespace or "default", tls, "", {"Authorization": f"Bearer {token}"})
 
 
-def _read(paths: list[Path], context: str) -> Access:
+def _read(paths: list[Path], context: str, overrides: Overrides) -> Access:
     known, current = _merged(paths)
     chosen = context or current
     if not chosen:
         raise ClusterRefused(f"kubernetes cluster unreachable: {paths[0]} names no context")
     _, found = _entry(known, "contexts", "context", chosen)
     place, cluster = _entry(known, "clusters", "cluster", str(found.get("cluster", "")))
+    cluster = {**cluster, **overrides.cluster_entry}
     if not cluster.get("server"):
         raise ClusterRefused(f"kubernetes cluster unreachable: context {chosen} has no server")
     named = str(found.get("user") or "")
     users_place, user = _entry(known, "users", "user", named) if named else (place, {})
+    user = {**user, **overrides.user_entry}
+    source = (":".join(map(str, paths)), chosen)
+    namespace = str(found.get("namespace") or "default")
+    return _access(place, cluster, users_place, user, namespace, source)
+
+
+def _access(
+    place: Path,
+    cluster: Mapping[str, Any],
+    users_place: Path,
+    user: Mapping[str, Any],
+    namespace: str = "default",
+    source: tuple[str, str] = ("", ""),
+) -> Access:
+    """Return the way to a cluster as a user; `source` is whom to ask for credentials."""
     facts = _facts(place, cluster, users_place, user)
-    source = ("", "")
     if any(user.get(kind) for kind in _ASKS_SOMEBODY):
-        source = (":".join(map(str, paths)), chosen)
-        facts |= _asked(*source)
+        told = _asked(*source)
+        facts |= {name: told[name] for name in ("certificate", "key", "authorization")}
+    else:
+        source = ("", "")
     headers = {"Authorization": facts["authorization"]} if facts["authorization"] else {}
     if user.get("as"):
         headers["Impersonate-User"] = str(user["as"])
@@ -103,9 +182,25 @@ def _read(paths: list[Path], context: str) -> Access:
         tls = tls_of(facts)
     except (ssl.SSLError, ValueError) as error:
         raise ClusterRefused(f"{place}: its certificates cannot be used") from error
-    namespace = str(found.get("namespace") or "default")
-    server_name = str(cluster.get("tls-server-name") or "")
-    return Access(facts["server"], namespace, tls, server_name, headers, source)
+    return Access(
+        facts["server"],
+        namespace,
+        tls,
+        str(cluster.get("tls-server-name") or ""),
+        headers,
+        tuple(str(group) for group in user.get("as-groups") or ()),
+        _proxy(place, cluster),
+        source,
+    )
+
+
+def _proxy(place: Path, cluster: Mapping[str, Any]) -> Proxy | None:
+    if not cluster.get("proxy-url"):
+        return None
+    try:
+        return proxy_of(str(cluster["proxy-url"]))
+    except ValueError as error:
+        raise ClusterRefused(f"{place} cannot be used: proxy-url: {error}") from error
 
 
 def _merged(paths: list[Path]) -> tuple[_Known, str]:

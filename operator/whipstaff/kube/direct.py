@@ -8,15 +8,17 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import scanner
 from whipstaff.kube.access import Access
 from whipstaff.kube.encoding import encoded
+from whipstaff.kube.proxies import Proxy
 from whipstaff.kube.refusals import refusal
 from whipstaff.release.revision import JsonObject
 
@@ -29,12 +31,31 @@ TABLE = (
     "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
 )
 
+UNREACHABLE = "kubernetes cluster unreachable"  # how a refusal begins that says so
+
 REQUEST_SECONDS = 60.0
 ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 30.0
 PAGE_ITEMS = 500
 
 _UNAUTHORIZED, _TOO_MANY, _UNAVAILABLE, _SUCCESSES = 401, 429, 503, range(200, 300)
+
+
+class Exchange(NamedTuple):
+    """A request that was answered; nothing in it is secret."""
+
+    method: str
+    url: str
+    status: int
+    answer_bytes: int
+    seconds: float
+
+
+Tell = Callable[[Exchange], None]
+
+
+def _untold(exchange: Exchange) -> None:
+    """Nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +74,10 @@ class Call:
 class Direct:
     """Speaks to one API server, from one thread."""
 
-    def __init__(self, access: Access, user_agent: str) -> None:
+    def __init__(self, access: Access, user_agent: str, tell: Tell = _untold) -> None:
+        """Speak as `access` says; `tell` is called with each exchange that ended."""
         self._access = access
+        self._tell = tell
         self._user_agent = user_agent
         self._base = urlsplit(access.server)
         self._connection: http.client.HTTPConnection | None = None
@@ -75,6 +98,11 @@ class Direct:
         """Read an object, or a list that is not paged."""
         return self.send(Call("GET", path, query or {}, accept=accept, subject=subject))
 
+    def text(self, path: str, query: Mapping[str, str] | None = None, *, subject: str = "") -> str:
+        """Read what is no JSON, as a log."""
+        call = Call("GET", path, query or {}, accept="*/*", subject=subject)
+        return self._sent(call).decode("utf-8", "replace")
+
     def items(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
     ) -> Iterator[JsonObject]:
@@ -90,6 +118,9 @@ class Direct:
 
     def send(self, call: Call) -> JsonObject:
         """Return the answer; ClusterRefused for every other ending."""
+        return self._decoded(call, self._sent(call))
+
+    def _sent(self, call: Call) -> bytes:
         status, answer, pause = self._exchange(call)
         if status == _UNAUTHORIZED and self._access.renew():
             status, answer, pause = self._exchange(call)
@@ -98,9 +129,12 @@ class Direct:
                 break
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
             status, answer, pause = self._exchange(call)
+        if status == _UNAUTHORIZED:
+            asks = "the server has asked for the client to provide credentials"
+            raise ClusterRefused(f"{UNREACHABLE}: {asks}", status)
         if status not in _SUCCESSES:
             raise _refusal(call, status, answer)
-        return self._decoded(call, answer)
+        return answer
 
     def _decoded(self, call: Call, answer: bytes) -> JsonObject:
         try:
@@ -121,51 +155,86 @@ class Direct:
             # Nothing was answered on a connection that others had used before: it was closed.
             if kept and isinstance(error, http.client.RemoteDisconnected | ConnectionResetError):
                 return self._exchange(call)
+            proxy = f" through {self._access.proxy}" if self._access.proxy else ""
             raise ClusterRefused(
-                f"kubernetes cluster unreachable: {self._access.server}: {_why(error)}"
+                f"{UNREACHABLE}: {self._access.server}{proxy}: {_why(error)}"
             ) from error
 
     def _answer(self, call: Call, body: bytes | None) -> tuple[int, bytes, float]:
         connection = self._open()
-        headers = {
-            "Accept": call.accept,
-            "User-Agent": self._user_agent,
-            **({"Content-Type": call.content_type} if body is not None else {}),
-            **self._access.headers,
-        }
+        headers = [
+            ("Accept", call.accept),
+            ("User-Agent", self._user_agent),
+            *([("Content-Type", call.content_type)] if body is not None else ()),
+            *([("Content-Length", str(len(body)))] if body is not None else ()),
+            *self._access.headers.items(),
+            *(("Impersonate-Group", group) for group in self._access.groups),
+        ]
         pairs = "&".join(f"{key}={quote(text, safe='')}" for key, text in call.query.items())
         url = f"{self._base.path}{call.path}" + (f"?{pairs}" if pairs else "")
-        connection.request(call.method, url, body, headers)
+        began = time.monotonic()
+        proxy = self._access.proxy
+        if proxy is not None and self._base.scheme == "http" and proxy.scheme == "http":
+            headers += [("Proxy-Authorization", login)] if (login := proxy.authorization) else []
+            connection.putrequest(call.method, f"http://{self._base.netloc}{url}")
+        else:
+            connection.putrequest(call.method, url)
+        for name, text in headers:
+            connection.putheader(name, text)
+        connection.endheaders(body)
         response = connection.getresponse()
         answer = response.read()
+        seconds = time.monotonic() - began
+        place = f"{self._base.scheme}://{self._base.netloc.rpartition('@')[2]}{url}"
+        self._tell(Exchange(call.method, place, response.status, len(answer), seconds))
         pause = response.headers.get("Retry-After", "")
         return response.status, answer, float(pause) if pause.isdecimal() else 0.0
 
     def _open(self) -> http.client.HTTPConnection:
         if self._connection is None:
             host, port = self._base.hostname or "", self._base.port
+            proxy = self._access.proxy
             if self._base.scheme == "https":
                 assert isinstance(self._access.tls, ssl.SSLContext)  # noqa: S101 - so it is made
-                self._connection = _Encrypted(
-                    host, port, self._access.tls, self._access.server_name or host
-                )
+                named = self._access.server_name or host
+                self._connection = _Encrypted(host, port, proxy, self._access.tls, named)
+            elif proxy is not None and proxy.scheme == "http":  # which is asked for the URL
+                self._connection = _Line(proxy.host, proxy.port, None)
             else:
-                self._connection = http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
+                self._connection = _Line(host, port, proxy)
         return self._connection
 
 
-class _Encrypted(http.client.HTTPSConnection):
+class _Line(http.client.HTTPConnection):
+    """A connection to a server, through a proxy or not."""
+
+    def __init__(self, host: str, port: int | None, proxy: Proxy | None) -> None:
+        super().__init__(host, port, timeout=REQUEST_SECONDS)
+        self._proxy = proxy
+
+    def connect(self) -> None:
+        if self._proxy is not None:
+            self.sock = self._proxy.connect(self.host, self.port, REQUEST_SECONDS)
+        else:
+            self.sock = socket.create_connection((self.host, self.port), REQUEST_SECONDS)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _Encrypted(_Line):
     """A connection to a server whose certificate may name another host than its URL."""
 
-    def __init__(self, host: str, port: int | None, tls: ssl.SSLContext, named: str) -> None:
-        super().__init__(host, port, timeout=REQUEST_SECONDS, context=tls)
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(
+        self, host: str, port: int | None, proxy: Proxy | None, tls: ssl.SSLContext, named: str
+    ) -> None:
+        super().__init__(host, port, proxy)
         self._tls = tls
         self._named = named
 
     def connect(self) -> None:
-        plain = socket.create_connection((self.host, self.port), self.timeout)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = self._tls.wrap_socket(plain, server_hostname=self._named)
+        super().connect()
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._named)
 
 
 def _refusal(call: Call, status: int, answer: bytes) -> ClusterRefused:

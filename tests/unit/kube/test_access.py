@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.access import open_access
+from whipstaff.kube.access import Overrides, open_access
 
 
 def a_config(server="http://one:8080", user=None, **cluster):
@@ -116,3 +116,34 @@ def test_a_kubeconfig_that_leads_nowhere_says_why(opened, config, told):
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(ClusterRefused, match="/nowhere/config"):
         open_access("/nowhere/config", "", {})
+
+
+def test_a_proxy_of_the_kubeconfig_goes_before_that_of_the_environment(opened):
+    environment = {"HTTP_PROXY": "http://other:1"}
+    access = opened(a_config(**{"proxy-url": "socks5://ann:pw@p:1"}), environment=environment)
+    assert str(access.proxy) == "socks5://p:1"
+    assert str(opened(a_config(), environment=environment).proxy) == "http://other:1"
+    with pytest.raises(ClusterRefused, match=r"config-0 cannot be used: proxy-url"):
+        opened(a_config(**{"proxy-url": "https://ann:pw@p:1"}))
+
+
+def test_somebody_else_may_be_acted_as_with_groups(opened):
+    access = opened(a_config(user={"token": "x", "as": "ann", "as-groups": ["a", "b"]}))
+    assert access.headers["Impersonate-User"] == "ann"
+    assert access.groups == ("a", "b")
+
+
+def test_flags_go_before_the_kubeconfig(tmp_path):
+    file = tmp_path / "config"
+    file.write_text(json.dumps(a_config(user={"exec": {"command": "never-run"}})))
+    said = Overrides(server="http://two", token="other", user="ann", groups=("a",))
+    access = open_access(str(file), "", {}, said)
+    assert (access.server, access.namespace) == ("http://two", "shop")
+    assert access.headers == {"Authorization": "Bearer other", "Impersonate-User": "ann"}
+    assert access.groups == ("a",)
+
+
+def test_with_a_server_no_kubeconfig_is_needed(tmp_path):
+    access = open_access("", "", {"HOME": str(tmp_path)}, Overrides(server="http://two", token="x"))
+    assert (access.server, access.namespace) == ("http://two", "default")
+    assert "Bearer x" not in repr(access)

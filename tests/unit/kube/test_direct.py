@@ -120,3 +120,22 @@ def test_a_server_that_is_not_there_is_named():
         ClusterRefused, match=r"unreachable: http://127.0.0.1:9: connection refused"
     ):
         client.get("/x")
+
+
+def test_groups_are_told_one_by_one_and_exchanges_to_who_asks(server):
+    told = []
+    access = Access(f"http://me:pw@127.0.0.1:{server.server_port}", "shop", True)
+    access.headers["Authorization"], access.groups = "Bearer secret", ("a", "b")
+    direct = Direct(access, "tests/1", told.append)
+    server.answers.append((200, {"kind": "Pod"}))
+    direct.get("/api/v1/x", {"a": "b"})
+    direct.close()
+    (exchange,) = told
+    place = f"http://127.0.0.1:{server.server_port}/api/v1/x?a=b"
+    assert exchange[:4] == ("GET", place, 200, len('{"kind": "Pod"}'))
+    assert "secret" not in str(exchange)
+
+
+def test_a_log_is_read_as_text(server, client):
+    server.answers.append((200, "no JSON\n"))
+    assert client.text("/log", {"container": "x"}) == "no JSON\n"
