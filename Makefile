@@ -53,7 +53,7 @@ types: $(SET_UP) ## check the types, strictly
 imports: $(SET_UP) ## check that imports only point down the layers
 	$(VENV)/bin/lint-imports
 
-.PHONY: bench-cluster bench-render bench-index bench-charts bench-gateway fuzz corpus-install
+.PHONY: bench-cluster bench-render bench-index bench-charts bench-gateway bench-cli fuzz corpus-install
 bench-cluster: $(SET_UP) build-control-plane ## measure the operator with N releases (N=100); the last line is JSON
 	$(RUN) -m bench.cluster --releases $(N)
 bench-render: $(SET_UP) ## measure rendering against Helm's on WHIPSTAFF_CORPUS; the last line is JSON
@@ -64,6 +64,8 @@ bench-charts: $(SET_UP) ## measure the chart server with 10,000 charts; the last
 	$(RUN) -m bench.chart_server
 bench-gateway: $(SET_UP) build-control-plane ## measure the gateway with 1,000 releases; the last line is JSON
 	$(RUN) -m bench.gateway
+bench-cli: $(SET_UP) build-control-plane ## measure start-up, list of 100 releases and the like beside helm; the last line is JSON
+	$(RUN) -m bench.cli
 fuzz: $(SET_UP) ## compare made-up charts with Helm itself (CASES=1000, SEED=1); the last line is JSON
 	$(RUN) -m bench.fuzz --cases $(CASES) --seed $(SEED)
 corpus-install: $(SET_UP) build-control-plane ## install each chart of WHIPSTAFF_CORPUS and compare with helm's outcomes

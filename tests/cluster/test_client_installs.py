@@ -7,7 +7,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from tests.builders.atomic_releases import atomic_chart
 from tests.builders.charts import packed
+from tests.builders.proxies import a_proxy
 from tests.builders.small_charts import settings_chart
 from whipstaff.cli.main import main
 
@@ -160,9 +162,105 @@ def test_a_dry_run_makes_nothing(releases, repository, ours):
     [
         pytest.param("install Blog ./x", "invalid release name", id="a name"),
         pytest.param("install blog ./gone", 'path "./gone" not found', id="a path"),
-        pytest.param("install blog", "requires 2 arguments", id="no chart"),
+        pytest.param("install", "requires at least 1 argument", id="no chart"),
+        pytest.param("install ./x", "must either provide a name or", id="no name"),
+        pytest.param("install -g blog ./x", "cannot set --generate-name", id="two names"),
         pytest.param("upgrade blog nowhere/x", "repo nowhere not found", id="a repository"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(operator, ours, line, told):
     assert told in ours(*line.split(), code=1).stderr
+
+
+def test_flags_of_helm_become_fields_and_count_once(releases, repository, ours):
+    place = ("settings", "--repo", repository.url)
+    ours("install", "blog", *place, "--rollback-on-failure", "--no-hooks", "--wait=legacy")
+    spec = releases.get("blog")["spec"]
+    undone = {"disableHooks": True, "remediation": {"remediateLastFailure": True}}
+    assert (spec["install"], spec["upgrade"]) == (undone, undone)
+    assert spec["waitStrategy"] == {"name": "legacy"}
+    releases.edit("blog", upgrade={"timeout": "40s"})
+    ours("upgrade", "blog", *place, "--force-replace", "--history-max", "3", "--set", "text=x")
+    spec = releases.get("blog")["spec"]
+    assert spec["upgrade"] == {"timeout": "40s", "force": True}
+    assert (spec["maxHistory"], spec["waitStrategy"]) == (3, {"name": "poller"})
+    assert not spec.get("install")
+    ours("rollback", "blog", "1", "--no-hooks", "--cleanup-on-fail", "--force")
+    assert releases.get("blog")["spec"]["rollback"] == {
+        "disableHooks": True,
+        "cleanupOnFail": True,
+        "force": True,
+    }
+    ours("rollback", "blog", "2")
+    assert not releases.get("blog")["spec"].get("rollback")
+
+
+def test_what_fails_is_undone_where_that_is_asked_for_as_helm_does(releases, repository, ours):
+    repository.add(atomic_chart())
+    place = ("atomic", "--repo", repository.url)
+    ours("install", "blog", *place)
+    releases.helm("install", "theirs", *place)
+    bad = ("--set", "text=second,fails=pre-upgrade", "--rollback-on-failure")
+    told = ours("upgrade", "blog", *place, *bad, code=1)
+    assert told.stderr.splitlines()[-1].startswith("Error: UPGRADE FAILED: ")
+    with pytest.raises(RuntimeError, match="UPGRADE FAILED"):
+        releases.helm("upgrade", "theirs", *place, *bad)
+    assert releases.stored("blog") == releases.stored("theirs")
+    assert releases.data("blog")["text"] == releases.data("theirs")["text"] == "plain"
+
+
+def test_a_name_is_made_where_none_is_given(repository, operator, ours):
+    place = ("settings", "--repo", repository.url)
+    told = ours("install", *place, "--generate-name", "--no-wait")
+    assert re.search(r"HelmRelease \S+/settings-\d{10,} is written", told.stdout)
+    told = ours("install", *place, "--name-template", "{{ lower `BLOG` }}-x", "--hide-notes")
+    assert told.stdout.startswith("NAME: blog-x\n")
+
+
+def test_a_name_whose_history_is_kept_is_used_again_where_that_is_asked_for(
+    releases, repository, ours
+):
+    place = ("settings", "--repo", repository.url)
+    ours("install", "blog", *place)
+    ours("uninstall", "blog", "--keep-history")
+    refused = ours("install", "blog", *place, code=1).stderr
+    with pytest.raises(RuntimeError) as raised:
+        releases.helm("install", "blog", *place)
+    sentence = refused.removeprefix("Error: ").strip()
+    assert sentence in str(raised.value)
+    ours("install", "blog", *place, "--replace")
+    assert releases.data("blog")["chart"] == "1.1.0"
+
+
+def test_a_dry_run_hides_secrets_where_that_is_asked_for(repository, operator, ours):
+    line = ("install", "blog", "settings", "--repo", repository.url, "--username", "ann")
+    shown = ours(*line, "--password", "pw", "--dry-run=client", "--hide-secret").stdout
+    assert [one["kind"] for one in yaml.safe_load_all(shown)] == ["HelmRepository", "HelmRelease"]
+    assert "hiding Kubernetes secrets requires" in ours(*line, "--hide-secret", code=1).stderr
+
+
+def test_requests_are_told_with_their_times_and_nothing_secret(
+    control_plane, releases, repository, ours
+):
+    line = ("settings", "--repo", repository.url, "--username", "ann", "--password", "hunter2")
+    told = ours("install", "blog", *line, "--debug")
+    lines = [line for line in told.stderr.splitlines() if line.startswith("level=DEBUG ")]
+    assert any("msg=download" in line and "index.yaml" in line for line in lines)
+    request = re.compile(r'msg=request method=PATCH url="?\S+/blog\S+ status=201 .*milliseconds=\d')
+    assert any(request.search(line) for line in lines)
+    assert "hunter2" not in told.stderr
+    assert control_plane.token not in told.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_the_cluster_is_reached_through_the_proxy_of_the_kubeconfig(
+    control_plane, releases, ours, tmp_path, scheme
+):
+    config = yaml.safe_load(control_plane.kubeconfig.read_text())
+    with a_proxy(asks=True) as proxy:
+        for entry in config["clusters"]:
+            entry["cluster"]["proxy-url"] = f"{scheme}://ann:pw@127.0.0.1:{proxy.port}"
+        file = tmp_path / "config"
+        file.write_text(yaml.safe_dump(config))
+        assert "NAME" in ours("list", "--kubeconfig", str(file)).stdout
+        assert control_plane.api.server.endswith(proxy.seen[0][1])

@@ -80,6 +80,21 @@ ALL_LINES = [
     "get metadata two -n NS -o yaml",
     "get metadata",
     "--kube-context nope list",
+    "list -n NS --kube-as-user nobody --kube-as-group some --kube-as-group others",
+    "list -n NS --kube-token wrong",
+    "get all one -n NS --template {{.Release.Name}}-{{.Release.Version}}-{{.Release.Namespace}}",
+    "get all one -n NS --template {{.Release.Info.Status}}{{.Release.ApplyMethod}} --revision 1",
+    "get all one -n NS --template {{.Release.Config}}{{.Release.Labels}}{{.Nothing}}",
+    "get all one -n NS --template {{.Release.Chart.Name}}{{.Release.Chart.Metadata.AppVersion}}",
+    "get all one -n NS --template {{range.Release.Hooks}}{{.Name}}{{.Events}}{{.Weight}}{{end}}",
+    "get all one -n NS --template {{range.Release.Chart.Templates}}{{.Name}},{{end}}",
+    "get all one -n NS --template {{.Release.Info.FirstDeployed.Year}}",
+    "get all one -n NS --template {{.Release.Info.Deleted}}{{.Release.Chart.Lock}}",
+    "get all one -n NS --template {{.Release.Chart.Metadata.Keywords}}",
+    "get all one -n NS --template {{.Release.Nothing}}",
+    "get all one -n NS --template {{toYaml.Release}}",
+    "get all one -n NS --template {{.Release.Name",
+    "get all none -n NS --template {{.Release.Name}}",
 ]
 
 

@@ -47,7 +47,7 @@ def options(name):
     return {
         spelling
         for option in command(name).params
-        if isinstance(option, click.Option)
+        if isinstance(option, click.Option) and not option.hidden
         for spelling in option.opts
     }
 

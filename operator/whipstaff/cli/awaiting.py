@@ -3,23 +3,31 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import click
 
 from whipstaff.cli.helm_flags import Decorated
 from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.interrupts import Interrupted, goes_on
 from whipstaff.golang.durations import parse_duration
 from whipstaff.release.revision import JsonObject
 
-INTERRUPTED = 130  # as the shell has it
 POLL_SECONDS = 0.4
 _NANOSECONDS = 1e9
 
 
-class _Interrupted(click.ClickException):
-    exit_code = INTERRUPTED
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Begin the message of a failure with what failed, as helm does."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except click.ClickException as error:
+        raise click.ClickException(f"{what}: {error.message}") from error
 
 
 def seconds(_: click.Context, option: click.Parameter, text: str) -> float:
@@ -73,27 +81,54 @@ def wait_for(
     releases: HelmReleases, name: str, timeout_seconds: float, requested: str = ""
 ) -> JsonObject:
     """Wait until the operator has done what is asked; a ClickException tells how it failed."""
-    with _Showing(releases.subject(name)) as showing:
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            live = releases.get(name)
-            if (live.get("spec") or {}).get("suspend") is True:
-                raise click.ClickException(f"{releases.subject(name)} is suspended")
-            if is_acted_on(live, requested):
-                break
-            showing.show(live)
-            if time.monotonic() > deadline:
-                raise click.ClickException(_too_late(releases.subject(name), live))
-            time.sleep(POLL_SECONDS)
+    live = _waited(releases, name, timeout_seconds, lambda live: is_acted_on(live, requested))
     done, message = ready(live)
     if not done:
         raise click.ClickException(f"{releases.subject(name)}: {_plain(message)}")
     return live
 
 
+def wait_for_tests(
+    releases: HelmReleases, name: str, timeout_seconds: float, request: str
+) -> JsonObject:
+    """Wait until the tests ran that were asked for; a ClickException tells why they did not."""
+
+    def is_answered(live: JsonObject) -> bool:
+        return (live.get("status") or {}).get("lastHandledTestAt") == request
+
+    live = _waited(releases, name, timeout_seconds, is_answered)
+    if (live.get("status") or {}).get("testRequest") != request:
+        why = _plain(ready(live)[1])
+        raise click.ClickException(f"{releases.subject(name)}: no test ran: {why}")
+    return live
+
+
+def outcome_of_tests(live: JsonObject) -> tuple[bool, str]:
+    """Return whether tests failed, and what is told of them."""
+    found = _condition(live, "Tested")
+    return found.get("status") == "False", _plain(str(found.get("message", "")))
+
+
+def _waited(
+    releases: HelmReleases, name: str, timeout_seconds: float, is_done: Callable[[JsonObject], bool]
+) -> JsonObject:
+    with _Showing(releases, name) as showing:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            live = releases.get(name)
+            if (live.get("spec") or {}).get("suspend") is True:
+                raise click.ClickException(f"{releases.subject(name)} is suspended")
+            if is_done(live):
+                return live
+            showing.show(live)
+            if time.monotonic() > deadline:
+                raise click.ClickException(_too_late(releases.subject(name), live))
+            time.sleep(POLL_SECONDS)
+
+
 def wait_until_gone(releases: HelmReleases, name: str, timeout_seconds: float) -> None:
     """Wait until a deleted HelmRelease is gone, and its release uninstalled with it."""
-    with _Showing(releases.subject(name)) as showing:
+    with _Showing(releases, name) as showing:
         deadline = time.monotonic() + timeout_seconds
         while (live := releases.find(name)) is not None:
             showing.show(live)
@@ -112,7 +147,8 @@ def _too_late(subject: str, live: JsonObject) -> str:
 class _Showing:
     """Tells what is waited for, each thing once, or again and again in place on a terminal."""
 
-    subject: str
+    releases: HelmReleases
+    name: str
     _told: set[str] = field(default_factory=set)
     _height: int = 0
 
@@ -122,7 +158,7 @@ class _Showing:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._clear()
         if kind is KeyboardInterrupt:
-            raise _Interrupted(f"no longer waiting for {self.subject}; the operator goes on")
+            raise goes_on(self.releases, self.name)
 
     def show(self, live: JsonObject) -> None:
         """Tell where it stands."""

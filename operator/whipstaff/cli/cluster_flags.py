@@ -1,16 +1,17 @@
 """The flags that say which cluster and namespace, and the way there."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from whipstaff.cli.helm_flags import Decorated
+from whipstaff.cli.debugging import ignore, is_debugged, told_of
+from whipstaff.cli.helm_flags import Decorated, truth
 from whipstaff.errors import OperatorError
-from whipstaff.kube.access import open_access
+from whipstaff.kube.access import Overrides, open_access
 from whipstaff.kube.direct import Direct
 from whipstaff.settings import VERSION
 
@@ -24,6 +25,12 @@ _FLAGS: tuple[Callable[[Any], Any], ...] = (
         default="",
         help="Context of the kubeconfig; its current one if empty.",
     ),
+    *(
+        click.option(f"--kube-{name}", default="", hidden=True)
+        for name in ("apiserver", "token", "as-user", "ca-file", "tls-server-name")
+    ),
+    click.option("--kube-as-group", multiple=True, hidden=True),
+    click.option("--kube-insecure-skip-tls-verify", is_flag=True, hidden=True),
 )
 
 
@@ -42,15 +49,35 @@ def cluster_flags(command: Decorated) -> Decorated:
     return command
 
 
+def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrides:
+    """Take the flags that stand for parts of a kubeconfig, or else helm's variables."""
+    groups = tuple(environment.get("HELM_KUBEASGROUPS", "").replace(",", " ").split())
+    unchecked = environment.get("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "")
+
+    def text(flag: str, variable: str) -> str:
+        return str(flags.pop(flag) or environment.get(variable, ""))
+
+    return Overrides(
+        server=text("kube_apiserver", "HELM_KUBEAPISERVER").rstrip("/"),
+        token=text("kube_token", "HELM_KUBETOKEN"),
+        user=text("kube_as_user", "HELM_KUBEASUSER"),
+        groups=flags.pop("kube_as_group") or groups,
+        ca_file=text("kube_ca_file", "HELM_KUBECAFILE"),
+        server_name=text("kube_tls_server_name", "HELM_KUBETLS_SERVER_NAME"),
+        insecure=flags.pop("kube_insecure_skip_tls_verify") or bool(truth(unchecked)),
+    )
+
+
 @contextmanager
 def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
     """Take the flags of `cluster_flags` out of `flags` and go there; refusals end the command."""
     environment = os.environ  # noqa: TID251 - a command reads it, as helm and kubectl do
+    overrides = _overrides(flags, environment)
     namespace = flags.pop("namespace") or environment.get("HELM_NAMESPACE", "")
     context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
     try:
-        access = open_access(flags.pop("kubeconfig"), context, environment)
-        client = Direct(access, f"whipstaff-cli/{VERSION}")
+        access = open_access(flags.pop("kubeconfig"), context, environment, overrides)
+        client = Direct(access, f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore)
         try:
             yield Cluster(client, namespace or access.namespace)
         finally:

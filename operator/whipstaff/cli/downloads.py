@@ -20,6 +20,7 @@ import click
 from yarl import URL
 
 from whipstaff.cli import given_files
+from whipstaff.cli.debugging import timed
 from whipstaff.cli.helm_home import Refused
 from whipstaff.errors import ChartUnavailable, RepoAuthInvalid
 from whipstaff.golang.strconv import quote
@@ -179,7 +180,8 @@ class Downloads:
         asked = f"{verb} {quote(shown(url))}"
         try:
             async with asyncio.timeout(self._timeout_seconds or None):
-                yield
+                with timed("download", url=shown(url)):
+                    yield
         except TimeoutError as error:
             raise Refused(
                 f"{asked}: context deadline exceeded "

@@ -51,9 +51,15 @@ def _read(names: tuple[str], flags: dict[str, Any]) -> StoredRelease:
 
 @get.command("all", cls=HelmCommand)
 @_of_a_release("all")
+@click.option("--template", default="", metavar="TEXT", help="A template of Go for the output.")
 def all_(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print everything but the chart's files."""
     one = _read(names, flags)
+    if flags["template"]:
+        from whipstaff.cli.release_struct import rendered  # noqa: PLC0415 - the language is large
+
+        echo(rendered(flags["template"], one))
+        return
     lines = [
         *release_text.plain(one),
         *release_text.chart_lines(one),

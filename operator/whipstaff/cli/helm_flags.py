@@ -13,12 +13,14 @@ _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _SHORT = re.compile(r"-[a-zA-Z]=")
 # What helm takes with every command, whether it has a use for it or not: switches, and the others.
-_SWITCHES_OF_ALL = frozenset({"--debug"})
+_SWITCHES_OF_ALL = frozenset({"--debug", "--kube-insecure-skip-tls-verify"})
+DEBUG = "whipstaff.debug"  # in the context of a command: whether it is asked to tell more
 _FLAGS_OF_ALL = frozenset(
     {
         *("-n", "--namespace", "--kubeconfig", "--kube-context", "--color", "--colour"),
         *("--repository-config", "--repository-cache", "--registry-config", "--content-cache"),
-        *("--burst-limit", "--qps"),
+        *("--burst-limit", "--qps", "--kube-apiserver", "--kube-token", "--kube-as-user"),
+        *("--kube-as-group", "--kube-ca-file", "--kube-tls-server-name"),
     }
 )
 _BARE_QUOTE = re.compile(r'(?:(?:[^",]*|"(?:[^"]|"")*"),)*[^",]+"')
@@ -37,15 +39,15 @@ class HelmCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, list(self._respelled(args)))
+            return super().parse_args(ctx, list(self._respelled(ctx, args)))
         except click.NoSuchOption as error:
-            raise click.ClickException(unknown(error.option_name)) from error
+            raise click.ClickException(_absent(ctx, error.option_name)) from error
         except click.BadOptionUsage as error:
             raise click.ClickException(_lacks_argument(error.option_name)) from error
         except click.UsageError as error:
             raise click.ClickException(error.message) from error
 
-    def _respelled(self, args: Sequence[str]) -> Iterator[str]:
+    def _respelled(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
         """Turn `--flag=true` into `--flag` and `-n=x` into `-nx`; what is an argument stays."""
         options = {
             name: option
@@ -62,6 +64,7 @@ class HelmCommand(click.Command):
                 yield from remaining
             elif own_name(arg) not in options and is_of_all(arg):
                 value_of_all(arg, remaining)
+                _note_debug(ctx, arg)
             elif option is None:
                 yield arg
             elif isinstance(option, LooseOption):
@@ -75,6 +78,21 @@ class HelmCommand(click.Command):
                     yield name
             else:
                 yield name + value if _SHORT.match(arg) else arg
+
+
+def _note_debug(ctx: click.Context, arg: str) -> None:
+    name, equals, value = arg.partition("=")
+    if name == "--debug":
+        ctx.meta[DEBUG] = not equals or bool(truth(value))
+
+
+def _absent(ctx: click.Context, name: str) -> str:
+    """Say that there is no such flag, and what to do instead of one of helm's."""
+    from whipstaff.cli.absent_flags import instead_of  # noqa: PLC0415 - hardly ever needed
+
+    command = ctx.command_path.partition(" ")[2]
+    instead = instead_of(command, name)
+    return f"{unknown(name)}: {instead}" if instead else unknown(name)
 
 
 def own_name(arg: str) -> str:

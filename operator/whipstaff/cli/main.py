@@ -47,6 +47,9 @@ main.add_command(
     )
 )
 main.add_command(Late("rollback", "Go back to a stored revision, as `helm rollback` does."))
+main.add_command(
+    Late("test", "Run the tests of a release, as `helm test` does.", "release_tests:test")
+)
 main.add_command(Late("uninstall", "Uninstall releases, as `helm uninstall` does."))
 main.add_command(
     Late("pin", "Stay on a stored revision, whatever chart and values say.", "edits:pin")

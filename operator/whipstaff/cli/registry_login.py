@@ -51,7 +51,7 @@ class Access:
 
     def place(self, url: URL, name: str, environment: Mapping[str, str]) -> ChartPlace:
         """Say where a chart is, and who we are there; RepoAuthInvalid for files that are wrong."""
-        login = self._login(url, environment).trusting(self._certificates())
+        login = self.login(url, environment).trusting(self._certificates())
         place = Place(url, login, insecure=self.plain_http, timeout_seconds=_TIMEOUT_SECONDS)
         found = ChartPlace.of(place, name)
         if not self.insecure_skip_tls_verify or self.plain_http:
@@ -60,7 +60,8 @@ class Access:
         registry = Registry(origin, Asker(login, insecure=True, timeout_seconds=_TIMEOUT_SECONDS))
         return ChartPlace(place, name, registry, found.repository)
 
-    def _login(self, url: URL, environment: Mapping[str, str]) -> Credentials:
+    def login(self, url: URL, environment: Mapping[str, str]) -> Credentials:
+        """Return who we are at a registry: as the flags say, else as helm's and docker's files."""
         if self.username and self.password:
             return Credentials(username=self.username, password=self.password)
         for file in _login_files(environment):

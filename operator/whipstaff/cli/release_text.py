@@ -33,7 +33,7 @@ def chart_lines(one: StoredRelease) -> Iterator[str]:
 
 def tests(one: StoredRelease) -> Iterator[str]:
     """Yield how the chart's tests ended when they ran last."""
-    hooks = [hook for hook in one.hooks if "test" in _events(hook)]
+    hooks = test_hooks(one)
     if not hooks:
         yield "TEST SUITE: None"
     for hook in hooks:
@@ -43,6 +43,11 @@ def tests(one: StoredRelease) -> Iterator[str]:
             yield f"Last Started:   {moment(run['started_at']).format(ANSIC)}"
             yield f"Last Completed: {moment(run.get('completed_at') or '').format(ANSIC)}"
             yield f"Phase:          {run.get('phase', '')}"
+
+
+def test_hooks(one: StoredRelease) -> list[JsonObject]:
+    """Return the hooks that are tests, as they are stored."""
+    return [hook for hook in one.hooks if "test" in _events(hook)]
 
 
 def _events(hook: JsonObject) -> list[object]:

@@ -9,28 +9,32 @@ import click
 from whipstaff.chart.record import plain
 from whipstaff.chart.values import merge_documents
 from whipstaff.cli import release_text
-from whipstaff.cli.awaiting import timeout_flag, wait_for
+from whipstaff.cli.awaiting import failing, timeout_flag, wait_for
 from whipstaff.cli.chart_choice import CHART_OF, Choice, choice
 from whipstaff.cli.chart_options import ChartOptions, chart_options
 from whipstaff.cli.cluster_flags import Cluster, reached
 from whipstaff.cli.edit_flags import edit_flags
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
-from whipstaff.cli.helm_flags import Decorated, HelmCommand, exactly
+from whipstaff.cli.helm_flags import Decorated, HelmCommand, at_least_one, exactly
 from whipstaff.cli.helm_home import HelmHome, home_of, home_options
 from whipstaff.cli.helmreleases import HelmReleases, tell_of_git
+from whipstaff.cli.interrupts import unwritten, written_whole
+from whipstaff.cli.names import named
 from whipstaff.cli.printing import as_yaml, echo, output_option
+from whipstaff.cli.release_flags import blocks, check, flags_of
 from whipstaff.cli.status import text_of
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases, is_name
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.golang import json
 from whipstaff.golang.strconv import quote
-from whipstaff.helmrelease.edits import Edit
+from whipstaff.helmrelease.edits import Edit, ours
 from whipstaff.helmrelease.names import API_VERSION, KIND
 from whipstaff.release.revision import JsonObject, ReleaseStatus
 from whipstaff.release.stored import StoredRelease
 
 _DEFAULT_TIMEOUT_SECONDS = 300.0
-_FORBIDDEN, _CONFLICT = 403, 409
+_FORBIDDEN = 403
+_REPLACED = (ReleaseStatus.UNINSTALLED, ReleaseStatus.FAILED)
 _NAME_RULE = (
     "invalid release name, must match regex "
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ "
@@ -42,9 +46,18 @@ def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     """Add what both commands take."""
     shared = (
         click.option("--create-namespace", is_flag=True, help="Make the namespace if need be."),
-        click.option("--no-hooks", is_flag=True, help="Run no hooks."),
+        flags_of(
+            *("no-hooks", "disable-openapi-validation", "skip-schema-validation"),
+            *("take-ownership", "rollback-on-failure", "atomic", "force-conflicts"),
+            *("wait", "wait-for-jobs"),
+        ),
         click.option("--skip-crds", is_flag=True, help="Leave the files of crds/ alone."),
         click.option("--no-wait", is_flag=True, help="Do not wait until it is done."),
+        click.option("--hide-notes", is_flag=True, help="Print no notes."),
+        click.option("--hide-secret", is_flag=True, help="Print no Secrets in a dry run."),
+        click.option(
+            "--dependency-update", is_flag=True, help="Fetch what charts/ of a folder lacks."
+        ),
         *more,
         timeout_flag,
         value_options,
@@ -62,32 +75,52 @@ def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
-def _two(command: str) -> Callable[[Any], Any]:
-    name = "NAME" if command == "install" else "RELEASE"
-    usage = f"whipstaff {command} [{name}] [CHART] [flags]"
-    return click.argument(
-        "arguments", nargs=-1, metavar=f"{name} CHART", callback=exactly(2, usage)
-    )
-
-
 @click.command("install", cls=HelmCommand)
-@_two("install")
-@_flags()
-def install(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[NAME] CHART",
+    callback=at_least_one("whipstaff install [NAME] [CHART] [flags]"),
+)
+@click.option(
+    "-g", "--generate-name", is_flag=True, help="Make a NAME of the chart's and the time."
+)
+@click.option("--name-template", default="", metavar="TEMPLATE", help="Template of NAME.")
+@click.option("--replace", is_flag=True, help="Use the name of a release that was uninstalled.")
+@_flags(flags_of("server-side-switch"))
+def install(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Install a chart as a HelmRelease, as `helm install` installs it."""
-    name, reference = arguments
-    with reached(flags) as cluster:
-        wish = _Wish.of(cluster, name, reference, flags)
-        if wish.releases.find(name) is not None or _runs(_stored(cluster, name)):
-            raise click.ClickException(
-                "INSTALLATION FAILED: cannot reuse a name that is still in use"
-            )
-        wish.install({})
+    with failing("INSTALLATION FAILED"):
+        check(flags)
+        name, reference = named(
+            arguments, generate=flags["generate_name"], template=flags["name_template"]
+        )
+        with reached(flags) as cluster:
+            wish = _Wish.of(cluster, name, reference, flags)
+            if not flags["dry_run"] and not _is_free(wish, replaced=flags["replace"]):
+                raise click.ClickException(
+                    "release name check failed: cannot reuse a name that is still in use"
+                )
+            wish.install({})
+
+
+def _is_free(wish: "_Wish", *, replaced: bool) -> bool:
+    """Whether a name may be used: helm asks to be told where its history is kept."""
+    if wish.releases.find(wish.name) is not None:
+        return False
+    stored = _stored(wish.cluster, wish.name)
+    return stored is None or (replaced and stored.status in _REPLACED)
 
 
 @click.command("upgrade", cls=HelmCommand)
-@_two("upgrade")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="RELEASE CHART",
+    callback=exactly(2, "whipstaff upgrade [RELEASE] [CHART] [flags]"),
+)
 @_flags(
+    flags_of("server-side", "force-replace", "force", "cleanup-on-fail", "history-max"),
     click.option("-i", "--install", is_flag=True, help="Install what is not there."),
     click.option("--reset-values", is_flag=True, help="Begin with the chart's own values."),
     click.option("--reuse-values", is_flag=True, help="Lay values over those of before."),
@@ -98,7 +131,8 @@ def install(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 -
 def upgrade(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Change chart and values of a HelmRelease, as `helm upgrade` changes a release's."""
     name, reference = arguments
-    with reached(flags) as cluster:
+    check(flags)
+    with failing("UPGRADE FAILED"), reached(flags) as cluster:
         wish = _Wish.of(cluster, name, reference, flags)
         live = wish.releases.find(name)
         if live is not None:
@@ -109,7 +143,7 @@ def upgrade(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 -
             wish.install(stored.config or {}, done=wish.upgraded)
             return
         if not flags["install"]:
-            raise click.ClickException(f"UPGRADE FAILED: {quote(name)} has no deployed releases")
+            raise click.ClickException(f"{quote(name)} has no deployed releases")
         if flags["output"] == "table" and flags["dry_run"] != "client":
             click.echo(f"Release {quote(name)} does not exist. Installing it now.")
         wish.install({})
@@ -146,7 +180,9 @@ class _Wish:
     @classmethod
     def of(cls, cluster: Cluster, name: str, reference: str, flags: dict[str, Any]) -> "_Wish":
         if not is_name(name):
-            raise click.ClickException(f"release name {quote(name)}: {_NAME_RULE}")
+            raise click.ClickException(
+                f"release name check failed: release name {quote(name)}: {_NAME_RULE}"
+            )
         home: HelmHome = home_of(flags)
         options = ChartOptions.taken(flags)
         try:
@@ -154,7 +190,15 @@ class _Wish:
         except ValuesRefused as error:
             raise click.ClickException(str(error)) from error
         try:
-            found = choice(reference, options, home, name, cluster.namespace)
+            with unwritten():
+                found = choice(
+                    reference,
+                    options,
+                    home,
+                    name,
+                    cluster.namespace,
+                    complete=flags["dependency_update"],
+                )
         except (OperatorError, OSError) as error:
             raise click.ClickException(str(error)) from error
         assert isinstance(values, dict)  # noqa: S101 - says the type
@@ -166,26 +210,30 @@ class _Wish:
             "apiVersion": API_VERSION,
             "kind": KIND,
             "metadata": {"name": self.name, "namespace": self.cluster.namespace},
-            "spec": self._spec({}, self._values(before)),
+            "spec": self._spec({}, self._values(before), {}),
         }
         if self._shown(body):
             return
-        self._prepare()
-        self.releases.create(body, dry_run=bool(self.flags["dry_run"]))
+        with written_whole(self.releases, self.name):
+            self._prepare()
+            self.releases.create(body, dry_run=bool(self.flags["dry_run"]))
+            self._adopt()
         self._end(done)
 
     def change(self, live: JsonObject) -> None:
         """Change the HelmRelease, and take a pin away, which would hold the change back."""
         spec = live.get("spec") or {}
         edit = Edit(
-            spec=self._spec(spec, self._values(spec.get("values") or {})),
+            spec=self._spec(spec, self._values(spec.get("values") or {}), ours(live)),
             cleared=("revision",),
             whole=True,
         )
         if self._shown(edit.shown(self.cluster.namespace, self.name)):
             return
-        self._prepare()
-        changed = self.releases.edit(self.name, edit, dry_run=bool(self.flags["dry_run"]))
+        with written_whole(self.releases, self.name):
+            self._prepare()
+            changed = self.releases.edit(self.name, edit, dry_run=bool(self.flags["dry_run"]))
+            self._adopt()
         tell_of_git(changed)
         self._end(self.upgraded)
 
@@ -202,16 +250,15 @@ class _Wish:
             return merge_documents([before, self.values])
         return self.values or before
 
-    def _spec(self, before: JsonObject, values: JsonObject) -> JsonObject:
+    def _spec(self, before: JsonObject, values: JsonObject, set_before: JsonObject) -> JsonObject:
+        """Return the fields to set; `set_before` is what commands set in the spec of before."""
         flags = self.flags
         spec: JsonObject = {"chart": self.choice.spec}
         if values or "values" in before:
             spec["values"] = values
         if flags["timeout"] != _DEFAULT_TIMEOUT_SECONDS:
             spec["timeout"] = f"{flags['timeout']:g}s"
-        if flags["no_hooks"]:
-            for action in ("install", "upgrade"):
-                spec[action] = {**(before.get(action) or {}), "disableHooks": True}
+        spec |= blocks(("install", "upgrade"), flags, before, set_before)
         if flags["skip_crds"]:
             known = spec.get("install") or before.get("install") or {}
             spec["install"] = {**known, "crds": "Skip"}
@@ -222,6 +269,8 @@ class _Wish:
         if self.flags["dry_run"] != "client":
             return False
         bodies = [*self.choice.objects, body]
+        if self.flags["hide_secret"]:
+            bodies = [one for one in bodies if one["kind"] != "Secret"]
         if self.flags["output"] == "json":
             echo("".join(f"{json.dump(one)}\n" for one in bodies))
         else:
@@ -230,17 +279,23 @@ class _Wish:
 
     def _prepare(self) -> None:
         """Make what has to be there before the HelmRelease names it."""
+        if self.choice.note:
+            click.echo(self.choice.note, err=True)
         if self.flags["create_namespace"]:
             self.releases.ensure_namespace(dry_run=bool(self.flags["dry_run"]))
         for body in self.choice.objects:
             self.releases.apply(body, dry_run=bool(self.flags["dry_run"]))
+
+    def _adopt(self) -> None:
+        """Have what was made before go with the HelmRelease."""
+        if self.choice.objects and not self.flags["dry_run"]:
+            self.releases.adopt(self.name, self.choice.objects)
 
     def _end(self, done: "Callable[[], None] | None") -> None:
         if self.flags["dry_run"]:
             click.echo(f"{self.releases.subject(self.name)}: the API server would take it")
             return
         kept = {str(one["metadata"]["name"]) for one in self.choice.objects}
-        self.releases.adopt(self.name, self.choice.objects)
         if self.flags["no_wait"]:
             click.echo(f"{self.releases.subject(self.name)} is written")
             return
@@ -259,4 +314,4 @@ class _Wish:
             case "yaml":
                 echo(as_yaml(release_text.record(found, {})))
             case _:
-                echo(text_of(found, {}))
+                echo(text_of(found, {}, notes=not self.flags["hide_notes"]))

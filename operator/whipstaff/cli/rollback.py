@@ -9,9 +9,11 @@ from whipstaff.cli.cluster_flags import reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.release_flags import blocks, check, flags_of
 from whipstaff.errors import RevisionNotFound
 from whipstaff.golang.strconv import quote
 from whipstaff.helmrelease import edits
+from whipstaff.helmrelease.edits import Edit, ours
 from whipstaff.release.revision import JsonObject
 
 
@@ -22,17 +24,27 @@ from whipstaff.release.revision import JsonObject
     metavar="RELEASE [REVISION]",
     callback=at_least_one("whipstaff rollback <RELEASE> [REVISION] [flags]"),
 )
+@flags_of(
+    *("no-hooks", "force-replace", "force", "force-conflicts", "server-side"),
+    *("cleanup-on-fail", "history-max", "wait", "wait-for-jobs"),
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
 @timeout_flag
 @edit_flags
 def rollback(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Go back to a stored revision, as `helm rollback` does."""
+    check(flags)
     name, *rest = arguments
     number = whole_revision(rest[0]) if rest else 0
     with reached(flags) as cluster:
         releases = HelmReleases(cluster)
-        number = chosen(releases.get(name), number)
-        if made(releases, name, edits.pin(number), flags) is None:
+        live = releases.get(name)
+        number = chosen(live, number)
+        more = blocks(("rollback",), flags, live.get("spec") or {}, ours(live))
+        edit = edits.pin(number)
+        if more:  # blocks are what they are as a whole
+            edit = Edit(spec={**more, **edit.spec}, whole=True)
+        if made(releases, name, edit, flags) is None:
             return
         if not flags["no_wait"]:
             wait_for(releases, name, flags["timeout"])

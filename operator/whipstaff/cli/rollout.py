@@ -6,15 +6,12 @@ from contextlib import contextmanager
 
 import click
 
-from whipstaff.cli.awaiting import INTERRUPTED, POLL_SECONDS
+from whipstaff.cli.awaiting import POLL_SECONDS
 from whipstaff.cli.carried import path_of, subject_of
+from whipstaff.cli.interrupts import Interrupted
 from whipstaff.kube.direct import Direct
 from whipstaff.planning.readiness import Verdict, readiness
 from whipstaff.release.revision import JsonObject
-
-
-class _Interrupted(click.ClickException):
-    exit_code = INTERRUPTED
 
 
 @contextmanager
@@ -23,7 +20,7 @@ def interruptible(told: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise _Interrupted(told) from None
+        raise Interrupted(told) from None
 
 
 def await_ready(client: Direct, body: JsonObject, timeout_seconds: float) -> None:

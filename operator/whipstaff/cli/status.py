@@ -59,7 +59,7 @@ def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
         raise
 
 
-def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
+def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]], *, notes: bool = True) -> str:
     """Return what is printed of a release and its objects."""
     lines = [*release_text.plain(one), f"DESCRIPTION: {one.description}"]
     if objects:
@@ -68,4 +68,4 @@ def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]]) -> str:
     text = "".join(f"{line}\n" for line in lines)
     if one.description.casefold() == "dry run complete":
         text += f"HOOKS:\n{release_text.hooks(one)}MANIFEST:\n{one.manifest}\n"
-    return text + release_text.notes(one)
+    return text + (release_text.notes(one) if notes else "")

@@ -10,7 +10,7 @@ from click import ClickException
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.errors import ClusterRefused, StorageCorrupt
 from whipstaff.golang.strconv import quote
-from whipstaff.kube.direct import METADATA_LIST
+from whipstaff.kube.direct import METADATA_LIST, UNREACHABLE
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import (
     OWNED_BY_HELM,
@@ -48,7 +48,7 @@ class StoredReleases:
         try:
             holders = list(self._revisions(path))
         except ClusterRefused as error:
-            raise ClickException(f"list: failed to list: {error.text}") from error
+            raise _failed("list: failed to list", error) from error
         return newest(holders, self._kind(), _tell)
 
     def _revisions(self, path: str) -> Iterator[JsonObject]:
@@ -86,7 +86,7 @@ class StoredReleases:
         try:
             holders = list(self.cluster.client.items(self._path(self.cluster.namespace), query))
         except ClusterRefused as error:
-            raise ClickException(f"query: failed to query with labels: {error.text}") from error
+            raise _failed("query: failed to query with labels", error) from error
         if not holders:
             raise ClickException(NOT_FOUND)
         found = [revision for one in holders for revision in self._read(one)]
@@ -105,7 +105,7 @@ class StoredReleases:
         except ClusterRefused as error:
             if error.code == _NOT_FOUND:
                 raise ClickException(NOT_FOUND) from error
-            raise ClickException(f"get: failed to get {quote(key)}: {error.text}") from error
+            raise _failed(f"get: failed to get {quote(key)}", error) from error
         except StorageCorrupt as error:
             raise ClickException(
                 f"get: failed to decode data {quote(key)}: {error.text}"
@@ -119,7 +119,7 @@ class StoredReleases:
             )
             names = [str(head["metadata"]["name"]) for head in heads]
         except ClusterRefused as error:
-            raise ClickException(f"query: failed to query with labels: {error.text}") from error
+            raise _failed("query: failed to query with labels", error) from error
         if not names:
             raise ClickException(NOT_FOUND)
         for key in sorted(names, key=_number, reverse=True):
@@ -142,6 +142,12 @@ class StoredReleases:
         if driver not in _KINDS:
             raise ClickException(f"unknown driver {quote(driver)}")
         return _KINDS[driver]
+
+
+def _failed(what: str, error: ClusterRefused) -> ClickException:
+    """Word as helm does, which asks beforehand whether the cluster is there."""
+    away = error.text.startswith(UNREACHABLE)
+    return ClickException(error.text if away else f"{what}: {error.text}")
 
 
 def _selected(labels: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from whipstaff.cli.awaiting import timeout_flag, wait_until_gone
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.interrupts import written_whole
+from whipstaff.cli.release_flags import HOOK_ONLY, flags_of
 from whipstaff.helmrelease.edits import uninstall as uninstall_edit
 
 _CASCADES = ("background", "foreground", "orphan")
@@ -25,6 +27,7 @@ _CASCADES = ("background", "foreground", "orphan")
 @click.option("--ignore-not-found", is_flag=True, help="What is not there is no failure.")
 @click.option("--cascade", default="background", help="background, foreground or orphan.")
 @click.option("--dry-run", is_flag=True, help="Have the API server try it.")
+@flags_of("wait")
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
 @timeout_flag
 @cluster_flags
@@ -51,10 +54,12 @@ def _uninstall(releases: HelmReleases, name: str, flags: dict[str, Any]) -> None
         **({"keepHistory": True} if flags["keep_history"] else {}),
         **({"disableHooks": True} if flags["no_hooks"] else {}),
         **({"deletionPropagation": flags["cascade"]} if flags["cascade"] != "background" else {}),
+        **({"disableWait": True} if flags["wait"] == HOOK_ONLY else {}),
     }
-    if how:
-        releases.edit(name, uninstall_edit(how, live), dry_run=flags["dry_run"])
-    releases.delete(name, dry_run=flags["dry_run"])
+    with written_whole(releases, name):
+        if how:
+            releases.edit(name, uninstall_edit(how, live), dry_run=flags["dry_run"])
+        releases.delete(name, dry_run=flags["dry_run"])
     if not flags["no_wait"] and not flags["dry_run"]:
         wait_until_gone(releases, name, flags["timeout"])
     click.echo(f'release "{name}" uninstalled')

@@ -156,8 +156,15 @@ class TemplateSet:
     ) -> str:
         """What the named template prints; TemplateError with Helm's text if it fails.
 
-        Templates that share a budget share its steps and its time.
+        Templates that share a budget share its steps and its time. What Go prints where there is
+        nothing is left out, as by Helm.
         """
+        return self.printed(name, data, scope, budget).replace("<no value>", "")
+
+    def printed(
+        self, name: str, data: object, scope: RenderScope, budget: Budget | None = None
+    ) -> str:
+        """What the named template prints in Go, otherwise as `render`."""
         budget = budget or Budget.of(scope)
         run = Run(self.definitions, scope, self.engine.parse_text)
         run.named = self._named
@@ -168,7 +175,7 @@ class TemplateSet:
             self.name_values(values.inner)
         allow_frames(scope.limits.depth * FRAMES_PER_TEMPLATE)
         try:
-            text = run.execute(self.definitions[name], data).replace("<no value>", "")
+            text = run.execute(self.definitions[name], data)
         except LimitExceeded as error:
             raise _placed(error, name, strict=scope.strict) from error
         except ExecError as error:

@@ -1,10 +1,20 @@
 """What a command waits for, and what it says meanwhile."""
 
+import signal
+from types import SimpleNamespace
+
 import pytest
 from click import ClickException
 
 from whipstaff.cli import awaiting
-from whipstaff.cli.awaiting import is_acted_on, wait_for, wait_until_gone
+from whipstaff.cli.awaiting import (
+    is_acted_on,
+    outcome_of_tests,
+    wait_for,
+    wait_for_tests,
+    wait_until_gone,
+)
+from whipstaff.cli.interrupts import Interrupted, unwritten, written_whole
 
 
 def a_release(generation=2, observed=2, ready="True", **more):
@@ -21,6 +31,8 @@ def a_release(generation=2, observed=2, ready="True", **more):
 
 class Scripted:
     """HelmReleases that are what a script says, one look after the other."""
+
+    cluster = SimpleNamespace(namespace="shop")
 
     def __init__(self, *looks):
         self.looks = list(looks)
@@ -86,10 +98,47 @@ def test_a_suspended_release_is_not_waited_for():
 
 
 def test_an_interrupt_ends_the_wait_and_nothing_else():
-    with pytest.raises(ClickException, match="the operator goes on") as raised:
+    with pytest.raises(Interrupted, match="`whipstaff wait blog -n shop` waits again") as raised:
         wait_for(Scripted(a_release(Reconciling="x"), KeyboardInterrupt), "blog", 60)
-    assert raised.value.exit_code == awaiting.INTERRUPTED
+    assert raised.value.exit_code == 130
 
 
 def test_what_is_deleted_is_waited_for_until_it_is_gone():
     wait_until_gone(Scripted(a_release(Reconciling="Uninstalling"), None), "blog", 60)
+
+
+def test_tests_that_ran_are_told_by_the_wish_that_they_answer():
+    conditions = [{"type": "Tested", "status": "False", "message": "it \x1bbroke"}]
+    answered = {"lastHandledTestAt": "now", "testRequest": "now", "conditions": conditions}
+    live = {**a_release(), "status": answered}
+    waits = {**a_release(), "status": {"lastHandledTestAt": "before"}}
+    assert wait_for_tests(Scripted(waits, live), "blog", 60, "now") is live
+    assert outcome_of_tests(live) == (True, "it  broke")
+    refused = {**a_release(), "status": {**a_release()["status"], "lastHandledTestAt": "now"}}
+    with pytest.raises(ClickException, match="no test ran: Upgrade complete"):
+        wait_for_tests(Scripted(refused), "blog", 60, "now")
+
+
+def test_an_interrupt_waits_for_what_is_written(capsys):
+    done = []
+    with pytest.raises(Interrupted, match="the operator goes on"):  # noqa: PT012, SIM117
+        with written_whole(Scripted(), "blog"):
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+    assert done == ["all"]
+    assert "ends once all is written" in capsys.readouterr().err
+
+
+def test_a_second_interrupt_ends_it_at_once():
+    done = []
+    with pytest.raises(Interrupted, match="the same command again"):  # noqa: PT012, SIM117
+        with written_whole(Scripted(), "blog"):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+    assert done == []
+
+
+def test_an_interrupt_before_anything_is_written_says_so():
+    with pytest.raises(Interrupted, match="nothing was written"), unwritten():
+        raise KeyboardInterrupt

@@ -1,15 +1,18 @@
 """What a person calls a chart, as what a HelmRelease says of it."""
 
 import base64
+import json
 
 import pytest
 from click import ClickException
+from yarl import URL
 
 from tests.builders.charts import packed
 from whipstaff.cli import chart_choice
 from whipstaff.cli.chart_choice import choice
 from whipstaff.cli.chart_options import ChartOptions
 from whipstaff.cli.helm_home import HelmHome, Repositories, RepositoryEntry
+from whipstaff.sources.credentials import SecretData, login_of
 
 FILES = {"Chart.yaml": "apiVersion: v2\nname: blog\nversion: 1.2.0\n"}
 
@@ -112,7 +115,44 @@ def test_login_and_certificates_of_a_known_repository_become_secrets(home, tmp_p
 
 
 @pytest.mark.usefixtures("fetched")
-def test_a_repository_whose_certificate_nobody_checks_is_refused(home):
+def test_a_repository_whose_certificate_nobody_checks_says_so(home):
     known(home, insecure_skip_tls_verify=True)
+    (repository,) = chosen("stable/blog", home).objects
+    assert repository["spec"]["insecure"] is True
+
+
+LOGINS = {
+    "in the file": {"auths": {"r.example": {"auth": base64.b64encode(b"ann:pw").decode()}}},
+    "a token": {"auths": {"r.example": {"identitytoken": "pw"}}},
+}
+
+
+@pytest.mark.usefixtures("fetched")
+@pytest.mark.parametrize("config", LOGINS.values(), ids=LOGINS)
+def test_a_login_that_helm_keeps_for_a_registry_becomes_a_secret(home, config):
+    home.registry_config.parent.mkdir(parents=True, exist_ok=True)
+    home.registry_config.write_text(json.dumps(config))
+    found = chosen("oci://r.example/a/blog:1.2.0", home)
+    secret, repository = found.objects
+    data = {key: base64.b64decode(text) for key, text in secret["data"].items()}
+    kept = login_of(SecretData("Secret", data), URL("oci://r.example/a"))
+    assert "pw" in (kept.password, kept.identity_token)
+    assert repository["spec"] == {
+        "url": "oci://r.example/a",
+        "secretRef": {"name": "web-repository-login"},
+    }
+    told = "Note: Secret shop/web-repository-login holds the login at oci://r.example/a"
+    assert found.note.startswith(told)
+    assert chosen("oci://other.example/a/blog:1.2.0", home).objects == ()
+
+
+@pytest.mark.usefixtures("fetched")
+def test_how_a_registry_is_asked_goes_to_the_operator(home, tmp_path):
+    authority = tmp_path / "ca.pem"
+    authority.write_text("PEM")
+    options = {"ca_file": str(authority), "plain_http": True}
+    certificates, repository = chosen("oci://r.example/a/blog", home, **options).objects
+    assert base64.b64decode(certificates["data"]["ca.crt"]) == b"PEM"
+    assert repository["spec"]["insecure"] is True
     with pytest.raises(ClickException, match="--ca-file"):
-        chosen("stable/blog", home)
+        chosen("oci://r.example/a/blog", home, insecure_skip_tls_verify=True)
