@@ -79,6 +79,10 @@ build-control-plane: $(SET_UP) ## get the control plane's programs: found, downl
 build-s3: $(SET_UP) ## install the S3 server of tests (once)
 	@$(RUN) -m tools.s3server
 
+.PHONY: build-browser
+build-browser: $(SET_UP) ## install the browser that the pages are tested in: Debian's chromium, as root or by sudo (once)
+	@$(RUN) -m tools.browser
+
 .PHONY: manifests
 manifests: $(SET_UP) ## write deploy/ and the chart's definitions anew from crds/ and charts/whipstaff
 	@$(RUN) -m tools.manifests

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import s3server
+from tools import browser, s3server
 from tools.controlplane import programs
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,7 @@ def _needs() -> dict[str, str]:
         "cluster": f"no {', '.join(lacking)}: run make build-control-plane" if lacking else "",
         "registry": "" if registry else "no registry: run make build-control-plane",
         "judges": "" if judges else "no judges: run make build-control-plane",
+        "browser": f"no {lacked}: run make build-browser" if (lacked := browser.missing()) else "",
         "s3": "" if s3server.find() else "no S3 server: run make build-s3",
     }
 

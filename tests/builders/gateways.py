@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -112,3 +113,48 @@ class RunningGateway:
         self._process.terminate()
         self._process.stdout.close()
         return self._process.wait(timeout=60)
+
+
+def own_address():
+    """Give an address of this machine besides its loopback: the API server proxies to no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
+        place.connect(("192.0.2.1", 9))  # nothing is sent
+        return place.getsockname()[0]
+
+
+def behind_the_api_server(cluster, namespace, gateway, address):
+    """Put a gateway behind a Service of the cluster; return its path on the API server."""
+    port = int(gateway.url.rpartition(":")[2])
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "gateway", "namespace": namespace},
+        "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]},
+    }
+    # The API server proxies to addresses of pods alone.
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "gateway", "namespace": namespace},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "gateway", "image": "x"}]},
+    }
+    target = {"kind": "Pod", "name": "gateway", "namespace": namespace}
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "gateway", "namespace": namespace},
+        "subsets": [
+            {
+                "addresses": [{"ip": address, "targetRef": target}],
+                "ports": [{"name": "https", "port": port}],
+            }
+        ],
+    }
+    for body in (service, pod, endpoints):
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    status = {"status": {"podIP": address, "podIPs": [{"ip": address}]}}
+    cluster.kubectl(
+        *("patch", "pod", "gateway", "-n", namespace, "--subresource=status"),
+        *("--type=merge", "-p", json.dumps(status)),
+    )
+    return f"/api/v1/namespaces/{namespace}/services/https:gateway:https/proxy"

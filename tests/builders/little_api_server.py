@@ -59,6 +59,8 @@ class LittleApiServer:
             (one["metadata"]["namespace"], one["metadata"]["name"]): one for one in releases
         }
         self.secrets = {}
+        self.events = []
+        self.repositories = []
         self.tokens = {"alice-token": "alice", "bob-token": "bob"}
         self.rights = {(READER, "list", "helmreleases", "")}
         self.requests = []
@@ -136,7 +138,8 @@ class LittleApiServer:
             found = held.get((namespace, name))
             missing = refused(404, "NotFound", f'{resource} "{name}" not found')
             return web.json_response(found) if found else missing
-        items = [] if resource == "events" else list(held.values())
+        others = {"events": self.events, "helmrepositories": self.repositories}
+        items = others.get(resource, list(held.values()))
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 
     def _write(self, request, namespace, name, body):

@@ -1,7 +1,6 @@
 """The gateway on a real API server: who may see what, and what the gateway's own account may do."""
 
 import json
-import socket
 import ssl
 import time
 import urllib.error
@@ -9,7 +8,13 @@ import urllib.request
 
 import pytest
 
-from tests.builders.gateways import ACCOUNT, RunningGateway, grant
+from tests.builders.gateways import (
+    ACCOUNT,
+    RunningGateway,
+    behind_the_api_server,
+    grant,
+    own_address,
+)
 from tests.builders.granted import requests_of
 from tests.builders.live_releases import LiveReleases
 from tests.builders.own_chart import rendered
@@ -281,13 +286,6 @@ def test_the_api_server_takes_what_the_chart_makes_of_it(site):
     )
 
 
-def own_address():
-    """Give an address of this machine besides its loopback: the API server proxies to no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
-        place.connect(("192.0.2.1", 9))  # nothing is sent
-        return place.getsockname()[0]
-
-
 @pytest.fixture
 def proxied(site):
     """Another gateway, behind a Service of the cluster; its path on the API server."""
@@ -295,40 +293,7 @@ def proxied(site):
     gateway = RunningGateway(
         site.cluster, "--address", f"{address}:0", "--tls-name", address, name="proxied"
     )
-    port = int(gateway.url.rpartition(":")[2])
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "gateway", "namespace": "gw-web"},
-        "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]},
-    }
-    # The API server proxies to addresses of pods alone.
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "gateway", "namespace": "gw-web"},
-        "spec": {"schedulerName": "nobody", "containers": [{"name": "gateway", "image": "x"}]},
-    }
-    target = {"kind": "Pod", "name": "gateway", "namespace": "gw-web"}
-    endpoints = {
-        "apiVersion": "v1",
-        "kind": "Endpoints",
-        "metadata": {"name": "gateway", "namespace": "gw-web"},
-        "subsets": [
-            {
-                "addresses": [{"ip": address, "targetRef": target}],
-                "ports": [{"name": "https", "port": port}],
-            }
-        ],
-    }
-    for body in (service, pod, endpoints):
-        site.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
-    status = {"status": {"podIP": address, "podIPs": [{"ip": address}]}}
-    site.cluster.kubectl(
-        *("patch", "pod", "gateway", "-n", "gw-web", "--subresource=status"),
-        *("--type=merge", "-p", json.dumps(status)),
-    )
-    yield "/api/v1/namespaces/gw-web/services/https:gateway:https/proxy"
+    yield behind_the_api_server(site.cluster, "gw-web", gateway, address)
     assert gateway.stop() == 0
 
 

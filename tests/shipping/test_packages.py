@@ -61,6 +61,9 @@ def test_the_wheel_carries_what_an_installation_needs_and_nothing_else(built):
     assert packed == {name for name in names if name.startswith("whipstaff/manifests/")}
     assert {name.split("/")[0] for name in names} == {"whipstaff", f"whipstaff-{VERSION}.dist-info"}
     assert f"whipstaff-{VERSION}.dist-info/licenses/LICENSE" in names
+    for folder in ("gateway/pages/static", "gateway/pages/templates", "server/templates"):
+        beside = {path.name for path in (ROOT / "operator" / "whipstaff" / folder).iterdir()}
+        assert beside <= {name.rpartition("/")[2] for name in names if f"/{folder}/" in name}
 
 
 def test_the_sdist_has_the_tests_and_all_that_they_look_at(built):

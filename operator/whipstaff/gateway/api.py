@@ -1,7 +1,7 @@
 """The routes of version 1: each acts as its caller, and answers JSON."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 
 from whipstaff.gateway import listing, models
 from whipstaff.gateway.access import Access, list_releases
-from whipstaff.gateway.cache import ReleaseCache
+from whipstaff.gateway.cache import Entry, ReleaseCache
 from whipstaff.gateway.callers import Caller, Callers
 from whipstaff.gateway.limits import Rate
+from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.problems import Problem, not_for
 from whipstaff.gateway.releases import Named, Releases
 from whipstaff.gateway.streams import Streams
@@ -40,6 +41,7 @@ class Parts:
     access: Access
     cache: ReleaseCache
     releases: Releases
+    offers: Offers
     writer: Writer
     streams: Streams
     rate: Rate  # of one caller
@@ -61,27 +63,35 @@ def finder(parts: Parts) -> Callable[[Request], Awaitable[Caller]]:
 
     async def find(request: Request) -> Caller:
         """Return who asks, before anything else of the request is looked at."""
-        address = request.client.host if request.client else ""
-        parts.failures.check(address)
-        try:
-            caller = await caller_of(parts, request)
-        except Problem as problem:
-            if problem.status is HTTPStatus.UNAUTHORIZED:
-                parts.failures.spend(address)
-            raise
-        request.state.user = caller.name
-        parts.rate.take(caller.name)
-        return caller
+        return await admitted(parts, request, authorization(request))
 
     return find
 
 
-async def caller_of(parts: Parts, request: Request) -> Caller:
-    """Return who asks, by what a request brings; Problem(401) if nobody can be believed."""
-    certificate = request.scope["state"].get(CERTIFICATE)
+def authorization(request: Request) -> list[str]:
+    """Return what the headers of a request say about who asks."""
     headers = request.headers
-    told = headers.getlist("authorization") + headers.getlist(PROXIED_AUTHORIZATION)
-    return await parts.callers.find(told, certificate)
+    return headers.getlist("authorization") + headers.getlist(PROXIED_AUTHORIZATION)
+
+
+async def admitted(parts: Parts, request: Request, told: Sequence[str]) -> Caller:
+    """Return who asks, within the limits of how often; Problem(401 or 429) else."""
+    address = request.client.host if request.client else ""
+    parts.failures.check(address)
+    try:
+        caller = await caller_of(parts, request, told)
+    except Problem as problem:
+        if problem.status is HTTPStatus.UNAUTHORIZED:
+            parts.failures.spend(address)
+        raise
+    request.state.user = caller.name
+    parts.rate.take(caller.name)
+    return caller
+
+
+async def caller_of(parts: Parts, request: Request, told: Sequence[str]) -> Caller:
+    """Return who asks, by what a request brings; Problem(401) if nobody can be believed."""
+    return await parts.callers.find(told, request.scope["state"].get(CERTIFICATE))
 
 
 def named_by(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
@@ -130,8 +140,20 @@ async def synced(parts: Parts) -> None:
 async def _listed(
     parts: Parts, caller: Caller, namespace: str, filters: models.Filters
 ) -> Response:
-    await synced(parts)
-    query = listing.Query(
+    seen = await visible(parts, caller, namespace)
+    page = listing.page_of(seen, query_of(filters, namespace))
+    position = parts.cache.changes.position()
+    told = {"total": page.total, "continue": page.continue_ or None, "position": position}
+    rest = json.dumps(told)
+    # The items are JSON already; making it anew for each caller would take most of the time.
+    items = b",".join(entry.text for entry in page.entries)
+    body = b'{"items":[' + items + b"]," + rest[1:].encode()
+    return Response(body, media_type="application/json", headers=NO_STORE)
+
+
+def query_of(filters: models.Filters, namespace: str) -> listing.Query:
+    """Return what a list was asked for."""
+    return listing.Query(
         namespace=namespace,
         search=filters.search,
         standing=filters.standing,
@@ -141,21 +163,16 @@ async def _listed(
         limit=filters.limit,
         continue_=filters.continue_,
     )
-    if namespace:
-        if not await parts.access.may(caller, list_releases(namespace)):
-            raise not_for(namespace, caller.name)
-        seen = parts.cache.entries({namespace})
-    else:
-        visible = await parts.access.among(caller, parts.cache.namespaces)
-        seen = parts.cache.entries(visible)
-    page = listing.page_of(seen, query)
-    position = parts.cache.changes.position()
-    told = {"total": page.total, "continue": page.continue_ or None, "position": position}
-    rest = json.dumps(told)
-    # The items are JSON already; making it anew for each caller would take most of the time.
-    items = b",".join(entry.text for entry in page.entries)
-    body = b'{"items":[' + items + b"]," + rest[1:].encode()
-    return Response(body, media_type="application/json", headers=NO_STORE)
+
+
+async def visible(parts: Parts, caller: Caller, namespace: str) -> Iterator[Entry]:
+    """Return the releases that a caller may list, of one namespace or of all; Problem(403)."""
+    await synced(parts)
+    if not namespace:
+        return parts.cache.entries(await parts.access.among(caller, parts.cache.namespaces))
+    if not await parts.access.may(caller, list_releases(namespace)):
+        raise not_for(namespace, caller.name)
+    return parts.cache.entries({namespace})
 
 
 def _add_release(router: APIRouter, releases: Releases, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends

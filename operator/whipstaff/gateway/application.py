@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from whipstaff.errors import OperatorError
 from whipstaff.gateway.api import Parts, routes
+from whipstaff.gateway.pages.application import pages
 from whipstaff.gateway.problems import MEDIA_TYPE, Problem, bad, of_error
 from whipstaff.gateway.stream_api import stream_routes
 from whipstaff.gateway.write_api import write_routes
@@ -48,6 +49,7 @@ def application(parts: Parts) -> ASGIApp:
     app.include_router(write_routes(parts))
     app.include_router(stream_routes(parts))
     _add_probes(app, parts)
+    _add_pages(app, parts)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(OperatorError, _operator_error)
     app.add_exception_handler(RequestValidationError, _not_valid)
@@ -68,6 +70,16 @@ def _add_probes(app: FastAPI, parts: Parts) -> None:
         ready = parts.cache.synced
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse({"ready": ready}, int(status))
+
+
+def _add_pages(app: FastAPI, parts: Parts) -> None:
+    @app.get("/", include_in_schema=False)
+    @app.get("/ui", include_in_schema=False)
+    async def people() -> Response:
+        """Lead to the pages, wherever this is served."""
+        return RedirectResponse("./ui/")
+
+    app.mount("/ui", pages(parts))
 
 
 class _Described(FastAPI):

@@ -191,6 +191,7 @@ class Chart(_Told):
     version: str
     app_version: str = Field(alias="appVersion")
     wanted: str
+    repository: str = Field(description="namespace and name of its HelmRepository, or a URL")
 
 
 class Unready(_Told):

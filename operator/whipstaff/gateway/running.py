@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
+from yarl import URL
 
 from whipstaff.gateway.access import Access
 from whipstaff.gateway.api import Parts
@@ -19,6 +20,7 @@ from whipstaff.gateway.application import application
 from whipstaff.gateway.cache import ReleaseCache
 from whipstaff.gateway.callers import Callers, OnlyAsCallers
 from whipstaff.gateway.limits import Rate
+from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.oidc import OpenIDConnect
 from whipstaff.gateway.options import Options
 from whipstaff.gateway.releases import Releases
@@ -29,6 +31,8 @@ from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
 from whipstaff.reconcile.ports import Identity, Person
 from whipstaff.serving.listener import TLS, Listener, told_to_stop
 from whipstaff.settings import VERSION, Settings
+from whipstaff.sources.addresses import ApiServer
+from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
 ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
@@ -79,12 +83,14 @@ class Served(NamedTuple):
 async def serving(options: Options, connection: Connection) -> AsyncIterator[Served]:
     """Give a gateway to this API server; all it uses ends with the context."""
     with tempfile.TemporaryDirectory(prefix="whipstaff-gateway-") as folder:
-        pool = WorkerPool(Settings(worker_count=options.workers, cache_folder=Path(folder)))
+        settings = _settings(options, Path(folder))
+        pool = WorkerPool(settings)
+        repositories = _repositories(settings, connection, pool)
         agent = f"whipstaff-gateway/{VERSION}"
         client = Client(connection, user_agent=agent, attempts_limit=ATTEMPTS)
         try:
             tls = options.tls or await _own_certificate(options, pool, Path(folder))
-            parts = _parts(options, OnlyAsCallers(client), pool)
+            parts = _parts(options, OnlyAsCallers(client), pool, repositories)
             listener = Listener(
                 options.host, options.port, tls, options.connections, options.shutdown_seconds
             )
@@ -96,11 +102,29 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
             finally:
                 place.close()
         finally:
+            await repositories.close()
             await client.close()
             await pool.close()
 
 
-def _parts(options: Options, client: OnlyAsCallers, pool: WorkerPool) -> Parts:
+def _settings(options: Options, folder: Path) -> Settings:
+    return Settings(
+        worker_count=options.workers,
+        cache_folder=folder,
+        # What listens in the gateway's own pod is no repository; on a desk it may be one.
+        allow_loopback_repositories=options.kubeconfig is not None,
+    )
+
+
+def _repositories(settings: Settings, connection: Connection, pool: WorkerPool) -> HTTPRepositories:
+    server = URL(connection.server)
+    api_server = ApiServer(server.host or "", server.port or 0, time.monotonic)
+    return HTTPRepositories(settings, pool, time.monotonic, api_server)
+
+
+def _parts(
+    options: Options, client: OnlyAsCallers, pool: WorkerPool, repositories: HTTPRepositories
+) -> Parts:
     access = Access(client)
     reader = Identity(person=Person(options.reader))
     issuer = OpenIDConnect(options.issuer) if options.issuer else None
@@ -110,6 +134,7 @@ def _parts(options: Options, client: OnlyAsCallers, pool: WorkerPool) -> Parts:
         access=access,
         cache=cache,
         releases=Releases(client, access, pool, options.storage_driver),
+        offers=Offers(client, repositories),
         writer=Writer(client),
         streams=Streams(cache.changes, access),
         rate=Rate(options.requests_per_second, options.burst),

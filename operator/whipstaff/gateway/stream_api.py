@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from whipstaff.gateway import models
-from whipstaff.gateway.api import FAILURES, Parts, caller_of, finder, synced
+from whipstaff.gateway.api import FAILURES, Parts, authorization, caller_of, finder, synced
 from whipstaff.gateway.bodies import check_site
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.streams import Reader
@@ -46,7 +46,7 @@ def stream_routes(parts: Parts) -> APIRouter:
         last: _LAST = None,
     ) -> Response:
         """Tell what happens to the releases of all namespaces that the caller may list."""
-        again = partial(caller_of, parts, request)
+        again = partial(caller_of, parts, request, authorization(request))
         return await opened(request, Reader(caller, again, after=last or query.after))
 
     @router.get(
@@ -62,7 +62,7 @@ def stream_routes(parts: Parts) -> APIRouter:
         last: _LAST = None,
     ) -> Response:
         """Tell what happens to the releases of one namespace."""
-        again = partial(caller_of, parts, request)
+        again = partial(caller_of, parts, request, authorization(request))
         reader = Reader(caller, again, namespace, query.name, last or query.after)
         return await opened(request, reader)
 

@@ -51,6 +51,7 @@ def summary_of(body: JsonObject) -> JsonObject:
             "version": _text(status, "chartVersion") or _text(newest, "version"),
             "appVersion": _text(newest, "appVersion"),
             "wanted": _text(chart, "version"),
+            "repository": _repository(chart, namespace),
         },
         "revision": _number(status, "revision"),
         "pinned": _number(spec, "revision") or None,
@@ -100,6 +101,16 @@ def _standing(
 
 def _is(conditions: Mapping[str, JsonObject], kind: str) -> bool:
     return _text(conditions.get(kind, {}), "status") == "True"
+
+
+def _repository(chart: JsonObject, namespace: str) -> str:
+    """Name the HelmRepository of a chart, or give its URL, without what may be a password."""
+    reference = _table(chart.get("repositoryRef"))
+    if name := _text(reference, "name"):
+        return f"{_text(reference, 'namespace') or namespace}/{name}"
+    scheme, between, rest = _text(chart, "repository").partition("://")
+    place, slash, path = rest.partition("/")
+    return _cut(scheme + between + place.rpartition("@")[2] + slash + path.partition("?")[0])
 
 
 def _newest(status: JsonObject) -> JsonObject:

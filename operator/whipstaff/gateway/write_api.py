@@ -41,7 +41,7 @@ _Making = Callable[[Any, JsonObject], Edit]
 
 
 @dataclass(frozen=True, slots=True)
-class _Action:
+class Action:
     """Something that is asked of one release."""
 
     name: str
@@ -58,7 +58,7 @@ def write_routes(parts: Parts) -> APIRouter:
     _add_install(router, parts.writer, asking)
     _add_upgrade(router, parts.writer, named)
     _add_uninstall(router, parts.writer, named)
-    for action in _ACTIONS:
+    for action in ACTIONS:
         router.add_api_route(
             f"{_RELEASE}/{action.name}",
             _doing(parts.writer, action, named),
@@ -146,7 +146,7 @@ def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # no
         return _answer(told)
 
 
-def _doing(writer: Writer, action: _Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
+def _doing(writer: Writer, action: Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
     async def do(
         request: Request,
         named: Annotated[Named, asked],
@@ -205,14 +205,14 @@ def _reconcile(body: models.Reconcile, _live: JsonObject) -> Edit:
     return edits.reconcile(moment, force=body.force, reset=body.reset)
 
 
-_ACTIONS = (
-    _Action("rollback", models.Rollback, _rollback, "Go back to a stored revision and stay there."),
-    _Action("pin", models.Pin, _pin, "Stay on a stored revision, whatever chart and values say."),
-    _Action("unpin", models.Empty, lambda *_: edits.unpin(), "Follow chart and values again."),
-    _Action("approve", models.Approve, _approve, "Have the plan done that waits for an approval."),
-    _Action("suspend", models.Empty, lambda *_: edits.suspend(), "Leave a release alone."),
-    _Action("resume", models.Empty, lambda *_: edits.resume(), "Look after a release again."),
-    _Action("reconcile", models.Reconcile, _reconcile, "Look at a release now."),
+ACTIONS = (
+    Action("rollback", models.Rollback, _rollback, "Go back to a stored revision and stay there."),
+    Action("pin", models.Pin, _pin, "Stay on a stored revision, whatever chart and values say."),
+    Action("unpin", models.Empty, lambda *_: edits.unpin(), "Follow chart and values again."),
+    Action("approve", models.Approve, _approve, "Have the plan done that waits for an approval."),
+    Action("suspend", models.Empty, lambda *_: edits.suspend(), "Leave a release alone."),
+    Action("resume", models.Empty, lambda *_: edits.resume(), "Look after a release again."),
+    Action("reconcile", models.Reconcile, _reconcile, "Look at a release now."),
 )
 
 

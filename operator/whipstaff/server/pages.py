@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -23,6 +22,7 @@ from whipstaff.server.index import Entry, Index
 from whipstaff.server.refusals import Refusal, not_found
 from whipstaff.server.repositories import Repositories
 from whipstaff.server.repository import Repository
+from whipstaff.serving.html import environment
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,7 @@ class Pages:
         self._access = access
         self._root = root
         self._contents: OrderedDict[str, dict[str, Any]] = OrderedDict()  # by digest
-        # Autoescape holds for every template, whatever its name.
-        self._templates = Environment(
-            loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
-        )
-        self._templates.filters["web_link"] = _web_link
+        self._templates = environment(_FOLDER)
         self._templates.globals["style"] = _STYLE
 
     async def repositories(self, request: Request) -> Response:
@@ -169,12 +165,3 @@ def _row(index: Index, name: str) -> dict[str, Any]:
 
 def _address(request: Request, base: str) -> str:
     return f"{request.url.scheme}://{request.url.netloc}{base}"
-
-
-def _web_link(text: object) -> str:
-    """Return a URL that a page may link to, empty for any other."""
-    try:
-        parts = urlsplit(str(text))
-    except ValueError:
-        return ""
-    return str(text) if parts.scheme in {"http", "https"} and parts.netloc else ""

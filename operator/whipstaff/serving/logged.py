@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +11,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Logged:
-    """Logs each request without what may be secret in it, and adds headers to each answer."""
+    """Logs each request without what may be secret in it, and adds headers that an answer lacks."""
 
     def __init__(self, app: ASGIApp, log: logging.Logger, headers: Headers) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class Logged:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                message["headers"] = [*message["headers"], *self._headers]
+                message["headers"] = self._added(message["headers"])
             else:
                 seen["bytes"] += len(message.get("body", b""))
             await send(message)
@@ -38,6 +38,12 @@ class Logged:
             await self._app(scope, receive, sending)
         finally:
             self._log.info("request", extra=_facts(scope, seen, time.perf_counter() - began))
+
+    def _added(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of an answer with those that it has no own word on."""
+        own = list(headers)
+        names = {name.lower() for name, _ in own}
+        return own + [one for one in self._headers if one[0] not in names]
 
 
 def _facts(scope: Scope, seen: Mapping[str, int], seconds: float) -> dict[str, Any]:

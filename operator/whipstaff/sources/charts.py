@@ -103,7 +103,7 @@ class Charts:
 
     async def refresh(self, repository: HelmRepository) -> Fetched:
         """Ask a HelmRepository now, with its login as it is now; ChartUnavailable and its kin."""
-        place = await self._place(repository)
+        place = await self.place(repository)
         return await self._schemes[place.url.scheme].refresh(place)
 
     def _inline(self, text: str) -> Place:
@@ -149,9 +149,10 @@ class Charts:
         if suspended:
             name = "/".join(repository.key)
             raise RepoSuspended(f"HelmRepository {name} is suspended, and was not asked yet", name)
-        return await self._place(repository), max_age_seconds
+        return await self.place(repository), max_age_seconds
 
-    async def _place(self, repository: HelmRepository) -> Place:
+    async def place(self, repository: HelmRepository) -> Place:
+        """Return where a HelmRepository is, with its login as it is now; RepoAuthInvalid."""
         spec = repository.spec
         url = URL(spec.url)
         login = ANONYMOUS

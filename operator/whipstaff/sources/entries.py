@@ -45,5 +45,12 @@ def entries_of(file: Path, name: str) -> tuple[Entry, ...]:
     return tuple(Entry(version, digest, tuple(urls)) for version, digest, urls in listed)
 
 
+def names_of(file: Path) -> tuple[str, ...]:
+    """Read which charts there are."""
+    with file.open("rb") as lines:
+        lines.readline()
+        return tuple(sorted(json.loads(lines.readline())))
+
+
 def _counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"

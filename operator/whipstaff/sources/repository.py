@@ -129,6 +129,10 @@ class HTTPRepositories:
         index = await self._fresh_index(place, 0.0)
         return index.fetched
 
+    async def entries(self, place: Place, *, max_age_seconds: float) -> Path:
+        """Return the file with the index's entries, no older than that."""
+        return (await self._fresh_index(place, max_age_seconds)).file
+
     async def resolve(
         self, place: Place, reference: ChartReference, *, max_age_seconds: float
     ) -> ResolvedChart:

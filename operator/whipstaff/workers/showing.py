@@ -10,8 +10,8 @@ from typing import Any
 
 from whipstaff.chart.record import computed_values
 from whipstaff.errors import ManifestInvalid, StorageCorrupt
-from whipstaff.golang import yaml_writer
 from whipstaff.release import codec
+from whipstaff.release.legible import legible
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.secrecy import (
     Blacking,
@@ -84,6 +84,14 @@ class Shown:
         return self._blacking.value(masked_values(found, self._schema))
 
     @property
+    def defaults(self) -> Any:  # noqa: ANN401 - as above
+        """The values of the chart itself, which hold where none was given."""
+        own = _table(_table(self.record.get("chart")).get("values"))
+        if self._values_revealed:
+            return own
+        return self._blacking.value(masked_values(own, self._schema))
+
+    @property
     def notes(self) -> str:
         """What the chart says to its user."""
         return self._blacking.text(str(self._info.get("notes") or ""))
@@ -124,7 +132,7 @@ class Shown:
                 else body
                 for body in one.bodies
             ]
-            text = "---\n".join(yaml_writer.dump(body) for body in bodies)
+            text = "---\n".join(legible(body) for body in bodies)
         else:
             text = one.text.strip("\n") + "\n"
         objects = [self.identity(body) for body in one.bodies]
@@ -195,13 +203,18 @@ class _Document:
 def show(
     data: str, name: str, part: str, revealed: Collection[Collection[str]], *, values: bool
 ) -> JsonObject:
-    """Return a part of a stored release: facts, values, computed, manifest, hooks or notes."""
+    """Return a part of a stored release.
+
+    That is facts, values, computed, layers, manifest, hooks or notes.
+    """
     shown = Shown(data, name, {_named(one) for one in revealed}, values=values)
     match part:
         case "values":
             return {"values": shown.config}
         case "computed":
             return {"values": shown.computed}
+        case "layers":
+            return {"values": shown.config, "defaults": shown.defaults}
         case "manifest":
             return {"documents": shown.shown(shown.documents)}
         case "hooks":
@@ -230,7 +243,7 @@ def compare(
         effect = "added" if left is None else "removed" if right is None else "changed"
         facts = dict(zip(("apiVersion", "kind", "namespace", "name"), place, strict=True))
         told.append({**facts, "effect": effect, "diff": _diff(left or "", right or "")})
-    values_diff = _diff(yaml_writer.dump(old.config), yaml_writer.dump(new.config))
+    values_diff = _diff(legible(old.config), legible(new.config))
     return {"objects": told, "values": values_diff}
 
 
@@ -243,7 +256,7 @@ def _texts(shown: Shown, beside: Shown | None) -> dict[tuple[str, str, str, str]
             found[shown.identity(one.bodies[0])] = _SOURCE.sub("", text)
             continue
         for body in one.bodies:
-            single = _Document(one.where, yaml_writer.dump(body), [body])
+            single = _Document(one.where, legible(body), [body])
             found[shown.identity(body)] = shown.shown([single], beside)[0]["text"]
     return found
 

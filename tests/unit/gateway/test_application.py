@@ -39,7 +39,7 @@ async def ask():
         pytest.param(f"{BLOG}?showSecrets=true", {400}, id="what is no parameter there"),
         pytest.param(f"{BLOG}/", {404}, id="a slash at the end"),
         pytest.param("/v2/releases", {404}, id="another version"),
-        pytest.param("/", {404}, id="nothing"),
+        pytest.param("/v1", {404}, id="nothing"),
     ],
 )
 async def test_a_path_that_is_none_is_refused(ask, path, statuses):

@@ -189,6 +189,12 @@ async def test_a_plan_is_told_and_its_text_to_who_may_read_it(ask):
     assert (short.text, "forbidden" in short.withheld) == (None, True)
 
 
+async def test_values_that_yaml_cannot_hold_are_compared_all_the_same(ask):
+    ask.server.store(a_stored(3, config={"k" * 1100: "\x80"}))
+    answer = await ask(f"{BLOG}/diff?from=2&to=3")
+    assert (answer.status, "k" * 1100 in answer.json["values"]) == (200, True)
+
+
 async def test_no_plan_is_no_such_thing(ask):
     assert (await ask(f"{BLOG}/plan")).status == 404
 

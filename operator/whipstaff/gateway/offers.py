@@ -1,0 +1,210 @@
+"""What repositories offer, as far as the caller may read them, and which releases are behind.
+
+HelmRepositories and their logins are read as the caller; an index that was fetched with a login
+is shown again only to who may read that login, too.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from whipstaff.errors import ClusterRefused, InvalidSpec, OperatorError
+from whipstaff.gateway.callers import Caller
+from whipstaff.golang.semver import SemverError, Version
+from whipstaff.helmrelease.names import API_VERSION
+from whipstaff.helmrepository.parsing import parse
+from whipstaff.helmrepository.types import HelmRepository
+from whipstaff.kube.client import Request, Requester
+from whipstaff.reconcile.ports import Identity
+from whipstaff.release.revision import JsonObject
+from whipstaff.sources.charts import Charts
+from whipstaff.sources.entries import entries_of, names_of
+from whipstaff.sources.repository import HTTPRepositories
+
+MAX_AGE_SECONDS = 300.0  # of an index
+WAIT_SECONDS = 8.0  # for an index; it goes on being read for the next who asks
+REPOSITORIES_LIMIT = 100
+NAMESPACES_LIMIT = 100  # that are asked one by one, of who may not list all
+RELEASES_LIMIT = 2000  # that are looked at
+_PLURAL = "helmrepositories"
+_REGISTRY = "oci://"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A HelmRepository, and the file of its index or why there is none."""
+
+    repository: HelmRepository
+    trouble: str = ""
+    file: Path | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.repository.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of a repository."""
+
+    repository: str
+    name: str
+    newest: str
+    versions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A release whose chart has newer versions."""
+
+    release: JsonObject
+    newest: str
+    newer: int
+
+
+class Offers:
+    """Reads repositories for callers."""
+
+    def __init__(self, client: Requester, repositories: HTTPRepositories) -> None:
+        self._client = client
+        self._repositories = repositories
+
+    async def of(self, caller: Caller, namespaces: Collection[str]) -> list[Offered]:
+        """Return what the HelmRepositories have that the caller may read.
+
+        Who may not list all is told of those in `namespaces` that they may list.
+        """
+        found = [
+            parsed
+            for body in await self._listed(caller, namespaces)
+            if (parsed := _parsed(body)) is not None
+        ]
+        charts = Charts({}, _AsCaller(self._client, caller.identity), timeout_seconds=WAIT_SECONDS)
+        return await asyncio.gather(
+            *(self._offered(one, charts) for one in found[:REPOSITORIES_LIMIT])
+        )
+
+    async def _listed(self, caller: Caller, namespaces: Collection[str]) -> list[JsonObject]:
+        try:
+            return await self._list(caller, "")
+        except ClusterRefused as error:
+            if error.code != HTTPStatus.FORBIDDEN:
+                raise
+        found = []
+        for namespace in sorted(namespaces)[:NAMESPACES_LIMIT]:
+            try:
+                found += await self._list(caller, f"/namespaces/{namespace}")
+            except ClusterRefused as error:
+                if error.code != HTTPStatus.FORBIDDEN:
+                    raise
+        return found
+
+    async def _list(self, caller: Caller, place: str) -> list[JsonObject]:
+        path = f"/apis/{API_VERSION}{place}/{_PLURAL}"
+        query = {"limit": str(REPOSITORIES_LIMIT)}
+        request = Request("GET", path, caller.identity, query=query, subject="HelmRepositories")
+        answer = await self._client.send(request)
+        return [one for one in answer.get("items") or () if isinstance(one, dict)]
+
+    async def _offered(self, repository: HelmRepository, charts: Charts) -> Offered:
+        if repository.spec.url.startswith(_REGISTRY):
+            return Offered(repository, "a registry tells nobody which charts it has")
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                place = await charts.place(repository)
+                file = await self._repositories.entries(place, max_age_seconds=MAX_AGE_SECONDS)
+                return Offered(repository, "", file, await asyncio.to_thread(names_of, file))
+        except TimeoutError:
+            return Offered(repository, "its index is still being read: look again")
+        except OperatorError as error:
+            return Offered(repository, error.text)
+
+
+class _AsCaller:
+    """Reads the Secrets of repositories with the caller's rights."""
+
+    def __init__(self, client: Requester, identity: Identity) -> None:
+        self._client = client
+        self._identity = identity
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        subject = f"Secret {namespace}/{name}"
+        try:
+            found = await self._client.send(Request("GET", path, self._identity, subject=subject))
+        except ClusterRefused as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        return dict(found)
+
+
+def charts_of(offered: Iterable[Offered], search: str) -> list[tuple[Offered, str]]:
+    """Return the charts whose name has a text in it, by name; in which repository each is."""
+    word = search.casefold()
+    found = [(one, name) for one in offered for name in one.names if word in name.casefold()]
+    return sorted(found, key=lambda pair: (pair[1], pair[0].name))
+
+
+def described(offered: Offered, name: str) -> Chart:
+    """Read from an index what there is of a chart."""
+    versions = _versions(offered, name)
+    newest = next((one for one in versions if not _prerelease(one)), versions[0])
+    return Chart(offered.name, name, newest, len(versions))
+
+
+def behind(releases: Iterable[JsonObject], offered: Iterable[Offered]) -> list[Lag]:
+    """Return the releases whose repository has newer versions of their chart, most of them first.
+
+    Pre-releases do not count.
+    """
+    places: dict[str, Offered] = {}
+    for one in offered:
+        places[one.name] = one
+        places.setdefault(one.repository.spec.url, one)
+    known: dict[tuple[str, str], tuple[str, ...]] = {}
+    found = []
+    for _, facts in zip(range(RELEASES_LIMIT), releases, strict=False):
+        chart = facts["chart"]
+        place = places.get(chart["repository"].rstrip("/"))
+        if place is None or chart["name"] not in place.names:
+            continue
+        key = (place.name, chart["name"])
+        if key not in known:
+            known[key] = _versions(place, chart["name"])
+        newer = _newer(known[key], chart["version"])
+        if newer:
+            found.append(Lag(facts, newer[0], len(newer)))
+    return sorted(found, key=lambda lag: -lag.newer)
+
+
+def _versions(offered: Offered, name: str) -> tuple[str, ...]:
+    if offered.file is None:
+        return ("",)
+    return tuple(one.version for one in entries_of(offered.file, name)) or ("",)
+
+
+def _newer(versions: Iterable[str], running: str) -> list[str]:
+    try:
+        than = Version.parse(running)
+        return [one for one in versions if not _prerelease(one) and Version.parse(one) > than]
+    except SemverError:
+        return []
+
+
+def _prerelease(version: str) -> bool:
+    try:
+        return bool(Version.parse(version).prerelease)
+    except SemverError:
+        return True
+
+
+def _parsed(body: JsonObject) -> HelmRepository | None:
+    try:
+        return parse(body)
+    except InvalidSpec:
+        return None

@@ -1,0 +1,89 @@
+"use strict";
+// Keeps what is shown up to date: asks for the same page again when something changed, and puts
+// its live parts in place of those that are there. Without it, people reload.
+(() => {
+  const least = 1000; // milliseconds between two looks
+  const poll = 15000; // where no changes are told
+  const source = document.body.dataset.changes;
+  let timer = null;
+  let polling = null;
+  let last = 0;
+  const shown = new WeakMap(); // live part -> what the server said of it last
+
+  const busy = () => {
+    const active = document.activeElement;
+    const selected = getSelection();
+    return (active !== null && active.closest("[data-live]") !== null
+      && active.matches("input, select, textarea"))
+      || (selected !== null && !selected.isCollapsed);
+  };
+
+  const reached = "a[href], button, input, select, summary, [tabindex]";
+
+  const put = (fresh) => {
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(old.id);
+      if (next === null || next.innerHTML === shown.get(old)) continue;
+      shown.set(old, next.innerHTML);
+      const focus = [...old.querySelectorAll(reached)].indexOf(document.activeElement);
+      const open = new Map([...old.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+      old.replaceChildren(...document.adoptNode(next).childNodes);
+      for (const one of old.querySelectorAll("details[id]")) one.open = open.get(one.id) ?? one.open;
+      if (focus >= 0) old.querySelectorAll(reached)[focus]?.focus();
+    }
+  };
+
+  const look = async () => {
+    timer = null;
+    if (document.hidden || busy()) {
+      later(least);
+      return;
+    }
+    last = Date.now();
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (!answer.ok) return;
+      put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      // The next change, or the next turn, tries again.
+    }
+  };
+
+  const later = (wait) => {
+    timer ??= setTimeout(look, Math.max(wait, last + least - Date.now()));
+  };
+
+  const ask = () => {
+    polling ??= setInterval(() => later(0), poll);
+  };
+
+  for (const one of document.querySelectorAll("[data-live]")) shown.set(one, one.innerHTML);
+  if (document.querySelector("[data-live]") === null) return;
+  if (!source) {
+    ask();
+    return;
+  }
+  let changes = null;
+
+  const listen = () => {
+    changes = new EventSource(source);
+    for (const name of ["changed", "gone", "reset"]) {
+      changes.addEventListener(name, () => later(0));
+    }
+    changes.addEventListener("error", () => {
+      if (changes !== null && changes.readyState === EventSource.CLOSED) ask();
+    });
+  };
+
+  // A page that nobody sees holds no connection: browsers have six for all pages of a site.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      changes?.close();
+      changes = null;
+    } else if (changes === null) {
+      later(0);
+      listen();
+    }
+  });
+  if (!document.hidden) listen();
+})();

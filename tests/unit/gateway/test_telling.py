@@ -1,0 +1,102 @@
+import pytest
+
+from whipstaff.gateway.pages import telling
+
+SPEC = {
+    "values": {"replicas": 2, "image": {"tag": "9"}},
+    "valuesFrom": [
+        {"kind": "ConfigMap", "name": "common"},
+        {"kind": "Secret", "name": "login", "targetPath": "db.password"},
+    ],
+}
+TOLD = {
+    "values": {
+        "replicas": 2,
+        "image": {"tag": "9"},
+        "db": {"password": "***"},
+        "zone": "a",
+        "list": [1, {"b": 2}],
+    },
+    "defaults": {"replicas": 1, "image": {"tag": "1", "name": "blog"}, "a.b": None, "empty": {}},
+}
+
+
+def test_each_value_says_where_it_came_from():
+    found = {value.path: (value.text, value.origin) for value in telling.values(TOLD, SPEC)}
+    assert found == {
+        "replicas": ("2", "inline"),
+        "image.tag": ('"9"', "inline"),
+        "image.name": ("blog", "chart default"),
+        "db.password": ("'***'", "valuesFrom: Secret login"),
+        "zone": ("a", "valuesFrom: ConfigMap common"),
+        "list": ("- 1\n- b: 2", "valuesFrom: ConfigMap common"),
+        "a\\.b": ("null", "chart default"),
+        "empty": ("{}", "chart default"),
+    }
+
+
+def test_a_value_of_one_of_several_references_says_so():
+    spec = {"valuesFrom": [{"kind": "ConfigMap", "name": one} for one in ("a", "b")]}
+    (value,) = telling.values({"values": {"x": 1}, "defaults": {}}, spec)
+    assert value.origin == "valuesFrom: one of ConfigMap a, ConfigMap b"
+
+
+def test_a_value_that_nothing_holds_any_more_is_of_an_earlier_spec():
+    (value,) = telling.values({"values": {"x": 1}, "defaults": {}}, {})
+    assert value.origin == "an earlier spec"
+
+
+@pytest.mark.parametrize("spec", [{"values": []}, {"values": {}, "valuesFrom": ["x"]}, {}])
+def test_a_release_without_values_has_none(spec):
+    assert telling.values({"values": {}, "defaults": {}}, spec) == []
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "took"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:09.5Z", "9 s"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:02:05Z", "2 min 5 s"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T03:02:05Z", "3 h 2 min"),
+        ("2026-01-01T00:00:00Z", None, ""),
+        ("2026-01-01T00:00:09Z", "2026-01-01T00:00:00Z", ""),
+        ("x", {}, ""),
+    ],
+)
+def test_a_revision_says_how_long_it_took(began, ended, took):
+    history = {"revision": 3, "items": [{"revision": 3, "started": began, "finished": ended}]}
+    (entry,) = telling.timeline(history)
+    assert (entry["took"], entry["runs"]) == (took, True)
+
+
+def an_object(name):
+    return {"apiVersion": "v1", "kind": "Pod", "namespace": "web", "name": name}
+
+
+DOCUMENTS = [
+    {"source": "blog/templates/a.yaml", "objects": [an_object("a")], "text": "a"},
+    {"source": "blog/charts/db/templates/b.yaml", "objects": [an_object("b")], "text": "b"},
+    {"source": "", "objects": [an_object("c"), an_object("d")], "text": "c d"},
+]
+
+
+def test_objects_stand_where_they_come_from_in_the_chart():
+    root = telling.tree(DOCUMENTS, {"revision": 1, "ready": "True", "unready": []}, 1)
+    blog = root.branches["blog"]
+    assert [one["name"] for one in blog.branches["a.yaml"].objects] == ["a"]
+    assert [one["name"] for one in blog.branches["db"].branches["b.yaml"].objects] == ["b"]
+    assert [one["name"] for one in root.objects] == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("ready", "revision", "standings"),
+    [
+        pytest.param("True", 1, ["unready", "ready"], id="it runs"),
+        pytest.param("False", 1, ["unready", ""], id="others may be waited for later"),
+        pytest.param("True", 2, ["", ""], id="another revision"),
+    ],
+)
+def test_readiness_is_told_where_it_is_known(ready, revision, standings):
+    unready = [{**an_object("c"), "cause": "no image"}]
+    details = {"revision": 1, "ready": ready, "unready": unready}
+    found = telling.tree(DOCUMENTS, details, revision).objects
+    assert [one["standing"] for one in found] == standings
