@@ -110,7 +110,7 @@ class OperatorError(Exception):
             case DependencyNotReady() | DependentsRemain() | HeldByFlux():
                 return True
             case KubeConfigInvalid():
-                return True
+                return not isinstance(self, KubeConfigForbidden)
             case _:
                 return False
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.builders.live_releases import LiveReleases, condition, eventually
+from tests.builders.live_releases import LiveReleases, condition, eventually, is_true
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.remote_clusters import a_kubeconfig, administrator, kubeconfig_to, store
 from tests.builders.small_charts import a_packed_chart, app_chart, settings_chart
@@ -238,6 +238,21 @@ def test_a_kubeconfig_that_wants_too_much_is_refused(home, remote, name, given, 
 
     home.delete(name)
     home.gone(name)
+
+
+def test_a_kubeconfig_that_wanted_too_much_is_acted_on_once_it_is_mended(home, remote):
+    """It is Stalled meanwhile: no try would help."""
+    user = {"exec": {"command": "canary"}}
+    entry = {"server": remote.control_plane.server}
+    store(home.control_plane, HOME, "mended", a_kubeconfig("", cluster=entry, user=user))
+    home.create("mended", kubeConfig={"secretRef": {"name": "mended"}}, targetNamespace=SHOP)
+    home.refused("mended", "KubeConfigForbidden")
+    home.until("mended", lambda release: is_true(release, "Stalled"))
+    token = administrator(remote.control_plane, "default", "mended")
+    store(home.control_plane, HOME, "mended", kubeconfig_to(remote.control_plane, token))
+    home.settled("mended")
+    home.delete("mended")
+    home.gone("mended")
 
 
 def test_a_secret_that_comes_later_is_found_at_once(home, remote):

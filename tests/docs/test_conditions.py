@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import whipstaff
-from whipstaff.errors import OperatorError
+from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrepository.status import Reason as RepositoryReason
 from whipstaff.planning.drift_notes import DriftReason
 from whipstaff.planning.status import Reason
@@ -57,3 +57,13 @@ def test_no_reason_is_explained_that_nothing_gives():
 
 def test_no_reason_is_explained_twice():
     assert len(EXPLAINED) == len(set(EXPLAINED))
+
+
+def test_what_is_tried_again_by_itself_is_marked_so():
+    """What the API server refused is tried again or not by its own code."""
+    _import_all()
+    marked = {line.split("`")[1] for line in TEXT.splitlines() if "` ↻ |" in line}
+    of_the_server = {ClusterRefused, *_family(ClusterRefused)}
+    kinds = set(_family(OperatorError)) - of_the_server
+    tried_again = {kind.__name__ for kind in kinds if kind("why").retryable}
+    assert tried_again == marked - {kind.__name__ for kind in of_the_server}

@@ -1,6 +1,7 @@
 """What a command waits for, and what it says meanwhile."""
 
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -79,6 +80,17 @@ def test_each_object_is_told_once_with_its_cause(capsys):
     working = a_release(Reconciling="Waiting for 1 object", unready=unready)
     wait_for(Scripted(working, working, a_release()), "blog", 60)
     assert capsys.readouterr().err == "Waiting for 1 object\nDeployment shop/blog: no  image\n"
+
+
+def test_no_line_is_wider_than_the_terminal(capsys, monkeypatch):
+    """One that wrapped could not be taken back."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    working = a_release(Reconciling="Waiting for " + "many objects " * 20)
+    wait_for(Scripted(working, a_release()), "blog", 60)
+    shown, taken_back = capsys.readouterr().err.split("\n")
+    assert len(shown) == 39
+    assert taken_back == "\x1b[1A\x1b[J"
 
 
 def test_a_failure_is_told_in_the_operators_words():

@@ -1,5 +1,6 @@
 """Where a chart is: by URL or by HelmRepository, and who may have it."""
 
+import asyncio
 import base64
 import math
 
@@ -110,6 +111,28 @@ async def test_a_repository_is_asked_with_its_login_in_a_scope_of_its_own(charts
     await resolve(charts)
     assert asked.places[0].credentials.username == "jo"
     assert asked.places[0].scope == "u1"
+
+
+async def test_a_login_that_changes_among_many_who_ask_is_never_half_of_two(charts, asked, secrets):
+    charts.know(KEY, repository := a_repository(secretRef={"name": "login"}))
+
+    async def rotate():
+        for number in range(64):
+            secrets["team", "login"] = {"username": f"jo{number}", "password": f"word{number}"}
+            await charts.refresh(repository)
+
+    async def ask():
+        for _ in range(64):
+            await resolve(charts, max_age=0)
+            await asyncio.sleep(0)
+
+    secrets["team", "login"] = {"username": "jo", "password": "word"}
+    await asyncio.gather(rotate(), *(ask() for _ in range(64)))
+    logins = {place.credentials.authorization for place in asked.places}
+    pairs = [base64.b64decode(login.removeprefix("Basic ")).decode() for login in logins]
+    assert len(pairs) > 1
+    halves = [pair.removeprefix("jo").split(":word") for pair in pairs]
+    assert [half for half in halves if half[0] != half[1]] == []
 
 
 async def test_without_a_login_what_is_fetched_is_for_all(charts, asked):
