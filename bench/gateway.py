@@ -40,6 +40,7 @@ CALLERS = 20  # who have the streams among them
 CHANGES = 20
 TARGETS = {"all_p99_ms": 300}
 
+_LISTS = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lists"}
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -118,17 +119,17 @@ def _status() -> dict[str, Any]:
 
 def _some(cluster: Cluster, api: Api) -> str:
     """Return a token of somebody who may list every second namespace."""
-    rule = {"apiGroups": ["whipstaff.dev"], "resources": ["helmreleases"], "verbs": ["list"]}
+    rule = {
+        "apiGroups": ["whipstaff.dev"],
+        "resources": ["helmreleases"],
+        "verbs": ["list", "watch"],
+    }
     api.ask("POST", f"{_RBAC}/clusterroles", {"metadata": {"name": "lists"}, "rules": [rule]})
     api.ask("POST", "/api/v1/namespaces/team-0/serviceaccounts", {"metadata": {"name": "some"}})
     for number in range(0, NAMESPACES, 2):
         binding = {
             "metadata": {"name": "lists"},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": "lists",
-            },
+            "roleRef": _LISTS,
             "subjects": [{"kind": "ServiceAccount", "name": "some", "namespace": "team-0"}],
         }
         api.ask("POST", f"{_RBAC}/namespaces/{_place(number)}/rolebindings", binding)
@@ -137,6 +138,7 @@ def _some(cluster: Cluster, api: Api) -> str:
 
 async def _measured(cluster: Cluster, api: Api, count: int) -> dict[str, Any]:
     some = _some(cluster, api)
+    _let_all(api, "reader", {"kind": "User", "name": "whipstaff:gateway-reader"})
     callers = [_waiting(cluster, api, number) for number in range(CALLERS)]
     gateway = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "whipstaff", "gateway", "--address", "127.0.0.1:0"),
@@ -169,11 +171,13 @@ def _waiting(cluster: Cluster, api: Api, number: int) -> str:
     """Return a token of somebody who may list all."""
     name = f"waits-{number}"
     api.ask("POST", "/api/v1/namespaces/team-0/serviceaccounts", {"metadata": {"name": name}})
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lists"}
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": "team-0"}
-    binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
-    api.ask("POST", f"{_RBAC}/clusterrolebindings", binding)
+    _let_all(api, name, {"kind": "ServiceAccount", "name": name, "namespace": "team-0"})
     return cluster.service_account_token("team-0", name)
+
+
+def _let_all(api: Api, name: str, subject: dict[str, str]) -> None:
+    binding = {"metadata": {"name": name}, "roleRef": _LISTS, "subjects": [subject]}
+    api.ask("POST", f"{_RBAC}/clusterrolebindings", binding)
 
 
 class _Asking:

@@ -23,6 +23,7 @@ metadata:
 data:
   text: {{ .Values.text | quote }}
 """
+NOT_FOUND = 404
 READS = ("whipstaff.dev", ["helmreleases"], ["get", "list"])
 WRITES = ("whipstaff.dev", ["helmreleases"], ["get", "list", "create", "patch", "delete"])
 
@@ -49,9 +50,14 @@ class Site:
             an_account(cluster, PLACE, name, rule)
         self.reader = cluster.service_account_token(PLACE, "reader")
         self.editor = cluster.service_account_token(PLACE, "editor")
+        for token in (self.reader, self.editor):
+            eventually(lambda token=token: self.knows(token), "its rights are not known")
 
     def ask(self, path, body=None, method="POST", token=None, headers=None, **query):
         return self.gateway.get(path, token or self.editor, method, headers, body, **query)
+
+    def knows(self, token):
+        return self.ask(f"{RELEASES}/none", method="GET", token=token).status == NOT_FOUND
 
     def spec(self, **more):
         chart = {"name": "settings", "repository": self.releases.repository_url, "version": "1.0.0"}

@@ -19,7 +19,7 @@ _PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
     names.KIND: parsing.parse,
     repositories.KIND: repository_parsing.parse,
 }
-_ANNOTATIONS = (*names.ASKING, *OPT_OUTS)
+_ANNOTATIONS = (*names.ASKING, names.ORDERS, *OPT_OUTS)
 # What `whipstaff convert` makes HelmReleases of, and whose it is.
 _CONVERTIBLE = {
     ("helm.toolkit.fluxcd.io", "HelmRelease"): "Flux's",

@@ -146,7 +146,6 @@ async def test_who_may_see_all_and_then_less_reads_the_list_anew(ask, server):
         assert (await stream.event())[0] == "reset"
         server.rights.discard(("alice", "list", "helmreleases", ""))
         assert (await stream.event())[0] == "reset"
-        changed(server, "blog")
         server.allow("alice", "list", "helmreleases")
         assert (await stream.event())[0] == "reset"
 
@@ -259,17 +258,20 @@ async def test_of_a_thousand_who_wait_as_many_are_taken_as_there_is_room_for(ser
         turns = asyncio.Semaphore(50)
 
         async def opened(number):
-            async with turns:
-                return await stack.enter_async_context(a_stream(ask, token=f"user-{number % 100}"))
+            async with turns, AsyncExitStack() as own:
+                stream = await own.enter_async_context(a_stream(ask, token=f"user-{number % 100}"))
+                if stream.status == 200:  # the others would need files, too
+                    await stack.enter_async_context(own.pop_all())
+                return stream
 
         found = await asyncio.gather(*(opened(number) for number in range(1000)))
-        by_status = [one for one in found if one.status == 200]
-        assert len(by_status) == streams.STREAMS
+        taken = [one for one in found if one.status == 200]
+        assert len(taken) == streams.STREAMS
         assert {one.status for one in found} == {200, 503}
-        for stream in by_status:
+        for stream in taken:
             assert (await stream.event())[0] == "reset"
         changed(server, "blog")
-        for stream in by_status:
+        for stream in taken:
             assert (await stream.event())[1]["name"] == "blog"
         assert (await ask("/v1/releases")).status == 200
 
@@ -294,7 +296,7 @@ async def test_who_does_not_read_is_let_go_of(server, monkeypatch):
                         release["metadata"]["labels"] = {f"l{n}": "x" * 60 for n in range(50)}
                         server.change(release)
                     await asyncio.sleep(0.02)
-        assert (await ask("/v1/releases")).status == 200
+        assert (await ask("/v1/releases?limit=1")).status == 200
 
 
 async def test_a_gateway_that_stops_ends_its_streams(server):
