@@ -10,14 +10,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from whipstaff.chart import packing
-from whipstaff.chart.lock import missing
-from whipstaff.chart.model import Chart
-from whipstaff.cli import chart_files, given_files
+from whipstaff.cli import given_files
 from whipstaff.cli.chart_options import ChartOptions, located
 from whipstaff.cli.debugging import timed
 from whipstaff.cli.helm_home import HelmHome, RepositoryEntry
@@ -25,6 +23,9 @@ from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.names import API_VERSION, GROUP
 from whipstaff.helmrepository.names import KIND as REPOSITORY_KIND
 from whipstaff.release.revision import JsonObject
+
+if TYPE_CHECKING:
+    from whipstaff.chart.model import Chart
 
 CHART_OF = f"{GROUP}/chart-of"  # label of a Secret that holds a packed chart: whose it is
 SECRET_BYTES_LIMIT = 1 << 20
@@ -54,12 +55,13 @@ def choice(
 
     `complete`: what the charts/ of a folder lack is put into it.
     """
+    from whipstaff.cli import chart_files  # noqa: PLC0415 - help needs none
+
     with timed("chart found", chart=_told(reference)):
         path = located(reference, options, home)
     try:
         chart = chart_files.load_any(path)
-        if complete and path.is_dir() and missing(chart):
-            _complete(path, options, home)
+        if complete and path.is_dir() and _complete(path, chart, options, home):
             chart = chart_files.load_any(path)
     except chart_files.ChartNotFound as error:
         raise click.ClickException(str(error)) from error
@@ -87,10 +89,15 @@ def _told(reference: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _complete(path: Path, options: ChartOptions, home: HelmHome) -> None:
+def _complete(path: Path, chart: "Chart", options: ChartOptions, home: HelmHome) -> bool:
+    """Put into charts/ what it lacks, and say whether that was anything."""
+    from whipstaff.chart.lock import missing  # noqa: PLC0415 - hardly ever asked for
     from whipstaff.cli.dependency_files import Manager, Verify  # noqa: PLC0415 - asyncio, aiohttp
 
+    if not missing(chart):
+        return False
     Manager(str(path), home, options, click.echo, skip_refresh=False, verify=Verify.NEVER).update()
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,9 @@ def _called(name: str) -> str:
     return f"{name}-repository"
 
 
-def _packed(path: Path, chart: Chart, name: str, namespace: str) -> Choice:
+def _packed(path: Path, chart: "Chart", name: str, namespace: str) -> Choice:
+    from whipstaff.chart import packing  # noqa: PLC0415 - what only this machine has
+
     try:
         archive = packing.pack(chart) if path.is_dir() else given_files.read(path)
     except OperatorError as error:

@@ -6,7 +6,6 @@ import time
 import click
 
 from whipstaff.cli.given_values import ValuesRefused
-from whipstaff.cli.name_templates import expand
 
 
 def named(arguments: tuple[str, ...], *, generate: bool, template: str) -> tuple[str, str]:
@@ -23,6 +22,8 @@ def named(arguments: tuple[str, ...], *, generate: bool, template: str) -> tuple
     if name:
         return name[0], chart
     if template:
+        from whipstaff.cli.name_templates import expand  # noqa: PLC0415 - the language is large
+
         try:
             return expand(template), chart
         except ValuesRefused as error:

@@ -13,7 +13,6 @@ from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly, listed
 from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.cli.printing import echo
-from whipstaff.cli.status import text_of
 from whipstaff.cli.stored_releases import StoredReleases, is_name
 from whipstaff.errors import ClusterRefused
 from whipstaff.helmrelease import edits
@@ -52,7 +51,7 @@ def test(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own
         wanted = _Tests(cluster, options, releases.get(name))
         live = _ran(releases, name, wanted)
         one = wanted.stored()
-        echo(text_of(one, {}, notes=False))
+        echo(release_text.text_of(one, {}, with_notes=False))
         problems = []
         if flags["logs"]:
             echo("\n")

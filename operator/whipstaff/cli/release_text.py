@@ -25,6 +25,22 @@ def plain(one: StoredRelease) -> Iterator[str]:
     yield f"REVISION: {one.number}"
 
 
+def text_of(
+    one: StoredRelease, objects: dict[str, list[JsonObject]], *, with_notes: bool = True
+) -> str:
+    """Return what is printed of a release and its objects."""
+    lines = [*plain(one), f"DESCRIPTION: {one.description}"]
+    if objects:
+        from whipstaff.cli.live_objects import sections  # noqa: PLC0415 - `status` alone has them
+
+        lines += ["RESOURCES:", sections(objects)]
+    lines += tests(one)
+    text = "".join(f"{line}\n" for line in lines)
+    if one.description.casefold() == "dry run complete":
+        text += f"HOOKS:\n{hooks(one)}MANIFEST:\n{one.manifest}\n"
+    return text + (notes(one) if with_notes else "")
+
+
 def chart_lines(one: StoredRelease) -> Iterator[str]:
     """Yield what `get all` prints of the chart."""
     for label, fact in (("CHART", "name"), ("VERSION", "version"), ("APP_VERSION", "appVersion")):

@@ -22,7 +22,6 @@ from whipstaff.cli.interrupts import unwritten, written_whole
 from whipstaff.cli.names import named
 from whipstaff.cli.printing import as_yaml, echo, output_option
 from whipstaff.cli.release_flags import blocks, check, flags_of
-from whipstaff.cli.status import text_of
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases, is_name
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.golang import json
@@ -314,4 +313,4 @@ class _Wish:
             case "yaml":
                 echo(as_yaml(release_text.record(found, {})))
             case _:
-                echo(text_of(found, {}, notes=not self.flags["hide_notes"]))
+                echo(release_text.text_of(found, {}, with_notes=not self.flags["hide_notes"]))

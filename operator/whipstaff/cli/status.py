@@ -10,12 +10,11 @@ from whipstaff.cli.awaiting import ready
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.helmreleases import HelmReleases
-from whipstaff.cli.live_objects import LiveObjects, sections
+from whipstaff.cli.live_objects import LiveObjects
 from whipstaff.cli.printing import as_yaml, echo, output_option, whole
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import json
-from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import StoredRelease
 
 
@@ -41,7 +40,7 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
         case "yaml":
             echo(as_yaml(release_text.record(found, objects)))
         case _:
-            echo(text_of(found, objects))
+            echo(release_text.text_of(found, objects))
 
 
 def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
@@ -57,15 +56,3 @@ def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
             if said:
                 raise click.ClickException(f"{NOT_FOUND}: HelmRelease {name}: {said}") from error
         raise
-
-
-def text_of(one: StoredRelease, objects: dict[str, list[JsonObject]], *, notes: bool = True) -> str:
-    """Return what is printed of a release and its objects."""
-    lines = [*release_text.plain(one), f"DESCRIPTION: {one.description}"]
-    if objects:
-        lines += ["RESOURCES:", sections(objects)]
-    lines += release_text.tests(one)
-    text = "".join(f"{line}\n" for line in lines)
-    if one.description.casefold() == "dry run complete":
-        text += f"HOOKS:\n{release_text.hooks(one)}MANIFEST:\n{one.manifest}\n"
-    return text + (release_text.notes(one) if notes else "")
