@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from tests.builders.atomic_releases import atomic_chart
 from tests.builders.charts import packed
+from tests.builders.oci_registry import PASSWORD, USER, OCIRegistry, with_password
 from tests.builders.proxies import a_proxy
 from tests.builders.small_charts import settings_chart
 from whipstaff.cli.main import main
@@ -264,3 +265,35 @@ def test_the_cluster_is_reached_through_the_proxy_of_the_kubeconfig(
         file.write_text(yaml.safe_dump(config))
         assert "NAME" in ours("list", "--kubeconfig", str(file)).stdout
         assert control_plane.api.server.endswith(proxy.seen[0][1])
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("registry")
+    with OCIRegistry(folder, with_password(folder)) as registry:
+        yield registry
+
+
+@pytest.mark.registry
+def test_a_login_that_helm_keeps_for_a_registry_serves_the_operator(
+    control_plane, releases, registry, ours, home, tmp_path
+):
+    config = tmp_path / "registry.json"
+    place = ("--plain-http", "--registry-config", str(config))
+    login = ("registry", "login", registry.host, "-u", USER, "--password-stdin", *place)
+    control_plane.run("helm", *login, stdin=PASSWORD)
+    file = tmp_path / "settings-1.2.0.tgz"
+    file.write_bytes(settings_chart("1.2.0"))
+    url = registry.url(releases.namespace)
+    control_plane.run("helm", "push", str(file), url, *place)
+    line = ("install", "blog", f"{url}/settings", *place, "--set", "text=x")
+    told = ours(*line)
+    assert f"blog-repository-login holds the login at {url}, for the operator" in told.stderr
+    assert PASSWORD not in told.output
+    assert PASSWORD not in json.dumps(releases.get("blog"))
+    assert releases.data("blog") == {"text": "x", "chart": "1.2.0"}
+    releases.helm("install", "theirs", f"{url}/settings", *place, "--set", "text=x")
+    assert releases.data("theirs") == releases.data("blog")
+    config.unlink()
+    assert "Error: " in ours("upgrade", "blog", f"{url}/settings", *place, code=1).stderr
+    assert releases.data("blog")["chart"] == "1.2.0"
