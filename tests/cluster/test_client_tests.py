@@ -159,6 +159,10 @@ def end_once(releases, seen):
     releases.api.request("PATCH", path, {"status": status})
 
 
+def is_at_work(release):
+    return is_true(release, "Reconciling")
+
+
 @pytest.mark.parametrize(
     "policy",
     [
@@ -177,6 +181,8 @@ def test_logs_are_printed(releases, repository, node, ours, helms, policy):
             target=lambda run=command: told.append(run("test", NAME, "--logs"))
         )
         running.start()
+        if not seen:  # ours, which the operator runs
+            assert is_true(releases.until(NAME, is_at_work), "Ready")
         end_once(releases, seen)
         running.join()
     mine, theirs = told

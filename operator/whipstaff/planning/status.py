@@ -95,6 +95,7 @@ class Findings:
 
     refusal: OperatorError | None = None  # nothing was changed
     progressing: str = ""  # still at work, in one sentence
+    aside: bool = False  # … on what says nothing of whether the release is ready
     waiting: str = ""  # for someone else, or for the next attempt
     exhausted: str = ""  # gave up
     no_way_back: bool = False  # … as there is nothing to roll back to
@@ -361,6 +362,9 @@ _FAILED = {
 def _ready(
     seen: Observation, findings: Findings, history: Sequence[JsonObject]
 ) -> tuple[str, str, str]:
+    known = _known_condition(seen.release.status, "Ready")
+    if findings.aside and known:
+        return known["status"], known["reason"], known["message"]
     value, reason, text = _standing(seen, findings, history)
     if findings.suspended and reason is not Reason.SUSPENDED:
         text = f"{text}; the HelmRelease is suspended: nothing is changed"

@@ -130,6 +130,7 @@ class Pass:
         self._same_inputs = ""  # that were found in this pass to render to what runs
         self._unused: tuple[str, ...] | None = None  # values, as far as this pass rendered
         self._tests: Tested | None = None  # as they ended in this pass
+        self._aside = False  # what is done says nothing of whether the release is ready
         self._plan: JsonObject | None = None  # made in this pass, as status tells of it
         self._drift: DriftFindings | None = None  # as it was found in this pass
         self._changes = False  # what was observed runs no more, or not as a whole
@@ -294,6 +295,7 @@ class Pass:
     ) -> str:
         """Do one action; return how it ended."""
         preparation = Preparation(self._world, seen, decision)
+        self._aside = action is Action.TEST and decision.trigger == "request"
         match action:
             case Action.INSTALL | Action.UPGRADE:
                 if isinstance(chart, OperatorError):
@@ -528,8 +530,11 @@ class Pass:
         return work
 
     def _progress(self) -> JsonObject:
-        findings = Findings(progressing=self._story.sentence, unready=self._story.unready)
-        return self._status(findings)
+        return self._status(
+            Findings(
+                progressing=self._story.sentence, unready=self._story.unready, aside=self._aside
+            )
+        )
 
     def _status(self, findings: Findings) -> JsonObject:
         assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed

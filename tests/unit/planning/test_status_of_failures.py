@@ -160,6 +160,14 @@ def test_a_failed_test_is_told_whether_or_not_it_counts(ignored):
     assert conditions(status)["Released"] == ("True", "UpgradeSucceeded")
 
 
+def test_a_release_stays_ready_while_tests_run_that_somebody_asks_for():
+    first = status_of(an_observation(RAN, a_header(2)))
+    seen = an_observation(RAN, a_header(2), release=a_release(status=first))
+    status = status_of(seen, Findings(progressing="testing revision 2", aside=True))
+    assert conditions(status)["Ready"] == ("True", "UpgradeSucceeded")
+    assert conditions(status)["Reconciling"] == ("True", "Progressing")
+
+
 def test_a_description_that_tests_changed_is_read_again():
     first = status_of(an_observation(RAN, a_header(2)))
     seen = an_observation(RAN, a_header(2, tests="failed"), release=a_release(status=first))
