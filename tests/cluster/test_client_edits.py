@@ -129,7 +129,8 @@ def test_a_plan_is_done_once_it_is_approved_of(releases, ours):
 
 
 def test_what_is_not_ready_is_told_with_its_cause(releases, ours):
-    releases.create("app", chart="app", values=HANGS, timeout="3s")
+    one_try = {"remediation": {}}
+    releases.create("app", chart="app", values=HANGS, timeout="3s", install=one_try)
     told = ours("wait", "app", code=1)
     assert "Deployment" in told.stderr
     assert "app" in told.stderr
