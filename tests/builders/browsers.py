@@ -11,9 +11,9 @@ from selenium.common.exceptions import (
 )
 from selenium.webdriver.common.by import By
 
+from tests.builders.live_releases import PATIENCE_SECONDS
 from tools import browser
 
-PATIENCE_SECONDS = 40.0
 POLL_SECONDS = 0.05
 PHONE = 320  # pixels of the narrowest that is told to be read
 

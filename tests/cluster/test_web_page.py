@@ -15,7 +15,7 @@ from tests.builders.gateways import RunningGateway, behind_the_api_server, grant
 from tests.builders.hostile_texts import HOSTILE
 from tests.builders.live_releases import LiveReleases
 from tests.builders.permissions import an_account
-from tests.builders.small_charts import a_packed_chart
+from tests.builders.small_charts import HANGS, a_packed_chart, app_chart
 from tools.chartrepo import ChartRepository
 
 pytestmark = pytest.mark.browser
@@ -82,6 +82,7 @@ def site(operator, browser):
         for version in ("1.0.0", "1.1.0"):
             served.add(blog_chart(version))
         served.add(hostile_chart())
+        served.add(app_chart())
         cluster = operator.cluster
         cluster.kubectl("create", "namespace", PLACE)
         grant(cluster)
@@ -111,6 +112,7 @@ class Site:
         for name in ("blog", "waits", "keys"):
             releases.create(name, "blog", version="1.0.0", values={"text": "one"})
         releases.create("broken", "nothing")
+        releases.create("hangs", "app", values=HANGS)
         releases.create("hostile", "hostile", values={"text": ALL, "replicas": ALL, ALL[:300]: 1})
         for name in ("blog", "waits", "keys"):
             releases.settled(name, revision=1)
@@ -196,6 +198,20 @@ def test_charts_are_shown_with_the_releases_that_are_behind(site):
     site.sign_in(site.page("", "charts"))
     assert re.search(r"keys\s+in ui-web blog 1\.0\.0 1\.1\.0 1 1\.0\.0", browser.text), browser.text
     assert re.search(r"blog 1\.1\.0 2 ui-web/charts", browser.text), browser.text
+
+
+def test_what_is_waited_for_is_named_with_its_cause(site):
+    browser = site.browser
+    site.releases.until("hangs", lambda one: one["status"].get("unready"))
+    site.sign_in(site.page("hangs"))
+    browser.waits_for("Deployment hangs")
+    cause = site.releases.get("hangs")["status"]["unready"][0]["cause"]
+    assert cause in browser.text
+    browser.click("Objects")
+    browser.waits_for("not ready: ")
+    assert "✗ Deployment hangs" in browser.text
+    browser.open(site.page("", "?search=hangs"))
+    browser.waits_for("Deployment hangs: ")
 
 
 def test_signing_in_leads_back_and_signing_out_ends_it(site):

@@ -80,7 +80,7 @@ DOCUMENTS = [
 
 
 def test_objects_stand_where_they_come_from_in_the_chart():
-    root = telling.tree(DOCUMENTS, {"revision": 1, "ready": "True", "unready": []}, 1)
+    root = telling.tree(DOCUMENTS, {"revision": 1, "ready": "True", "unready": [], "status": {}}, 1)
     blog = root.branches["blog"]
     assert [one["name"] for one in blog.branches["a.yaml"].objects] == ["a"]
     assert [one["name"] for one in blog.branches["db"].branches["b.yaml"].objects] == ["b"]
@@ -88,15 +88,32 @@ def test_objects_stand_where_they_come_from_in_the_chart():
 
 
 @pytest.mark.parametrize(
-    ("ready", "revision", "standings"),
+    ("details", "revision", "standings"),
     [
-        pytest.param("True", 1, ["unready", "ready"], id="it runs"),
-        pytest.param("False", 1, ["unready", ""], id="others may be waited for later"),
-        pytest.param("True", 2, ["", ""], id="another revision"),
+        pytest.param({"ready": "True"}, 1, ["ready", "ready"], id="it runs"),
+        pytest.param({"ready": "False"}, 1, ["", ""], id="it runs, and something is wrong"),
+        pytest.param({"ready": "True"}, 2, ["", ""], id="another revision"),
+        pytest.param({"waits": 1}, 1, ["unready", "ready"], id="one is waited for"),
+        pytest.param({"waits": 2}, 2, ["unready", "ready"], id="one of a newer revision is"),
+        pytest.param({"waits": 2}, 1, ["", ""], id="while an older one runs"),
+        pytest.param(
+            {"waits": 1, "standing": "progressing"}, 2, ["unready", "ready"], id="one is made"
+        ),
+        pytest.param({"waits": 1, "many": 100}, 1, ["unready", ""], id="more than are told"),
     ],
 )
-def test_readiness_is_told_where_it_is_known(ready, revision, standings):
-    unready = [{**an_object("c"), "cause": "no image"}]
-    details = {"revision": 1, "ready": ready, "unready": unready}
-    found = telling.tree(DOCUMENTS, details, revision).objects
-    assert [one["standing"] for one in found] == standings
+def test_readiness_is_told_where_it_is_known(details, revision, standings):
+    found = {
+        "revision": 1,
+        "ready": "False",
+        "unready": [],
+        "status": {},
+        "standing": "",
+        **details,
+    }
+    if "waits" in details:
+        others = [an_object(f"other-{number}") for number in range(details.get("many", 1) - 1)]
+        found["unready"] = [{**one, "cause": "no image"} for one in (an_object("c"), *others)]
+        found["status"] = {"lastAttemptedRevision": details["waits"]}
+    objects = telling.tree(DOCUMENTS, found, revision).objects
+    assert [one["standing"] for one in objects] == standings

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import Field, field_validator
 
+from whipstaff.errors import RevisionNotFound
 from whipstaff.gateway import models
 from whipstaff.gateway.api import Parts, named_by
 from whipstaff.gateway.callers import Caller
@@ -143,10 +144,18 @@ class _Release:
         position = self._changes.position()
         details = await self._releases.details(named)
         numbers = _numbers(await self._releases.history(named))
-        wanted = number or details["revision"] or (numbers[0] if numbers else 0)
-        facts: JsonObject = {"part": part, "numbers": numbers, "revision": wanted}
-        if wanted:
-            facts |= await self._part(named, part, details, RevisionNumber(wanted))
+        facts: JsonObject = {"part": part, "numbers": numbers}
+        wanted = [number] if number else [*telling.waited_for(details), *numbers[:1]]
+        asked = [one for one in wanted if one]
+        for one in asked:
+            try:
+                facts |= await self._part(named, part, details, RevisionNumber(one))
+            except RevisionNotFound:
+                if one == asked[-1]:
+                    raise
+                continue
+            facts["revision"] = one
+            break
         return await self.page(
             request, named, f"{part}.html", details=details, position=position, **facts
         )
@@ -159,7 +168,9 @@ class _Release:
             hooks = await self._releases.part(named, number, "hooks", reveal=False)
             return {
                 "tree": telling.tree(found["documents"], details, number),
-                "hooks": telling.tree(hooks["documents"], {**details, "ready": ""}, number),
+                "hooks": telling.tree(
+                    hooks["documents"], {**details, "ready": "", "unready": []}, number
+                ),
             }
         if part == "values":
             found = await self._releases.part(named, number, "layers", reveal=False)

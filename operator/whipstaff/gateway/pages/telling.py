@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from whipstaff.gateway.summaries import Standing
 from whipstaff.release.legible import legible
 from whipstaff.release.revision import JsonObject
 
 TREE_LIMIT = 5000  # objects of one page
+UNREADY_LIMIT = 100  # objects that status names
 VALUES_LIMIT = 5000  # rows of one page
 
 _MINUTE, _HOUR = 60, 3600
@@ -59,14 +61,29 @@ class Branch:
     objects: list[JsonObject] = field(default_factory=list)
 
 
+def waited_for(details: JsonObject) -> tuple[int, ...]:
+    """Return which revision it may be whose objects are waited for; else the one that runs.
+
+    A revision that is being made stands in no history yet.
+    """
+    if not details["unready"]:
+        return (int(details["revision"]),)
+    told = details["status"].get("lastAttemptedRevision")
+    tried = told if isinstance(told, int) else 0
+    return (tried + 1, tried) if details["standing"] == Standing.PROGRESSING else (tried,)
+
+
 def tree(documents: Sequence[JsonObject], details: JsonObject, revision: int) -> Branch:
     """Return the objects of a revision by where in the chart they come from, with their readiness.
 
     Each has `standing`, "ready", "unready" or "" where nothing is known, and `cause`.
     """
-    causes = {_identity(one): one["cause"] for one in details["unready"]}
-    runs = revision == details["revision"]
-    ready = runs and details["ready"] == "True"
+    waited = details["unready"] if revision in waited_for(details) else ()
+    causes = {_identity(one): one["cause"] for one in waited}
+    # Of those that are waited for all are told, a hundred at most; the others are ready.
+    ready = 0 < len(causes) < UNREADY_LIMIT or (
+        revision == details["revision"] and details["ready"] == "True"
+    )
     root = Branch("")
     left = TREE_LIMIT
     for document in documents:
@@ -74,7 +91,7 @@ def tree(documents: Sequence[JsonObject], details: JsonObject, revision: int) ->
         for part in _parts(document["source"]):
             branch = branch.branches.setdefault(part, Branch(part))
         for one in document["objects"][:left]:
-            why = causes.get(_identity(one), "") if runs or not details["revision"] else ""
+            why = causes.get(_identity(one), "")
             standing = "unready" if why else "ready" if ready else ""
             text = document["text"] if len(document["objects"]) == 1 else ""
             branch.objects.append({**one, "standing": standing, "cause": why, "text": text})
