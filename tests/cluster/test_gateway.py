@@ -150,6 +150,7 @@ def test_a_list_follows_what_happens(site):
         "version": "1.0.0",
         "appVersion": "v1.0.0",
         "wanted": "*",
+        "repository": site.web.repository_url,
     }
 
 
