@@ -5,7 +5,9 @@ import json
 import threading
 
 import pytest
+from click.testing import CliRunner
 
+from tests.builders.atomic_releases import atomic_chart
 from tests.builders.live_releases import LiveReleases, condition, eventually, is_true
 from tests.builders.permissions import EVERYTHING, an_account
 from tests.builders.remote_clusters import a_kubeconfig, administrator, kubeconfig_to, store
@@ -15,6 +17,7 @@ from tools.controlplane import programs
 from tools.controlplane.client import ApiClient, Refused
 from tools.controlplane.cluster import Cluster
 from tools.running_operator import RunningOperator, prepare
+from whipstaff.cli.main import main
 
 HOME, SHOP = "team", "shop"
 THERE = {"secretRef": {"name": "there"}}
@@ -97,6 +100,21 @@ def test_a_release_lives_there_and_helm_sees_it(home, remote):
     home.gone("life")
     assert remote.data("life") is None
     assert "life" not in helm_ls(remote)
+
+
+def test_tests_run_there_when_somebody_asks_for_them_here(home, remote, charts):
+    charts.add(atomic_chart())
+    spec = {"kubeConfig": THERE, "targetNamespace": SHOP, "releaseName": "tried"}
+    home.create("tried", "atomic", **spec)
+    home.settled("tried", revision=1)
+    line = ["test", "tried", "-n", HOME, "--logs"]
+    told = CliRunner().invoke(
+        main, line, prog_name="whipstaff", env=home.control_plane.environment()
+    )
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith(f"NAME: tried\nNAMESPACE: {SHOP}\nREVISION: 1\n")
+    assert "TEST SUITE:     tried-test\n" in told.stdout
+    assert remote.find(remote.core("pods", "tried-test")) is not None
 
 
 def test_what_is_changed_there_is_put_right_by_interval(home, remote):

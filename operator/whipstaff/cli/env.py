@@ -7,7 +7,12 @@ import click
 from whipstaff.cli.helm_flags import HelmCommand, at_most
 from whipstaff.cli.helm_home import HelmHome
 
-_GIVEN = ("HELM_DRIVER", "HELM_KUBECONTEXT", "HELM_NAMESPACE", "KUBECONFIG")
+# A token is not among them: what is printed here is pasted into reports.
+_GIVEN = (
+    *("HELM_DEBUG", "HELM_DRIVER", "HELM_KUBEAPISERVER", "HELM_KUBEASGROUPS", "HELM_KUBEASUSER"),
+    *("HELM_KUBECAFILE", "HELM_KUBECONTEXT", "HELM_KUBEINSECURE_SKIP_TLS_VERIFY"),
+    *("HELM_KUBETLS_SERVER_NAME", "HELM_NAMESPACE", "KUBECONFIG"),
+)
 
 
 @click.command("env", cls=HelmCommand)

@@ -54,11 +54,18 @@ def tests(one: StoredRelease) -> Iterator[str]:
         yield "TEST SUITE: None"
     for hook in hooks:
         run = table(hook.get("last_run"))
-        if _is_set(run.get("started_at")):
-            yield f"TEST SUITE:     {hook.get('name', '')}"
-            yield f"Last Started:   {moment(run['started_at']).format(ANSIC)}"
-            yield f"Last Completed: {moment(run.get('completed_at') or '').format(ANSIC)}"
-            yield f"Phase:          {run.get('phase', '')}"
+        started, completed = run.get("started_at"), run.get("completed_at")
+        facts = {"name": hook.get("name", ""), "phase": run.get("phase", "")}
+        if _is_set(started):
+            yield from test_lines({**facts, "started": started, "completed": completed})
+
+
+def test_lines(one: JsonObject) -> Iterator[str]:
+    """Yield how one test ended, from the form in which status tells of it."""
+    yield f"TEST SUITE:     {one.get('name', '')}"
+    yield f"Last Started:   {moment(one.get('started') or '').format(ANSIC)}"
+    yield f"Last Completed: {moment(one.get('completed') or '').format(ANSIC)}"
+    yield f"Phase:          {one.get('phase', '')}"
 
 
 def test_hooks(one: StoredRelease) -> list[JsonObject]:
