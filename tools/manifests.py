@@ -27,7 +27,9 @@ def main() -> None:
         copy_definitions(folder)
     (DEPLOY / "operator.yaml").write_text(operator_manifests(), encoding="utf-8")
     admission = DEPLOY / "admission" / "admission.yaml"
-    admission.write_text(admission_manifests(), encoding="utf-8")
+    admission.write_text(added_manifests("admission.enabled=true"), encoding="utf-8")
+    gateway = DEPLOY / "gateway" / "gateway.yaml"
+    gateway.write_text(added_manifests("gateway.enabled=true"), encoding="utf-8")
 
 
 def copy_definitions(folder: Path) -> None:
@@ -43,11 +45,10 @@ def operator_manifests() -> str:
     return written(chart_objects())
 
 
-def admission_manifests() -> str:
-    """Give what the admission webhook adds to that."""
+def added_manifests(*settings: str) -> str:
+    """Give what other values add to that."""
     known = set(map(name_of, chart_objects()))
-    judging = chart_objects("admission.enabled=true")
-    return written([body for body in judging if name_of(body) not in known])
+    return written([body for body in chart_objects(*settings) if name_of(body) not in known])
 
 
 def chart_objects(*settings: str) -> list[dict[str, Any]]:

@@ -30,8 +30,8 @@ def grant(cluster, *settings):
         if body["kind"] in _GRANTING and body["metadata"]["name"].startswith(ACCOUNT)
     ]
     for body in mine:
-        if body["kind"] == "ServiceAccount":
-            body["metadata"]["namespace"] = NAMESPACE
+        if not body["kind"].startswith("Cluster"):
+            body["metadata"].setdefault("namespace", NAMESPACE)
     cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(mine)
     )

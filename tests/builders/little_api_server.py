@@ -222,7 +222,7 @@ class Asking:
 
     def __init__(self, served, session, server):
         self.url = served.url
-        self.cache = served.cache
+        self.cache = served.clusters.home.cache
         self.streams = served.streams
         self.server = server
         self._session = session
@@ -249,10 +249,12 @@ async def a_gateway(server, ssl=False, **options):
     connection = Given(str(api.make_url("")).rstrip("/"), tls=True, token=OWN_TOKEN)
     try:
         async with serving(Options(port=0, **options), connection) as served:
-            watching = asyncio.create_task(served.cache.run())
+            watching = asyncio.create_task(served.clusters.run())
             ending = asyncio.create_task(end_streams(served))
             answering = asyncio.create_task(served.server.serve([served.socket]))
-            assert await served.cache.wait(60)
+            async with asyncio.timeout(60):
+                while not served.clusters.home.cache.synced:  # noqa: ASYNC110 - it has no event
+                    await asyncio.sleep(0.01)
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=ssl)) as session:
                 yield Asking(served, session, server)
             watching.cancel()

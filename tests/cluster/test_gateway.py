@@ -1,7 +1,12 @@
 """The gateway on a real API server: who may see what, and what the gateway's own account may do."""
 
+import http.cookiejar
 import json
+import re
+import signal
 import ssl
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +21,7 @@ from tests.builders.gateways import (
     own_address,
 )
 from tests.builders.granted import requests_of
-from tests.builders.live_releases import LiveReleases
+from tests.builders.live_releases import LiveReleases, eventually
 from tests.builders.own_chart import rendered
 from tests.builders.permissions import an_account
 from tests.builders.small_charts import a_packed_chart
@@ -149,8 +154,8 @@ def test_a_list_follows_what_happens(site):
         "name": "secretive",
         "version": "1.0.0",
         "appVersion": "v1.0.0",
-        "wanted": "*",
         "repository": site.web.repository_url,
+        "wanted": "*",
     }
 
 
@@ -287,7 +292,7 @@ def test_the_api_server_takes_what_the_chart_makes_of_it(site):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def proxied(site):
     """Another gateway, behind a Service of the cluster; its path on the API server."""
     address = own_address()
@@ -329,3 +334,51 @@ def test_behind_the_api_server_s_proxy_the_token_has_a_header_of_its_own(site, p
     assert (status, names(listed)) == (200, [("gw-web", "blog")])
     with opened(site, f"{proxied}/v1/changes", **mine) as stream:
         assert next(events_of(stream)) == ("reset", {})
+
+
+def test_the_dashboard_leads_to_the_gateway_through_the_api_server(site, proxied):
+    person = site.cluster.kubeconfig_for(site.admin, "person")
+    command = [
+        *(sys.executable, "-m", "whipstaff", "dashboard", "--no-browser"),
+        *("-n", "gw-web", "--service", "gateway", "--service-account", "gw-web/reader"),
+        *("--kubeconfig", str(person)),
+    ]
+    eventually(lambda: through_the_api_server(site, f"{proxied}/livez")[0] == 200, "no endpoints")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = re.search(r"http://127\.0\.0\.1:\S+", process.stdout.readline()).group()
+            jar = http.cookiejar.CookieJar()
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+            try:
+                browser.open(url, timeout=60).close()
+            except urllib.error.HTTPError as error:
+                error.close()
+            root = url.partition("/?")[0]
+            with browser.open(f"{root}/v1/releases", timeout=60) as answer:
+                assert names(json.load(answer)) == [("gw-web", "blog")]  # as the account
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{root}/v1/releases", timeout=60)
+            with refused.value as error:
+                assert error.code == 403
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+def test_a_dashboard_without_a_gateway_says_so(site):
+    person = site.cluster.kubeconfig_for(site.admin, "person")
+    command = [
+        "-m",
+        "whipstaff",
+        "dashboard",
+        "--no-browser",
+        "-n",
+        "gw-shop",
+        "--kubeconfig",
+        person,
+    ]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "there is no such Service" in done.stderr

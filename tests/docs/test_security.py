@@ -1,12 +1,13 @@
 """docs/security.md explains each rule that the chart gives, and no other."""
 
 import re
-from pathlib import Path
+
+import yaml
 
 from tests.builders.granted import rights_of
-from tests.builders.own_chart import objects
+from tests.builders.own_chart import ROOT, by_name, objects
 
-TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (core|`[^`]+`) \| (`[^|]+`) \| (`[^|]+`) \| ([^|]+) \|$", re.MULTILINE)
 
 GRANTING = (
@@ -54,6 +55,31 @@ def test_the_gateway_may_impersonate_and_nothing_else():
         ("helmreleases", "list"),
         ("helmreleases", "watch"),
     }
+
+
+def test_a_gateway_of_several_clusters_reads_secrets_beside_it_as_somebody_else():
+    found = objects("gateway.enabled=true", "gateway.clusters.enabled=true")
+    (right,) = rights_of(found["ClusterRole", "whipstaff-gateway"])
+    assert right.names == ("whipstaff:gateway-reader", "whipstaff:gateway-clusters")
+    for name in right.names:
+        assert f"| the user `{name}` |" in TEXT
+    reads = rights_of(found["Role", "whipstaff-gateway-clusters"])
+    assert {(one.resource, one.verb) for one in reads} == {
+        ("secrets", "list"),
+        ("secrets", "watch"),
+    }
+    (subject,) = found["RoleBinding", "whipstaff-gateway-clusters"]["subjects"]
+    assert (subject["kind"], subject["name"]) == ("User", "whipstaff:gateway-clusters")
+
+
+def test_what_another_cluster_gives_a_gateway_is_to_impersonate_and_nothing_else():
+    text = (ROOT / "deploy" / "gateway" / "other-cluster.yaml").read_text(encoding="utf-8")
+    given = by_name(yaml.safe_load_all(text))
+    (right,) = rights_of(given["ClusterRole", "whipstaff-gateway-access"])
+    assert (right.verb, right.names) == ("impersonate", ("whipstaff:gateway-reader",))
+    here = objects("gateway.enabled=true")
+    reader = "ClusterRole", "whipstaff-gateway-reader"
+    assert rights_of(given[reader]) == rights_of(here[reader])
 
 
 def test_whom_the_gateway_may_impersonate_can_be_narrowed_to_names():

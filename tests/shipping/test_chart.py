@@ -329,6 +329,7 @@ def test_no_service_leads_to_the_pods_of_the_other():
             id="an issuer",
         ),
         pytest.param(("watchNamespaces={shop,blog}",), id="in some namespaces"),
+        pytest.param(("gateway.clusters.enabled=true",), id="of several clusters"),
     ],
 )
 def test_the_gateway_is_started_with_options_that_there_are(settings):
@@ -336,6 +337,11 @@ def test_the_gateway_is_started_with_options_that_there_are(settings):
     command, *flags = gateway_container(*settings)["args"]
     assert command == "gateway"
     assert {flag.partition("=")[0] for flag in flags} <= known
+
+
+def test_the_gateway_s_service_says_that_it_is_the_cluster_s():
+    service = objects(*GATEWAY)["Service", "whipstaff-gateway"]
+    assert service["metadata"]["labels"]["kubernetes.io/cluster-service"] == "true"
 
 
 def test_the_gateway_may_do_nothing_that_it_need_not():

@@ -102,8 +102,9 @@ def test_the_copies_of_the_definitions_are_up_to_date(folder):
 def test_the_plain_manifests_are_up_to_date():
     written = (manifests.DEPLOY / "operator.yaml").read_text(encoding="utf-8")
     assert written == manifests.operator_manifests(), "run `make manifests`"
-    added = (manifests.DEPLOY / "admission" / "admission.yaml").read_text(encoding="utf-8")
-    assert added == manifests.admission_manifests(), "run `make manifests`"
+    for part in ("admission", "gateway"):
+        added = (manifests.DEPLOY / part / f"{part}.yaml").read_text(encoding="utf-8")
+        assert added == manifests.added_manifests(f"{part}.enabled=true"), "run `make manifests`"
 
 
 def test_kustomize_names_every_manifest():

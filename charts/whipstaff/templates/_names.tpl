@@ -61,3 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "whipstaff.gatewayReader" -}}
 {{ include "whipstaff.fullname" . }}:gateway-reader
 {{- end -}}
+
+{{- define "whipstaff.gatewayClusters" -}}
+{{ include "whipstaff.fullname" . }}:gateway-clusters
+{{- end -}}

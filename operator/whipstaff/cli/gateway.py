@@ -46,6 +46,32 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="USER",
     help="User to watch HelmReleases as, by impersonation.",
 )
+@click.option(
+    "--clusters-namespace",
+    default="",
+    metavar="NAMESPACE",
+    help="Namespace whose Secrets with the label whipstaff.dev/cluster lead to other clusters.",
+)
+@click.option(
+    "--clusters-reader",
+    default="whipstaff:gateway-clusters",
+    show_default=True,
+    metavar="USER",
+    help="User to watch these Secrets as, by impersonation.",
+)
+@click.option(
+    "--cluster-name", default="local", show_default=True, help="What the own cluster is called."
+)
+@click.option(
+    "--allow-loopback-clusters",
+    is_flag=True,
+    help="Let kubeconfigs in Secrets name this machine itself.",
+)
+@click.option(
+    "--allow-insecure-clusters",
+    is_flag=True,
+    help="Let kubeconfigs in Secrets leave certificates unchecked, or name http.",
+)
 @click.option("--tls-cert", type=_FILE, help="Certificate of the gateway, in PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key.")
 @click.option(
@@ -115,6 +141,11 @@ def _options(address: str, flags: dict[str, Any]) -> "Options":
         namespaces=flags["namespaces"],
         storage_driver=flags["storage_driver"],
         reader=flags["reader"],
+        cluster_name=flags["cluster_name"],
+        clusters_namespace=flags["clusters_namespace"],
+        clusters_reader=flags["clusters_reader"],
+        allow_loopback_clusters=flags["allow_loopback_clusters"],
+        allow_insecure_clusters=flags["allow_insecure_clusters"],
         issuer=_issuer(flags),
         requests_per_second=flags["requests_per_second"],
     )

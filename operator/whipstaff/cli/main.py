@@ -62,6 +62,7 @@ main.add_command(Late("approve", "Have the plan done that waits for an approval.
 main.add_command(Late("wait", "Wait until HelmReleases are ready.", "edits:wait"))
 main.add_command(Late("template", "Render a chart as `helm template` does, without a cluster."))
 main.add_command(Late("gateway", "Answer for releases over HTTP, with each caller's own rights."))
+main.add_command(Late("dashboard", "Open the gateway's page, through the API server."))
 main.add_command(Late("lint", "Examine charts as `helm lint` does, and files of HelmReleases."))
 main.add_command(Late("convert", "Turn what Flux, Argo CD, k3s and helm run into HelmReleases."))
 main.add_command(Late("create", "Write a new chart to begin with, as `helm create` does."))

@@ -1,8 +1,8 @@
 """The routes of version 1: each acts as its caller, and answers JSON."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from whipstaff.gateway import listing, models
 from whipstaff.gateway.access import Access, list_releases
 from whipstaff.gateway.cache import Entry, ReleaseCache
 from whipstaff.gateway.callers import Caller, Callers
+from whipstaff.gateway.clusters import Cluster, Clusters, Unreachable
 from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.problems import Problem, not_for
@@ -24,8 +25,6 @@ from whipstaff.serving.connections import CERTIFICATE
 
 # The API server takes `Authorization` off what it passes on to a Service.
 PROXIED_AUTHORIZATION = "x-whipstaff-authorization"
-SYNC_SECONDS = 5.0  # a list waits so long for a cache that was just begun
-
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "model": models.Problem}
     for status in (400, 401, 403, 404, 429, 502, 503)
@@ -39,7 +38,7 @@ class Parts:
 
     callers: Callers
     access: Access
-    cache: ReleaseCache
+    clusters: Clusters
     releases: Releases
     offers: Offers
     writer: Writer
@@ -47,14 +46,21 @@ class Parts:
     rate: Rate  # of one caller
     failures: Rate  # of one address, of requests without a caller
 
+    @property
+    def cache(self) -> ReleaseCache:
+        """The releases of the gateway's own cluster."""
+        return self.clusters.home.cache
+
 
 def routes(parts: Parts) -> APIRouter:
     """Return all routes of version 1."""
     router = APIRouter(prefix="/v1", responses=FAILURES)
     asking = Depends(finder(parts))
+    named = named_by(there(parts, asking))
+    _add_clusters(router, parts, asking)
     _add_lists(router, parts, asking)
-    _add_release(router, parts.releases, named_by(asking))
-    _add_revisions(router, parts.releases, named_by(asking))
+    _add_release(router, parts.releases, named)
+    _add_revisions(router, parts.releases, named)
     return router
 
 
@@ -94,6 +100,17 @@ async def caller_of(parts: Parts, request: Request, told: Sequence[str]) -> Call
     return await parts.callers.find(told, request.scope["state"].get(CERTIFICATE))
 
 
+def there(parts: Parts, asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
+    """Return what finds the caller as the cluster is told of them that a request is about."""
+
+    async def find(
+        caller: Annotated[Caller, asking], cluster: Annotated[models.Cluster, Query()] = ""
+    ) -> Caller:
+        return parts.clusters.named(cluster).caller(caller)
+
+    return Depends(find)
+
+
 def named_by(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
     """Return what finds caller and release of a request."""
 
@@ -107,14 +124,36 @@ def named_by(asking: Any) -> Any:  # noqa: ANN401 - FastAPI's Depends
     return Depends(named)
 
 
+def _add_clusters(router: APIRouter, parts: Parts, asking: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
+    @router.get("/clusters", response_model=models.ClusterList, operation_id="listClusters")
+    async def clusters(
+        _caller: Annotated[Caller, asking], _: Annotated[models.Unasked, Query()]
+    ) -> Response:
+        """List the clusters that are answered for, and whether they answer."""
+        items = [
+            {
+                "name": one.name,
+                "own": one.own,
+                "reachable": not one.state,
+                "reason": one.state or None,
+            }
+            for one in parts.clusters
+        ]
+        return _answer({"items": items})
+
+
 def _add_lists(router: APIRouter, parts: Parts, asking: Any) -> None:  # noqa: ANN401 - FastAPI's Depends
     @router.get("/releases", response_model=models.ReleaseList, operation_id="listReleases")
     async def everywhere(
         caller: Annotated[Caller, asking],
         query: Annotated[models.FiltersEverywhere, Query()],
     ) -> Response:
-        """List the releases of all namespaces whose HelmReleases the caller may list."""
-        return await _listed(parts, caller, query.namespace, query)
+        """List the releases of all namespaces whose HelmReleases the caller may list.
+
+        Of all clusters, unless one is named; those that do not answer are named in the answer.
+        """
+        found = await visible_anywhere(parts, caller, query)
+        return _listed(found, query.namespace, query)
 
     @router.get(
         "/namespaces/{namespace}/releases",
@@ -127,24 +166,83 @@ def _add_lists(router: APIRouter, parts: Parts, asking: Any) -> None:  # noqa: A
         query: Annotated[models.Filters, Query()],
     ) -> Response:
         """List the releases of one namespace."""
-        return await _listed(parts, caller, namespace, query)
+        return await _listed_of_one(parts, caller, namespace, query)
 
 
-async def synced(parts: Parts) -> None:
-    """Wait until all releases are known; Problem(503) if that takes long."""
-    if not await parts.cache.wait(SYNC_SECONDS):
+async def synced(cluster: Cluster) -> None:
+    """Wait until all releases of a cluster are known; Problem(503) if that takes long."""
+    if not await cluster.synced():
         again = {"Retry-After": "5"}
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the releases are still being read", again)
+        why = cluster.trouble or "the releases are still being read"
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, why, again)
 
 
-async def _listed(
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Releases that a caller may list, and what streams go on after."""
+
+    entries: Sequence[Entry]
+    position: str
+    unreachable: Sequence[Unreachable] = ()
+
+
+async def _listed_of_one(
     parts: Parts, caller: Caller, namespace: str, filters: models.Filters
 ) -> Response:
-    seen = await visible(parts, caller, namespace)
-    page = listing.page_of(seen, query_of(filters, namespace))
+    found = await visible(parts, caller, namespace, filters.cluster)
+    return _listed(found, namespace, filters)
+
+
+async def visible(parts: Parts, caller: Caller, namespace: str, cluster: str = "") -> Found:
+    """Return the releases of one cluster that a caller may list, or Problem(403).
+
+    Of one namespace, or of all if it is empty; of the gateway's own cluster without a name.
+    """
     position = parts.cache.changes.position()
-    told = {"total": page.total, "continue": page.continue_ or None, "position": position}
-    rest = json.dumps(told)
+    entries = await _seen(parts, parts.clusters.named(cluster), caller, namespace)
+    return Found(entries, position)
+
+
+async def visible_anywhere(
+    parts: Parts, caller: Caller, filters: models.FiltersEverywhere
+) -> Found:
+    """Return the releases that a caller may list, of all clusters unless one is named."""
+    if filters.cluster:
+        return await visible(parts, caller, filters.namespace, filters.cluster)
+
+    async def ask(cluster: Cluster) -> list[Entry]:
+        return await _seen(parts, cluster, caller, filters.namespace)
+
+    position = parts.cache.changes.position()  # whatever changes from here on is told again
+    every, unreachable = await parts.clusters.across(ask)
+    return Found([entry for some in every for entry in some], position, unreachable)
+
+
+async def _seen(parts: Parts, cluster: Cluster, caller: Caller, namespace: str) -> list[Entry]:
+    """Return those releases of a cluster that the caller may list."""
+    caller = cluster.caller(caller)
+    await synced(cluster)
+    if not namespace:
+        places = await parts.access.among(caller, cluster.cache.namespaces)
+    elif await parts.access.may(caller, list_releases(namespace)):
+        places = frozenset({namespace})
+    else:
+        raise not_for(namespace, caller.name)
+    if cluster.ended:  # the rights may be those of the cluster that took its place
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "its Secret is being exchanged")
+    return list(cluster.cache.entries(places))
+
+
+def _listed(found: Found, namespace: str, filters: models.Filters) -> Response:
+    page = listing.page_of(found.entries, query_of(filters, namespace))
+    rest = json.dumps(
+        {
+            "total": page.total,
+            "continue": page.continue_ or None,
+            "position": found.position,
+            "unreachable": [asdict(one) for one in found.unreachable],
+        }
+    )
     # The items are JSON already; making it anew for each caller would take most of the time.
     items = b",".join(entry.text for entry in page.entries)
     body = b'{"items":[' + items + b"]," + rest[1:].encode()
@@ -154,6 +252,7 @@ async def _listed(
 def query_of(filters: models.Filters, namespace: str) -> listing.Query:
     """Return what a list was asked for."""
     return listing.Query(
+        cluster=filters.cluster,
         namespace=namespace,
         search=filters.search,
         standing=filters.standing,
@@ -163,16 +262,6 @@ def query_of(filters: models.Filters, namespace: str) -> listing.Query:
         limit=filters.limit,
         continue_=filters.continue_,
     )
-
-
-async def visible(parts: Parts, caller: Caller, namespace: str) -> Iterator[Entry]:
-    """Return the releases that a caller may list, of one namespace or of all; Problem(403)."""
-    await synced(parts)
-    if not namespace:
-        return parts.cache.entries(await parts.access.among(caller, parts.cache.namespaces))
-    if not await parts.access.may(caller, list_releases(namespace)):
-        raise not_for(namespace, caller.name)
-    return parts.cache.entries({namespace})
 
 
 def _add_release(router: APIRouter, releases: Releases, asked: Any) -> None:  # noqa: ANN401 - FastAPI's Depends

@@ -3,7 +3,6 @@
 Of each HelmRelease the summary stays, a KiB or two, and the text that is sent of it.
 """
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -16,6 +15,8 @@ from whipstaff.kube.client import Requester
 from whipstaff.kube.watching import Watching
 from whipstaff.reconcile.ports import Identity
 from whipstaff.release.revision import JsonObject
+
+LOCAL = "local"  # what the gateway's own cluster is called, unless it is given a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,17 @@ class ReleaseCache:
     """Told of HelmReleases by a watch, asked by lists."""
 
     def __init__(
-        self, client: Requester, reader: Identity, namespaces: Collection[str] = ()
+        self,
+        client: Requester,
+        reader: Identity,
+        changes: ChangeLog,
+        namespaces: Collection[str] = (),
+        *,
+        cluster: str = LOCAL,
     ) -> None:
         """`reader` is who watches: the one name that may list HelmReleases and nothing else."""
-        self.changes = ChangeLog()
+        self.changes = changes
+        self._cluster = cluster
         self._entries: dict[tuple[str, str], Entry] = {}
         self._places: Counter[str] = Counter()
         self._watching = Watching(client, PLURAL, self, namespaces, identity=reader)
@@ -63,16 +71,6 @@ class ReleaseCache:
         """Watch until cancelled."""
         await self._watching.run()
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait until all releases are known, not for long; whether they are."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not self.synced:  # noqa: ASYNC110 - only in the first moments of a process
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            return False
-        return True
-
     def changed(self, body: JsonObject) -> None:
         """Take a HelmRelease as it is now."""
         self._put(summary_of(body))
@@ -83,7 +81,7 @@ class ReleaseCache:
             self._places[namespace] -= 1
             if not self._places[namespace]:
                 del self._places[namespace]
-            self.changes.gone(namespace, name, uid)
+            self.changes.gone(self._cluster, namespace, name, uid)
 
     def poison(self, namespace: str, name: str, text: str) -> None:
         """Tell of one that cannot be decoded."""
@@ -93,8 +91,9 @@ class ReleaseCache:
         key = (facts["namespace"], facts["name"])
         if key not in self._entries:
             self._places[key[0]] += 1
+        facts = {"cluster": self._cluster, **facts}
         text = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
         entry = Entry(facts, text.encode("utf-8", "replace"))
         self._entries[key] = entry
         if self.synced:  # who began before then had no list to compare with
-            self.changes.changed(*key, entry.text)
+            self.changes.changed(self._cluster, *key, entry.text)

@@ -10,20 +10,22 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.gateway.problems import unauthorized
+from whipstaff.gateway.problems import Problem, unauthorized
 from whipstaff.kube.client import Request, Requester
-from whipstaff.reconcile.ports import Identity, Person
+from whipstaff.reconcile.ports import Identity, Person, RemoteCluster
 
 KNOWN_SECONDS = 10.0  # how long the API server's word on a token is taken
 KNOWN_LIMIT = 4096
 NAME_LIMIT = 1024
 GROUPS_LIMIT = 256
 TOKEN_BYTES_LIMIT = 16 << 10
+ELSEWHERE_SECONDS = 15.0  # one page of a read from another cluster
 
 SELF_REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -31,6 +33,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ANONYMOUS = "system:anonymous"
 _RESERVED = "system:"  # prefix of users and groups that Kubernetes itself makes
+_OURS = "whipstaff:"  # prefix of users that only we impersonate
+_ACCOUNT = "system:serviceaccount:"
 _UNAUTHORIZED = 401
 
 log = logging.getLogger(__name__)
@@ -45,6 +49,7 @@ class Caller:
     name: str  # for logs and limits: whoever has ten tokens is one caller
     key: str  # tells proofs apart; holds no secret
     identity: Identity
+    person: Person = field(default_factory=Person)  # name and groups, without a token
 
 
 class Issuer(Protocol):
@@ -66,15 +71,24 @@ class Callers:
         self,
         client: Requester,
         issuer: Issuer | None = None,
+        reserved: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`reserved`: users as whom the gateway itself reads; nobody else is one of them."""
         self._client = client
         self._issuer = issuer
+        self._reserved = frozenset(reserved)
         self._clock = clock
-        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
 
     async def find(self, authorization: Sequence[str], certificate: Certificate | None) -> Caller:
         """Return the caller; Problem(401) if nobody can be believed."""
+        caller = await self._found(authorization, certificate)
+        if caller.name in self._reserved:
+            raise unauthorized(f"{caller.name} is the gateway's own")
+        return caller
+
+    async def _found(self, authorization: Sequence[str], certificate: Certificate | None) -> Caller:
         if authorization:
             return await self._of_token(_token(authorization))
         if certificate:
@@ -86,14 +100,15 @@ class Callers:
             return named(await self._issuer.person(token))
         identity = Identity(person=Person(token=token))
         key = _digest("token", token)
-        return Caller(await self._name(key, identity), key, identity)
+        person = await self._owner(key, identity)
+        return Caller(person.username, key, identity, person)
 
-    async def _name(self, key: str, identity: Identity) -> str:
-        """Return what the API server calls the owner of a token."""
-        until, name = self._known.get(key, (0.0, ""))
+    async def _owner(self, key: str, identity: Identity) -> Person:
+        """Return name and groups that the API server gives the owner of a token."""
+        until, person = self._known.get(key, (0.0, Person()))
         if until > self._clock():
             self._known.move_to_end(key)
-            return name
+            return person
         self._known.pop(key, None)
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         request = Request("POST", SELF_REVIEW, identity, body=body, repeatable=True)
@@ -107,10 +122,12 @@ class Callers:
         name = str(info.get("username") or "")
         if name in ("", _ANONYMOUS):
             raise unauthorized("the API server does not know this token")
-        self._known[key] = (self._clock() + KNOWN_SECONDS, name)
+        groups = info.get("groups")
+        person = Person(name, tuple(map(str, groups)) if isinstance(groups, list) else ())
+        self._known[key] = (self._clock() + KNOWN_SECONDS, person)
         if len(self._known) > KNOWN_LIMIT:
             self._known.popitem(last=False)
-        return name
+        return person
 
 
 def named(person: Person) -> Caller:
@@ -120,14 +137,48 @@ def named(person: Person) -> Caller:
     do everything.
     """
     for one in (person.username, *person.groups):
-        if not one.strip() or len(one) > NAME_LIMIT or _CONTROLS.search(one):
+        if not _is_readable(one):
             raise unauthorized("an empty or unreadable name of a user or group")
-        if one.lower().startswith(_RESERVED):
-            raise unauthorized(f"users and groups that begin with {_RESERVED} are not taken")
+        if one.lower().startswith((_RESERVED, _OURS)):
+            prefixes = f"{_RESERVED} or {_OURS}"
+            raise unauthorized(f"users and groups that begin with {prefixes} are not taken")
     if len(person.groups) > GROUPS_LIMIT:
         raise unauthorized(f"more than {GROUPS_LIMIT} groups")
     key = _digest("name", person.username, *sorted(person.groups))
-    return Caller(person.username, key, Identity(person=person))
+    return Caller(person.username, key, Identity(person=person), person)
+
+
+def elsewhere(caller: Caller, remote: RemoteCluster, version: str) -> Caller:
+    """Return a caller as another cluster is told of them: by name, never by their token.
+
+    `version` tells contents of the Secret apart: what is known of the caller in the cluster that
+    it led to before does not count. Problem(403) for who is somebody in one cluster alone.
+    """
+    person = _carried(caller.person)
+    key = _digest("elsewhere", str(remote), version, person.username, *sorted(person.groups))
+    return Caller(caller.name, key, Identity(person=person, remote=remote), person)
+
+
+def _carried(person: Person) -> Person:
+    """Return the name that means the same person in each cluster.
+
+    What Kubernetes itself calls users and groups is true in one cluster: an account of the same
+    namespace and name in another one is somebody else, and so are the members of system:masters.
+    """
+    name = person.username
+    if name.startswith(_ACCOUNT):
+        name = _OURS + name.removeprefix(_RESERVED)
+    elif name.lower().startswith((_RESERVED, _OURS)):
+        raise Problem(HTTPStatus.FORBIDDEN, f"{name} is nobody in other clusters")
+    if not _is_readable(name):
+        raise Problem(HTTPStatus.FORBIDDEN, "an unreadable name is nobody in other clusters")
+    groups = [one for one in person.groups if _is_readable(one)]
+    own = [one for one in groups if one.lower().startswith((_RESERVED, _OURS))]
+    return Person(name, tuple(one for one in groups if one not in own)[:GROUPS_LIMIT])
+
+
+def _is_readable(name: str) -> bool:
+    return bool(name.strip()) and len(name) <= NAME_LIMIT and not _CONTROLS.search(name)
 
 
 def _digest(*facts: str) -> str:
@@ -157,7 +208,10 @@ def _person_of(certificate: Certificate) -> Person:
 
 
 class OnlyAsCallers:
-    """A client that refuses to ask anything in the gateway's own name."""
+    """A client that refuses to ask anything in the gateway's own name.
+
+    A read from another cluster does not wait for long.
+    """
 
     def __init__(self, client: Requester) -> None:
         self._client = client
@@ -179,4 +233,7 @@ def _checked(request: Request) -> Request:
     person = request.identity.person
     if person is None or not (person.token or person.username):
         raise PermissionError(f"{request.method} {request.path} would act as the gateway itself")
-    return request
+    if request.identity.remote is None or request.method != "GET":
+        return request
+    seconds = min(request.timeout_seconds, ELSEWHERE_SECONDS)
+    return replace(request, timeout_seconds=seconds, attempts=1)

@@ -21,6 +21,7 @@ class Change:
     """A release that is another, or gone."""
 
     number: int
+    cluster: str
     namespace: str
     name: str
     frame: bytes  # as it is sent
@@ -34,7 +35,7 @@ class ChangeLog:
         self._epoch = secrets.token_hex(6)  # another process has seen other changes
         self._newest = 0
         self._lost = 0  # number of the newest change that was dropped
-        self._changes: OrderedDict[tuple[str, str], Change] = OrderedDict()
+        self._changes: OrderedDict[tuple[str, str, str], Change] = OrderedDict()
         self._moved = asyncio.Event()
         self.closed = False
 
@@ -56,14 +57,21 @@ class ChangeLog:
         number = int(text)
         return number if self._lost <= number <= self._newest else None
 
-    def changed(self, namespace: str, name: str, text: bytes) -> None:
+    def changed(self, cluster: str, namespace: str, name: str, text: bytes) -> None:
         """Take a release as it is now, as JSON on one line."""
-        self._add(namespace, name, "changed", text.decode())
+        self._add((cluster, namespace, name), "changed", text.decode())
 
-    def gone(self, namespace: str, name: str, uid: str) -> None:
+    def gone(self, cluster: str, namespace: str, name: str, uid: str) -> None:
         """Take notice that a release is no more."""
-        facts = {"namespace": namespace, "name": name, "uid": uid}
-        self._add(namespace, name, "gone", json.dumps(facts))
+        facts = {"cluster": cluster, "namespace": namespace, "name": name, "uid": uid}
+        self._add((cluster, namespace, name), "gone", json.dumps(facts))
+
+    def reset(self) -> None:
+        """Have everybody read the list: a whole cluster came or went."""
+        self._newest += 1
+        self._lost = self._newest
+        self._changes.clear()
+        self._wake()
 
     def after(self, number: int) -> Sequence[Change] | None:
         """Return what changed since, oldest first; None if not all of it is known."""
@@ -92,11 +100,10 @@ class ChangeLog:
         self.closed = True
         self._wake()
 
-    def _add(self, namespace: str, name: str, event: str, text: str) -> None:
+    def _add(self, key: tuple[str, str, str], event: str, text: str) -> None:
         self._newest += 1
-        key = (namespace, name)
         frame = format_sse_event(event=event, data_str=text, id=self.position())
-        self._changes[key] = Change(self._newest, namespace, name, frame)
+        self._changes[key] = Change(self._newest, *key, frame)
         self._changes.move_to_end(key)
         if len(self._changes) > self._kept:
             _, dropped = self._changes.popitem(last=False)

@@ -20,17 +20,23 @@ LIMIT = 100
 LARGEST_LIMIT = 1000
 SEARCH_LIMIT = 200  # characters
 TOKEN_LIMIT = 4096
+PLACE = 3  # namespace, name and cluster
 
 _ORDER = {str(standing): place for place, standing in enumerate(Standing)}
 
 
 class Sort(StrEnum):
-    """What releases are ordered by, a minus for the other way round; then by namespace and name."""
+    """What releases are ordered by, a minus for the other way round.
+
+    Then by namespace, name and cluster.
+    """
 
     NAME = "name"
     NAME_DOWN = "-name"
     NAMESPACE = "namespace"
     NAMESPACE_DOWN = "-namespace"
+    CLUSTER = "cluster"
+    CLUSTER_DOWN = "-cluster"
     STANDING = "standing"
     STANDING_DOWN = "-standing"
     CHART = "chart"
@@ -46,6 +52,7 @@ Key = tuple[Any, ...]
 _KEYS: Mapping[str, Callable[[JsonObject], Any]] = {
     "name": lambda facts: facts["name"],
     "namespace": lambda facts: facts["namespace"],
+    "cluster": lambda facts: facts["cluster"],
     "standing": lambda facts: _ORDER[facts["standing"]],
     "chart": lambda facts: facts["chart"]["name"],
     "changedAt": lambda facts: facts["changedAt"],
@@ -57,6 +64,7 @@ _KEYS: Mapping[str, Callable[[JsonObject], Any]] = {
 class Query:
     """What a list was asked for; empty texts ask for nothing."""
 
+    cluster: str = ""
     namespace: str = ""
     search: str = ""  # in name, namespace, chart and message
     standing: Standing | None = None
@@ -70,6 +78,7 @@ class Query:
     def digest(self) -> str:
         """Tell queries apart whose pages do not fit together."""
         facts = [
+            self.cluster,
             self.namespace,
             self.search,
             self.standing,
@@ -111,8 +120,8 @@ def _sorting(sort: Sort) -> tuple[Callable[[JsonObject], Any], bool]:
     return _KEYS[sort.removeprefix("-")], sort.startswith("-")
 
 
-def _place(facts: JsonObject) -> tuple[str, str]:
-    return facts["namespace"], facts["name"]
+def _place(facts: JsonObject) -> tuple[str, str, str]:
+    return facts["namespace"], facts["name"], facts["cluster"]
 
 
 def _matches(facts: JsonObject, query: Query) -> bool:
@@ -143,13 +152,13 @@ def _behind(
     entries: Sequence[Entry], last: Key, key: Callable[[JsonObject], Any], *, down: bool
 ) -> int:
     """Return the place of the first entry behind the last one of the page before."""
-    value, place = last[0], (last[1], last[2])
+    value, *place = last
 
     def is_behind(facts: JsonObject) -> bool:
         own = key(facts)
         if own != value:
             return bool(own < value) if down else bool(own > value)
-        return _place(facts) > place
+        return _place(facts) > tuple(place)
 
     return next((i for i, entry in enumerate(entries) if is_behind(entry.facts)), len(entries))
 
@@ -163,13 +172,13 @@ def _read_token(query: Query) -> Key:
     token = query.continue_
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        digest, value, namespace, name = json.loads(text)
+        digest, value, *place = json.loads(text)
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise bad("continue is no token of a list") from error
     number = query.sort.removeprefix("-") in ("standing", "revision")
     fits = isinstance(value, int if number else str) and not isinstance(value, bool)
-    if not (fits and isinstance(namespace, str) and isinstance(name, str)):
+    if not (fits and len(place) == PLACE and all(isinstance(one, str) for one in place)):
         raise bad("continue is no token of a list")
     if digest != query.digest:
         raise bad("continue is of a list with other filters or another order")
-    return value, namespace, name
+    return value, *place

@@ -11,6 +11,7 @@ from whipstaff.gateway.writing import DryRun
 _SYNCED_BY = "the GitOps tool that brings the HelmRelease, which may undo an edit"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_CLUSTER = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _LAST_REVISION = 2**31 - 1
 
 Namespace = Annotated[str, Field(pattern=_NAMESPACE, max_length=63)]
@@ -18,8 +19,20 @@ Name = Annotated[str, Field(pattern=_NAME, max_length=253)]
 Number = Annotated[int, Field(ge=1, le=_LAST_REVISION)]
 
 
+Cluster = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=_CLUSTER,
+        description="of /v1/clusters; without it, the gateway's own, and all for a list of all",
+    ),
+]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    cluster: Cluster = ""
 
 
 class Filters(_Asked):
@@ -61,7 +74,13 @@ class NamespacedChanges(Changes):
 
 
 class Nothing(_Asked):
+    """No parameters but the cluster."""
+
+
+class Unasked(BaseModel):
     """No parameters."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Reveal(_Asked):
@@ -236,13 +255,42 @@ class Release(_Told):
     plan: WaitingPlan | None
 
 
+class ListedRelease(Release):
+    """One release of a list."""
+
+    cluster: str
+
+
+class Unreachable(_Told):
+    """A cluster whose releases are not in the answer."""
+
+    cluster: str
+    reason: str
+
+
 class ReleaseList(_Told):
     """One page of releases."""
 
-    items: list[Release]
+    items: list[ListedRelease]
     total: int = Field(description="of all pages, as far as the caller may see them")
     continue_: str | None = Field(alias="continue", description="token of the next page")
     position: str = Field(description="what the stream of changes goes on after")
+    unreachable: list[Unreachable] = Field(description="clusters that are missing from it")
+
+
+class ClusterState(_Told):
+    """A cluster, and whether it answers."""
+
+    name: str
+    own: bool = Field(description="whether the gateway runs in it")
+    reachable: bool
+    reason: str | None = Field(description="why it is not reachable")
+
+
+class ClusterList(_Told):
+    """The clusters that the gateway answers for."""
+
+    items: list[ClusterState]
 
 
 class ReleaseDetails(Release):

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whipstaff.errors import InvalidSpec
+from whipstaff.gateway.cache import LOCAL
 from whipstaff.gateway.oidc import IssuerOptions
 from whipstaff.kube.release_store import SECRET
 from whipstaff.serving.listener import TLS, is_local
 
 READER = "whipstaff:gateway-reader"
+CLUSTERS_READER = "whipstaff:gateway-clusters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Options:
     namespaces: tuple[str, ...] = ()  # whose releases are listed; empty: all
     storage_driver: str = SECRET
     reader: str = READER  # the user as whom HelmReleases are watched
+    cluster_name: str = LOCAL  # of the cluster that `kubeconfig` names
+    clusters_namespace: str = ""  # whose labelled Secrets lead to other clusters; empty: to none
+    clusters_reader: str = CLUSTERS_READER  # the user as whom these Secrets are watched
+    allow_loopback_clusters: bool = False
+    allow_insecure_clusters: bool = False  # no check of certificates, or http
     issuer: IssuerOptions | None = None
     requests_per_second: float = 50.0  # of one caller, in the long run
     burst: int = 200

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from whipstaff.errors import (
     ClusterRefused,
     OperatorError,
+    RemoteClusterUnreachable,
     RevisionNotFound,
     StorageCorrupt,
     WorkerLost,
@@ -86,6 +87,9 @@ def not_found(detail: str) -> Problem:
 def of_error(error: OperatorError) -> Problem:
     """Say in terms of HTTP what went wrong."""
     match error:
+        case RemoteClusterUnreachable():  # its own text names addresses
+            text = "the cluster does not answer"
+            return Problem(HTTPStatus.BAD_GATEWAY, text, facts={"reason": error.reason})
         case ClusterRefused(code=code) if code in _TOLD_ON:
             if code == HTTPStatus.UNAUTHORIZED:
                 return unauthorized("the API server does not know these credentials")

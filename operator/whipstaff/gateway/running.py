@@ -19,6 +19,8 @@ from whipstaff.gateway.api import Parts
 from whipstaff.gateway.application import application
 from whipstaff.gateway.cache import ReleaseCache
 from whipstaff.gateway.callers import Callers, OnlyAsCallers
+from whipstaff.gateway.changes import ChangeLog
+from whipstaff.gateway.clusters import Beyond, Cluster, Clusters, StoredKubeconfigs
 from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.oidc import OpenIDConnect
@@ -28,14 +30,17 @@ from whipstaff.gateway.streams import Streams
 from whipstaff.gateway.writing import Writer
 from whipstaff.kube.client import Client
 from whipstaff.kube.connection import Connection, InCluster, Kubeconfig
+from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
 from whipstaff.reconcile.ports import Identity, Person
 from whipstaff.serving.listener import TLS, Listener, told_to_stop
 from whipstaff.settings import VERSION, Settings
-from whipstaff.sources.addresses import ApiServer
+from whipstaff.sources.addresses import AddressPolicy, ApiServer, JudgedAddresses
 from whipstaff.sources.repository import HTTPRepositories
 from whipstaff.workers.pool import WorkerPool
 
 ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
+PROBE_SECONDS = 2.0  # whether another cluster answers at all
+LONGEST_PAUSE_SECONDS = 10.0  # before one that did not is asked again
 OWN_CERTIFICATE_SECONDS = 5 * 365 * 86400.0
 STOP_SECONDS = 0.1  # how often it is looked whether the server is to stop
 RENEWAL_SECONDS = 30.0  # how often the files of the certificate are looked at
@@ -59,7 +64,7 @@ async def _run(
     async with serving(options, connection) as served:
         ready(served.url)
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(served.cache.run())
+            watching = group.create_task(served.clusters.run())
             renewing = group.create_task(_renew(served))
             ending = group.create_task(end_streams(served))
             await served.server.serve([served.socket])
@@ -74,7 +79,7 @@ class Served(NamedTuple):
     server: uvicorn.Server
     socket: socket.socket
     url: str
-    cache: ReleaseCache
+    clusters: Clusters
     streams: Streams
     tls: TLS | None
 
@@ -88,9 +93,15 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
         repositories = _repositories(settings, connection, pool)
         agent = f"whipstaff-gateway/{VERSION}"
         client = Client(connection, user_agent=agent, attempts_limit=ATTEMPTS)
+        stored = StoredKubeconfigs()
+        remotes = RemoteClusters(stored, pool, _rules(options, agent))
         try:
             tls = options.tls or await _own_certificate(options, pool, Path(folder))
-            parts = _parts(options, OnlyAsCallers(client), pool, repositories)
+            beyond = Beyond(
+                remotes, stored, options.clusters_namespace, Person(options.clusters_reader)
+            )
+            asking = OnlyAsCallers(EveryCluster(client, remotes))
+            parts = _parts(options, asking, pool, repositories, beyond)
             listener = Listener(
                 options.host, options.port, tls, options.connections, options.shutdown_seconds
             )
@@ -98,11 +109,12 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
             place = listener.listen()
             try:
                 url = listener.url(place)
-                yield Served(server, place, url, parts.cache, parts.streams, options.tls)
+                yield Served(server, place, url, parts.clusters, parts.streams, options.tls)
             finally:
                 place.close()
         finally:
             await repositories.close()
+            await remotes.close()
             await client.close()
             await pool.close()
 
@@ -122,21 +134,42 @@ def _repositories(settings: Settings, connection: Connection, pool: WorkerPool) 
     return HTTPRepositories(settings, pool, time.monotonic, api_server)
 
 
+def _rules(options: Options, agent: str) -> Rules:
+    """Return what kubeconfigs may say: as those of HelmReleases, but somebody waits."""
+    policy = AddressPolicy(allow_loopback=options.allow_loopback_clusters, purpose="other clusters")
+    return Rules(
+        JudgedAddresses(policy),
+        allow_insecure=options.allow_insecure_clusters,
+        user_agent=agent,
+        probe_seconds=PROBE_SECONDS,
+        longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+    )
+
+
 def _parts(
-    options: Options, client: OnlyAsCallers, pool: WorkerPool, repositories: HTTPRepositories
+    options: Options,
+    client: OnlyAsCallers,
+    pool: WorkerPool,
+    repositories: HTTPRepositories,
+    beyond: Beyond,
 ) -> Parts:
     access = Access(client)
-    reader = Identity(person=Person(options.reader))
+    reader = Person(options.reader)
     issuer = OpenIDConnect(options.issuer) if options.issuer else None
-    cache = ReleaseCache(client, reader, options.namespaces)
+    changes = ChangeLog()
+    cache = ReleaseCache(
+        client, Identity(person=reader), changes, options.namespaces, cluster=options.cluster_name
+    )
+    home = Cluster(options.cluster_name, cache, namespace="".join(options.namespaces[:1]))
+    clusters = Clusters(client, reader, home, beyond)
     return Parts(
-        callers=Callers(client, issuer),
+        callers=Callers(client, issuer, (options.reader, options.clusters_reader)),
         access=access,
-        cache=cache,
+        clusters=clusters,
         releases=Releases(client, access, pool, options.storage_driver),
         offers=Offers(client, repositories),
         writer=Writer(client),
-        streams=Streams(cache.changes, access),
+        streams=Streams(changes, access, clusters),
         rate=Rate(options.requests_per_second, options.burst),
         failures=Rate(options.failures_per_second, options.failures_burst),
     )

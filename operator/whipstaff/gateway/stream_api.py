@@ -6,7 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from whipstaff.gateway import models
-from whipstaff.gateway.api import FAILURES, Parts, authorization, caller_of, finder, synced
+from whipstaff.gateway.api import (
+    FAILURES,
+    Parts,
+    authorization,
+    caller_of,
+    finder,
+    synced,
+    there,
+)
 from whipstaff.gateway.bodies import check_site
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.streams import Reader
@@ -33,21 +41,27 @@ def stream_routes(parts: Parts) -> APIRouter:
     router = APIRouter(prefix="/v1", responses=_RESPONSES)
     asking = Depends(finder(parts))
 
+    asked = there(parts, asking)
+
     async def opened(request: Request, reader: Reader) -> Response:
         check_site(request)
-        await synced(parts)
+        await synced(parts.clusters.named(reader.cluster))
         return await parts.streams.open(reader)
 
     @router.get("/changes", response_class=Response, operation_id="watchReleases")
     async def everywhere(
         request: Request,
-        caller: Annotated[Caller, asking],
+        caller: Annotated[Caller, asked],
         query: Annotated[models.Changes, Query()],
         last: _LAST = None,
     ) -> Response:
-        """Tell what happens to the releases of all namespaces that the caller may list."""
+        """Tell what happens to the releases of all namespaces that the caller may list.
+
+        Of all clusters, unless one is named.
+        """
         again = partial(caller_of, parts, request, authorization(request))
-        return await opened(request, Reader(caller, again, after=last or query.after))
+        reader = Reader(caller, again, query.cluster, after=last or query.after)
+        return await opened(request, reader)
 
     @router.get(
         "/namespaces/{namespace}/changes",
@@ -56,14 +70,15 @@ def stream_routes(parts: Parts) -> APIRouter:
     )
     async def in_namespace(
         request: Request,
-        caller: Annotated[Caller, asking],
+        caller: Annotated[Caller, asked],
         namespace: Annotated[models.Namespace, Path()],
         query: Annotated[models.NamespacedChanges, Query()],
         last: _LAST = None,
     ) -> Response:
         """Tell what happens to the releases of one namespace."""
         again = partial(caller_of, parts, request, authorization(request))
-        reader = Reader(caller, again, namespace, query.name, last or query.after)
+        cluster = parts.clusters.named(query.cluster).name
+        reader = Reader(caller, again, cluster, namespace, query.name, last or query.after)
         return await opened(request, reader)
 
     return router

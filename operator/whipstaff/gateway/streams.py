@@ -15,6 +15,7 @@ from whipstaff.errors import OperatorError
 from whipstaff.gateway.access import Access, list_releases
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.changes import Change, ChangeLog
+from whipstaff.gateway.clusters import Clusters
 from whipstaff.gateway.problems import Problem, not_for, of_error
 
 STREAMS = 256  # at a time, of all callers: lists need connections, too
@@ -36,6 +37,7 @@ class Reader:
 
     caller: Caller
     again: Callable[[], Awaitable[object]]  # finds the caller anew; Problem(401) if it is nobody
+    cluster: str = ""  # in which the caller is that; empty: all, and the caller is of the own one
     namespace: str = ""  # empty: all
     name: str = ""  # empty: all
     after: str = ""  # position of what the reader knows; empty: nothing
@@ -48,11 +50,13 @@ class Streams:
         self,
         log: ChangeLog,
         access: Access,
+        clusters: Clusters,
         limit: int = STREAMS,
         limit_of_one: int = STREAMS_OF_ONE,
     ) -> None:
         self._log = log
         self._access = access
+        self._clusters = clusters
         self._limit = limit
         self._limit_of_one = limit_of_one
         self._open: Counter[str] = Counter()
@@ -66,7 +70,8 @@ class Streams:
         """Return the answer that is a stream; Problem(403, 429 or 503) for who cannot have one."""
         self._check(reader.caller)
         everything = await _sees_everything(self._access, reader)
-        return _Stream(self, reader, _Telling(self._log, self._access, reader, everything))
+        rights = _Rights(self._access, self._clusters, reader, everything)
+        return _Stream(self, reader, _Telling(self._log, rights, reader))
 
     def close(self) -> None:
         """End all."""
@@ -108,18 +113,54 @@ class _Stream(EventSourceResponse):
             self._streams.leave(self._caller)
 
 
-class _Telling:
-    """One stream: what it has told, and what its caller was last known to see."""
+class _Rights:
+    """What the caller of one stream is known to see."""
 
-    def __init__(self, log: ChangeLog, access: Access, reader: Reader, everything: bool) -> None:
-        """`everything`: whether the caller may list all namespaces."""
-        self._log = log
+    def __init__(
+        self, access: Access, clusters: Clusters, reader: Reader, everything: bool
+    ) -> None:
+        """`everything`: whether the caller may list all namespaces of the stream's cluster."""
         self._access = access
+        self._clusters = clusters
         self._reader = reader
         self._everything = everything
-        self._seen: dict[str, bool] = {}  # namespaces, and whether they were shown
-        self._number = 0
         self._checked = time.monotonic()
+
+    async def changed(self) -> bool:
+        """Ask who the caller is by now, and what they may see; Problem if that is nothing."""
+        if time.monotonic() - self._checked < CHECK_SECONDS:
+            return False
+        await self._reader.again()
+        everything = await _sees_everything(self._access, self._reader)
+        self._checked = time.monotonic()
+        before, self._everything = self._everything, everything
+        return before != everything
+
+    async def sees(self, change: Change) -> bool:
+        """Whether the caller may list the releases that are beside a changed one."""
+        if self._reader.cluster or change.cluster == self._clusters.home.name:
+            if self._reader.namespace:
+                return True  # or the stream had ended
+            place = list_releases(change.namespace)
+            return self._everything or await self._access.may(self._reader.caller, place)
+        try:
+            caller = self._clusters.named(change.cluster).caller(self._reader.caller)
+            return await self._access.may(caller, list_releases()) or await self._access.may(
+                caller, list_releases(change.namespace)
+            )
+        except (Problem, OperatorError):
+            return False  # another cluster's trouble is no end of the stream
+
+
+class _Telling:
+    """One stream: what it has told, and what of it was shown."""
+
+    def __init__(self, log: ChangeLog, rights: _Rights, reader: Reader) -> None:
+        self._log = log
+        self._rights = rights
+        self._reader = reader
+        self._seen: dict[tuple[str, str], bool] = {}  # namespaces, and whether they were shown
+        self._number = 0
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield what is sent; what fails is the last that is told."""
@@ -159,7 +200,7 @@ class _Telling:
 
     async def _news(self) -> list[bytes]:
         """Return what changed since the last look, as far as the caller may see it now."""
-        found = await self._checked_again()
+        found = [self._reset()] if await self._rights.changed() else []
         changes = self._log.after(self._number)
         if changes is None:
             self._number = self._log.newest
@@ -172,26 +213,15 @@ class _Telling:
             self._number = changes[-1].number
         return found
 
-    async def _checked_again(self) -> list[bytes]:
-        """Ask who the caller is by now, and what they may see; Problem if that is nothing."""
-        if time.monotonic() - self._checked < CHECK_SECONDS:
-            return []
-        await self._reader.again()
-        everything = await _sees_everything(self._access, self._reader)
-        self._checked = time.monotonic()
-        before, self._everything = self._everything, everything
-        return [self._reset()] if before != everything else []
-
     def _is_meant(self, change: Change) -> bool:
         reader = self._reader
+        of_cluster = reader.cluster in ("", change.cluster)
         of_namespace = reader.namespace in ("", change.namespace)
-        return of_namespace and reader.name in ("", change.name)
+        return of_cluster and of_namespace and reader.name in ("", change.name)
 
     async def _told(self, change: Change) -> list[bytes]:
-        if self._reader.namespace or self._everything:
-            return [change.frame]
-        place = change.namespace
-        allowed = await self._access.may(self._reader.caller, list_releases(place))
+        place = change.cluster, change.namespace
+        allowed = await self._rights.sees(change)
         before = self._seen.setdefault(place, allowed)
         self._seen[place] = allowed
         frames = [change.frame] if allowed else []

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from whipstaff.errors import RevisionNotFound
 from whipstaff.gateway import bodies, models
-from whipstaff.gateway.api import FAILURES, NO_STORE, Parts, finder, named_by
+from whipstaff.gateway.api import FAILURES, NO_STORE, Parts, finder, named_by, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.once import order
 from whipstaff.gateway.problems import conflict
@@ -53,7 +53,7 @@ class Action:
 def write_routes(parts: Parts) -> APIRouter:
     """Return the routes of version 1 that change something."""
     router = APIRouter(prefix="/v1", responses=_FAILURES)
-    asking = Depends(finder(parts))
+    asking = there(parts, Depends(finder(parts)))
     named = named_by(asking)
     _add_install(router, parts.writer, asking)
     _add_upgrade(router, parts.writer, named)

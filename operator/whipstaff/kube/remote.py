@@ -25,9 +25,8 @@ from whipstaff.errors import (
     RemoteClusterUnreachable,
 )
 from whipstaff.kube.client import Client, ListPage, Request, WatchEvent
-from whipstaff.kube.secrets import ApiServerSecrets
 from whipstaff.kube.tls import tls_of
-from whipstaff.reconcile.ports import Identity, RemoteCluster
+from whipstaff.reconcile.ports import RemoteCluster
 from whipstaff.release.revision import JsonObject
 
 FRESH_SECONDS = 0.5  # how long a Secret is not read again: a pass has many requests
@@ -52,6 +51,14 @@ class KubeconfigReader(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Where the kubeconfigs are stored."""
+
+    async def secret(self, namespace: str, name: str) -> JsonObject | None:
+        """Return a Secret as it is stored, None if there is none."""
+        ...
+
+
 class Addresses(Protocol):
     """Judges where an API server may be."""
 
@@ -72,6 +79,8 @@ class Rules:
     allow_insecure: bool = False
     user_agent: str = "whipstaff"
     silence_seconds: float = 75.0
+    probe_seconds: float = PROBE_SECONDS
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
 
 
 class _Connection:
@@ -122,7 +131,7 @@ class _Reading:
 class RemoteClusters:
     """The clients of other clusters, by what leads there."""
 
-    def __init__(self, secrets: ApiServerSecrets, reader: KubeconfigReader, rules: Rules) -> None:
+    def __init__(self, secrets: Secrets, reader: KubeconfigReader, rules: Rules) -> None:
         self._secrets = secrets
         self._reader = reader
         self._rules = rules
@@ -140,6 +149,10 @@ class RemoteClusters:
     def write_only_while(self, allowed: Callable[[], bool]) -> None:
         """Refuse the leader's writes as `Client.write_only_while` does, in every cluster."""
         self._may_write = allowed
+
+    def forget(self, remote: RemoteCluster) -> None:
+        """Have the Secret read again before the next request, however fresh it is."""
+        self._readings.pop(remote, None)
 
     async def close(self) -> None:
         """End all connections."""
@@ -238,7 +251,7 @@ class RemoteClusters:
     async def _judge(self, remote: RemoteCluster, facts: Mapping[str, Any]) -> None:
         where = f"Secret {remote.namespace}/{remote.secret}"
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(self._rules.probe_seconds):
                 why = await self._rules.addresses.refusal(facts["host"], facts["port"])
         except (OSError, TimeoutError) as error:
             raise RemoteClusterUnreachable(
@@ -261,7 +274,8 @@ class RemoteClusters:
             await self._ask(site, remote)
 
     async def _ask(self, site: _Site, remote: RemoteCluster) -> None:
-        request = Request("GET", "/version", attempts=1, timeout_seconds=PROBE_SECONDS)
+        seconds = self._rules.probe_seconds
+        request = Request("GET", "/version", attempts=1, timeout_seconds=seconds)
         try:
             await site.client.send(request)
         except ClusterRefused as refused:
@@ -283,7 +297,7 @@ class RemoteClusters:
         if monotonic() >= site.ask_again_at:
             log.info("remote cluster away", extra={"secret": f"{remote.namespace}/{remote.secret}"})
             site.ask_again_at = monotonic() + site.pause_seconds
-            site.pause_seconds = min(site.pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+            site.pause_seconds = min(site.pause_seconds * 2, self._rules.longest_pause_seconds)
         site.answered_at = float("-inf")
         site.failure = refused.text
         return RemoteClusterUnreachable(f"{remote} does not answer: {refused.text}")
@@ -360,5 +374,8 @@ class EveryCluster:
 
 
 def _there(request: Request) -> Request:
+    """Return a request as it is sent there: a token of somebody was given for another cluster."""
     identity = request.identity
-    return replace(request, identity=Identity(identity.service_account, identity.namespace))
+    if identity.person is not None and identity.person.token:
+        raise PermissionError(f"a token would go to {identity.remote}, for which it is not")
+    return replace(request, identity=replace(identity, remote=None))

@@ -61,6 +61,8 @@ class _Seen:
 class Watching:
     """Tells a Listener of all objects of one kind of ours, in the given namespaces or in all."""
 
+    root = PATH
+
     def __init__(
         self,
         client: Requester,
@@ -250,8 +252,14 @@ class Watching:
 
     def _request(self, seen: _Seen) -> Request:
         place = f"/namespaces/{seen.namespace}" if seen.namespace else ""
-        path = f"{PATH}{place}/{self._plural}"
+        path = f"{self.root}{place}/{self._plural}"
         return Request("GET", path, self._identity, query=self._query)
+
+
+class WatchingCore(Watching):
+    """The same of a kind of Kubernetes' own core, such as secrets."""
+
+    root = "/api/v1"
 
 
 def _key(body: JsonObject) -> tuple[str, str]:

@@ -82,9 +82,10 @@ async def test_what_happens_is_told_as_lists_tell_it(ask, server):
         changed(server, "blog")
         kind, facts, _ = await stream.event()
         assert (kind, facts["name"], facts["standing"]) == ("changed", "blog", "ready")
-        models.Release.model_validate(facts)
+        models.ListedRelease.model_validate(facts)
         server.change(a_release("api", "team"), "DELETED")
-        gone = {"namespace": "team", "name": "api", "uid": "uid-team-api"}
+        place = {"cluster": "local", "namespace": "team"}
+        gone = {**place, "name": "api", "uid": "uid-team-api"}
         assert (await stream.event())[:2] == ("gone", gone)
 
 

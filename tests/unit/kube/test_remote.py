@@ -18,7 +18,7 @@ from whipstaff.errors import (
 from whipstaff.kube import remote as remote_module
 from whipstaff.kube.client import Request
 from whipstaff.kube.remote import EveryCluster, RemoteClusters, Rules
-from whipstaff.reconcile.ports import Identity, RemoteCluster
+from whipstaff.reconcile.ports import Identity, Person, RemoteCluster
 
 THERE = RemoteCluster("team", "there")
 WHO = Identity("deployer", "team", THERE)
@@ -309,6 +309,35 @@ async def test_an_address_that_is_refused_is_named(clock):
             await every.send(pods())
 
         assert there.requests == []
+
+
+async def test_a_token_is_not_sent_to_another_cluster(clock):
+    with_token = Identity(remote=THERE, person=Person("alice", token="hers"))
+    async with a_remote() as (there, secrets), clusters(secrets) as (every, _, _home):
+        with pytest.raises(PermissionError):
+            await every.send(pods(with_token))
+
+        assert paths(there) == ["/version"]
+
+
+async def test_a_person_is_impersonated_in_another_cluster(clock):
+    alice = Identity(remote=THERE, person=Person("alice", ("dev",)))
+    async with a_remote() as (there, secrets), clusters(secrets) as (every, _, _home):
+        await every.send(pods(alice))
+
+        headers = there.requests[-1]["headers"]
+        assert (headers["Impersonate-User"], headers["Impersonate-Group"]) == ("alice", "dev")
+        assert headers["Authorization"] == "Bearer remote-token"
+
+
+async def test_a_secret_that_is_forgotten_is_read_at_once(clock):
+    async with a_remote() as (_, secrets), clusters(secrets) as (every, remotes, _home):
+        for _ in range(2):
+            await every.send(pods())
+        assert secrets.asked == 1
+        remotes.forget(THERE)
+        await every.send(pods())
+        assert secrets.asked == 2
 
 
 async def test_who_does_not_lead_writes_nowhere(clock):

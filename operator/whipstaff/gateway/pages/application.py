@@ -124,10 +124,13 @@ def _add_changes(
     ) -> Response:
         """Tell what changes, as the stream for programs does."""
         check_site(request)
-        await synced(parts)
+        cluster = parts.clusters.named(query.cluster)
+        await synced(cluster)
         told = sessions.told(request, authorization(request))
         again = partial(caller_of, parts, request, told)
-        reader = Reader(caller, again, query.namespace, query.name, last or query.after)
+        caller = cluster.caller(caller)
+        after = last or query.after
+        reader = Reader(caller, again, query.cluster, query.namespace, query.name, after)
         return await parts.streams.open(reader)
 
 

@@ -39,7 +39,7 @@ def add_charts(
         wanted: Annotated[Wanted, Query()],
     ) -> Response:
         """Show the charts of the HelmRepositories that the caller may read."""
-        seen = [entry.facts for entry in await visible(parts, caller, "")]
+        seen = [entry.facts for entry in (await visible(parts, caller, "")).entries]
         offered = await parts.offers.of(caller, {one["namespace"] for one in seen})
         found = offers.charts_of(offered, wanted.search)
         first = (wanted.page - 1) * A_PAGE
@@ -50,6 +50,7 @@ def add_charts(
         return sheets.page(
             request,
             "charts.html",
+            home=parts.clusters.home.name,
             wanted=wanted,
             repositories=offered,
             charts=shown,

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from whipstaff.gateway import models
-from whipstaff.gateway.api import Parts, named_by
+from whipstaff.gateway.api import Parts, named_by, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.once import Order
 from whipstaff.gateway.pages import sessions
@@ -71,7 +72,7 @@ def add_edits(
     app: FastAPI, parts: Parts, sheets: Sheets, asking: Callable[[Request], Awaitable[Caller]]
 ) -> None:
     """Add a page for each button."""
-    asked = named_by(Depends(asking))
+    asked = named_by(there(parts, Depends(asking)))
     actions = {action.name: action for action in ACTIONS}
 
     async def edited(named: Named, button: Button, given: JsonObject, dry_run: DryRun) -> Any:  # noqa: ANN401 - any JSON
@@ -109,8 +110,9 @@ def add_edits(
         """Make the edit, and show the release."""
         fields = await sessions.form(request)
         await edited(named, action, _typed(fields), DryRun.NONE)
-        there = f"../../{named.name}?done={action}"
-        return RedirectResponse(there, HTTPStatus.SEE_OTHER)
+        cluster = request.query_params.get("cluster", "")
+        shown = {"done": str(action), **({"cluster": cluster} if cluster else {})}
+        return RedirectResponse(f"../../{named.name}?{urlencode(shown)}", HTTPStatus.SEE_OTHER)
 
 
 def _typed(fields: dict[str, str]) -> JsonObject:

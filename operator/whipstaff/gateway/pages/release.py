@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from whipstaff.errors import RevisionNotFound
 from whipstaff.gateway import models
-from whipstaff.gateway.api import Parts, named_by
+from whipstaff.gateway.api import Parts, named_by, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.pages import beside, telling
 from whipstaff.gateway.pages.edits import TEXTS, Button
@@ -52,7 +52,7 @@ def add_release_pages(
     asking: Callable[[Request], Awaitable[Caller]],
 ) -> None:
     """Add the pages of one release."""
-    asked = named_by(Depends(asking))
+    asked = named_by(there(parts, Depends(asking)))
     releases = parts.releases
     shown = _Release(parts, sheets)
 
@@ -102,11 +102,13 @@ class _Release:
     def __init__(self, parts: Parts, sheets: Sheets) -> None:
         self._releases = parts.releases
         self._changes = parts.cache.changes
+        self._home = parts.clusters.home.name
         self._sheets = sheets
 
     async def page(self, request: Request, named: Named, template: str, **facts: Any) -> Response:  # noqa: ANN401 - the template's
         """Return a page of a release, with what all of them show."""
-        place = {"namespace": named.namespace, "name": named.name}
+        cluster = request.query_params.get("cluster") or self._home
+        place = {"cluster": cluster, "namespace": named.namespace, "name": named.name}
         position = facts.pop("position", None) or self._changes.position()
         details = facts.pop("details", None) or await self._releases.details(named)
         return self._sheets.page(

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import Field, field_validator
 
 from whipstaff.gateway import listing, models
-from whipstaff.gateway.api import Parts, query_of, visible
+from whipstaff.gateway.api import Parts, query_of, visible_anywhere
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.listing import Sort
 from whipstaff.gateway.pages.sheets import Sheets
@@ -36,6 +36,7 @@ class Search(models.FiltersEverywhere):
         """Return the query of a page that shows the same but for some changes."""
         given = {
             "search": self.search,
+            "cluster": self.cluster,
             "namespace": self.namespace,
             "standing": self.standing or "",
             "chart": self.chart,
@@ -59,13 +60,20 @@ def add_list(
         search: Annotated[Search, Query()],
     ) -> Response:
         """Show the releases that the caller may list."""
-        place = {"namespace": search.namespace, "after": parts.cache.changes.position()}
-        seen = list(await visible(parts, caller, search.namespace))
+        found = await visible_anywhere(parts, caller, search)
+        seen = found.entries
+        place = {
+            "cluster": search.cluster,
+            "namespace": search.namespace,
+            "after": found.position,
+        }
         page = listing.page_of(seen, query_of(search, search.namespace))
         counts = Counter(entry.facts["standing"] for entry in seen)
         return sheets.page(
             request,
             "releases.html",
+            home=parts.clusters.home.name,
+            unreachable=found.unreachable,
             search=search,
             releases=[{**one.facts, "cause": cause(one.facts)} for one in page.entries],
             total=page.total,

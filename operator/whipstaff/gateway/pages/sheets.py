@@ -5,6 +5,7 @@ import hashlib
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -65,8 +66,11 @@ class Sheets:
     ) -> HTMLResponse:
         """Return a page; all its links are relative, so it may be served under any path."""
         depth = request.url.path.removeprefix("/ui/").count("/")
+        cluster = request.query_params.get("cluster", "")
         known = {
             "root": "../" * depth or "./",
+            "cluster": cluster,
+            "of": f"?{urlencode({'cluster': cluster})}" if cluster else "",
             "user": getattr(request.state, "user", ""),
             "signed_in": sessions.TOKEN in request.cookies,
         }
