@@ -24,11 +24,18 @@ _OF_RELEASES = {
 }
 _REPLACE = "an install replaces nothing: `whipstaff upgrade --install --force-replace` does"
 
+_KUBECONFIG = "write a kubeconfig and name it with --kubeconfig"
+_OF_THE_CLUSTER = (
+    *("--kube-apiserver", "--kube-token", "--kube-as-user", "--kube-as-group", "--kube-ca-file"),
+    *("--kube-tls-server-name", "--kube-insecure-skip-tls-verify"),
+)
+
 # By the words of the command, then by the flag.
 ABSENT: Mapping[str, Mapping[str, str]] = {
     "install": {**_OF_RELEASES, "--force-replace": _REPLACE, "--force": _REPLACE},
     "upgrade": _OF_RELEASES,
     "uninstall": {"--description": _DESCRIPTION},
+    "template": dict.fromkeys(_OF_THE_CLUSTER, _KUBECONFIG),
 }
 _LONG = {"-l": "--labels"}
 

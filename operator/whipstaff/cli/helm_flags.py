@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -23,6 +23,7 @@ _FLAGS_OF_ALL = frozenset(
         *("--kube-as-group", "--kube-ca-file", "--kube-tls-server-name"),
     }
 )
+_ABOUT_THE_CLUSTER = "--kube-"  # how those begin that a command that goes there may not pass over
 _BARE_QUOTE = re.compile(r'(?:(?:[^",]*|"(?:[^"]|"")*"),)*[^",]+"')
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -62,7 +63,7 @@ class HelmCommand(click.Command):
             if arg == "--":
                 yield arg
                 yield from remaining
-            elif own_name(arg) not in options and is_of_all(arg):
+            elif own_name(arg) not in options and _is_passed_over(arg, options):
                 value_of_all(arg, remaining)
                 _note_debug(ctx, arg)
             elif option is None:
@@ -78,6 +79,11 @@ class HelmCommand(click.Command):
                     yield name
             else:
                 yield name + value if _SHORT.match(arg) else arg
+
+
+def _is_passed_over(arg: str, options: Collection[str]) -> bool:
+    goes_there = "--kubeconfig" in options
+    return is_of_all(arg) and not (goes_there and arg.startswith(_ABOUT_THE_CLUSTER))
 
 
 def _note_debug(ctx: click.Context, arg: str) -> None:
