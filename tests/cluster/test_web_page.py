@@ -222,7 +222,9 @@ def test_signing_in_leads_back_and_signing_out_ends_it(site):
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/ui")
     assert "whipstaff-token" not in browser.script("return document.cookie")
     browser.click("Sign out")
+    browser.until(lambda: browser.url.endswith("/ui/sign-out"), "it is not asked about")
     browser.click("Sign out")
+    browser.until(lambda: browser.url.endswith("/ui/sign-in"), "it does not end")
     browser.open(site.page("blog"))
     assert "/sign-in?next=" in browser.url
 
