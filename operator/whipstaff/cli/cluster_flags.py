@@ -1,6 +1,7 @@
 """The flags that say which cluster and namespace, and the way there."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ import click
 from whipstaff.cli.debugging import ignore, is_debugged, told_of
 from whipstaff.cli.helm_flags import Decorated, truth
 from whipstaff.errors import OperatorError
+from whipstaff.golang.strconv import quote
 from whipstaff.kube.access import Overrides, open_access
 from whipstaff.kube.direct import Direct
 from whipstaff.settings import VERSION
+
+# What stays one part of a path; whether there is such a namespace, the API server says.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
 
 _FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.option("-n", "--namespace", default="", help="Namespace; that of the context if empty."),
@@ -75,6 +80,8 @@ def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
     overrides = _overrides(flags, environment)
     namespace = flags.pop("namespace") or environment.get("HELM_NAMESPACE", "")
     context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
+    if namespace and not _SEGMENT.fullmatch(namespace):
+        raise click.ClickException(f"invalid namespace {quote(namespace)}")
     try:
         access = open_access(flags.pop("kubeconfig"), context, environment, overrides)
         client = Direct(access, f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from whipstaff.cli.helmreleases import path_of
 from whipstaff.cli.plan import coloured, kubeconfig_path
 from whipstaff.errors import OperatorError
-from whipstaff.helmrelease.names import API_VERSION, PLURAL
 from whipstaff.helmrelease.parsing import parse
 from whipstaff.helmrelease.types import HelmRelease
 from whipstaff.kube.client import Request
@@ -98,7 +98,7 @@ async def _read(parts: Parts, namespace: str, name: str) -> HelmRelease:
     body = await parts.client.send(
         Request(
             "GET",
-            f"/apis/{API_VERSION}/namespaces/{place}/{PLURAL}/{name}",
+            path_of(place, name),
             subject=f"HelmRelease {place}/{name}",
         )
     )

@@ -1,5 +1,6 @@
 """HelmReleases of a cluster, read and edited with the user's own rights."""
 
+import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from whipstaff.cli.cluster_flags import Cluster
+from whipstaff.cli.stored_releases import StoredReleases, is_name
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang.strconv import quote
 from whipstaff.helmrelease.edits import (
@@ -25,6 +27,12 @@ from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call
 from whipstaff.release.revision import JsonObject
 
 _CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422
+_UNKNOWN_KIND = (
+    "this cluster knows no HelmReleases: `whipstaff init` installs their definition, and the "
+    "operator"
+)
+_LONGEST_NAME = 253
+_NAME_FORM = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _ATTEMPTS = 10  # status is written while a release is at work, which is a conflict each time
 
 
@@ -47,11 +55,28 @@ class HelmReleases:
         """Return a HelmRelease; a ClickException if there is none."""
         found = self.find(name)
         if found is None:
-            raise click.ClickException(
-                f"{self.subject(name)} not found: a release is changed by its HelmRelease, "
-                "and one that the helm command made has none"
-            )
+            raise self.missing(name)
         return found
+
+    def missing(self, name: str) -> click.ClickException:
+        """Return what says that there is no such HelmRelease, and what there is instead."""
+        if not self._are_known():
+            return click.ClickException(_UNKNOWN_KIND)
+        lacks = f"{self.subject(name)} not found"
+        if is_name(name) and StoredReleases(self.cluster).has(name):
+            lacks += (
+                f": the helm command made release {name}, and changes it; "
+                f"`whipstaff upgrade {name} CHART` takes it over"
+            )
+        return click.ClickException(lacks)
+
+    def _are_known(self) -> bool:
+        """Whether the cluster has the definition of HelmReleases."""
+        try:
+            self.cluster.client.get(f"/apis/{API_VERSION}")
+        except ClusterRefused as error:
+            return error.code != _NOT_FOUND
+        return True
 
     def edit(self, name: str, edit: Edit, *, dry_run: bool = False) -> JsonObject:
         """Make an edit and return the object as it is then; ClusterRefused if it is refused."""
@@ -100,12 +125,10 @@ class HelmReleases:
             if error.code != _NOT_FOUND:
                 raise
             if self._has_namespace():
-                raise click.ClickException(
-                    "this cluster knows no HelmReleases: install the operator, "
-                    "`whipstaff manifests` prints what it needs"
-                ) from error
+                raise click.ClickException(_UNKNOWN_KIND) from error
             raise click.ClickException(
-                f"create: failed to create: namespaces {quote(self.cluster.namespace)} not found"
+                f"create: failed to create: namespaces {quote(self.cluster.namespace)} not found; "
+                "--create-namespace makes it"
             ) from error
 
     def _has_namespace(self) -> bool:
@@ -178,7 +201,17 @@ class HelmReleases:
         return f"HelmRelease {self.cluster.namespace}/{name}"
 
     def _path(self, name: str) -> str:
-        return f"/apis/{API_VERSION}/namespaces/{self.cluster.namespace}/{PLURAL}/{name}"
+        return path_of(self.cluster.namespace, name)
+
+
+def path_of(namespace: str, name: str) -> str:
+    """Return the path of a HelmRelease; a ClickException for a name that would be more than one.
+
+    The path of no name at all is that of every HelmRelease in the namespace.
+    """
+    if len(name) > _LONGEST_NAME or not _NAME_FORM.fullmatch(name):
+        raise click.ClickException(f"Release name is invalid: {name}")
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
 
 
 def _query(*, dry_run: bool) -> dict[str, str]:

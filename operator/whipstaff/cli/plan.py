@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from whipstaff.cli.helmreleases import path_of
 from whipstaff.errors import ClusterRefused, OperatorError
-from whipstaff.helmrelease.names import API_VERSION, PLURAL
 from whipstaff.kube.client import Client, Request
 from whipstaff.kube.connection import Kubeconfig
 from whipstaff.release.revision import JsonObject
@@ -75,7 +75,7 @@ async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[Js
         release = await client.send(
             Request(
                 "GET",
-                f"/apis/{API_VERSION}/namespaces/{place}/{PLURAL}/{name}",
+                path_of(place, name),
                 subject=f"HelmRelease {place}/{name}",
             )
         )

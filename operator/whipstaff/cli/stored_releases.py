@@ -80,6 +80,15 @@ class StoredReleases:
             found for one in self.cluster.client.items(path, query) for found in self._read(one)
         ]
 
+    def has(self, name: str) -> bool:
+        """Whether a release of this name is stored, as far as one may see."""
+        query = {**_selected(f"name={name},{OWNED_BY_HELM}"), "limit": "1"}
+        try:
+            path = self._path(self.cluster.namespace)
+            return bool(self.cluster.client.get(path, query, accept=METADATA_LIST).get("items"))
+        except ClusterRefused:
+            return False
+
     def history(self, name: str) -> list[StoredRelease]:
         """Return all revisions of a release, oldest first; ClickException if there is none."""
         query = _selected(f"name={name},{OWNED_BY_HELM}")

@@ -49,7 +49,7 @@ def _uninstall(releases: HelmReleases, name: str, flags: dict[str, Any]) -> None
     if live is None:
         if flags["ignore_not_found"]:
             return
-        live = releases.get(name)
+        raise releases.missing(name)
     how = {
         **({"keepHistory": True} if flags["keep_history"] else {}),
         **({"disableHooks": True} if flags["no_hooks"] else {}),

@@ -38,6 +38,8 @@ ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 30.0
 PAGE_ITEMS = 500
 
+_ASTRAY = {"", ".", ".."}  # as names they make of an object's path that of another, or of many
+_BAD_REQUEST = 400
 _UNAUTHORIZED, _TOO_MANY, _UNAVAILABLE, _SUCCESSES = 401, 429, 503, range(200, 300)
 
 
@@ -121,6 +123,9 @@ class Direct:
         return self._decoded(call, self._sent(call))
 
     def _sent(self, call: Call) -> bytes:
+        if _ASTRAY.intersection(call.path.split("/")[1:]):
+            subject = call.subject or call.path
+            raise ClusterRefused(f"{subject}: a name in it is empty", _BAD_REQUEST)
         status, answer, pause = self._exchange(call)
         if status == _UNAUTHORIZED and self._access.renew():
             status, answer, pause = self._exchange(call)

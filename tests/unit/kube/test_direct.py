@@ -8,7 +8,7 @@ import pytest
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.access import Access
-from whipstaff.kube.direct import Direct
+from whipstaff.kube.direct import Call, Direct
 
 
 class Server(ThreadingHTTPServer):
@@ -139,3 +139,10 @@ def test_groups_are_told_one_by_one_and_exchanges_to_who_asks(server):
 def test_a_log_is_read_as_text(server, client):
     server.answers.append((200, "no JSON\n"))
     assert client.text("/log", {"container": "x"}) == "no JSON\n"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/secrets/", "/api/v1/secrets/../pods", "/apis//secrets"])
+def test_a_path_with_an_empty_name_is_never_asked_for(server, client, path):
+    with pytest.raises(ClusterRefused, match="is empty"):
+        client.send(Call("DELETE", path))
+    assert not server.seen
