@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,13 @@ import click
 from whipstaff.cli.helm_flags import Decorated
 from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.cli.interrupts import Interrupted, goes_on
+from whipstaff.errors import ClusterRefused
 from whipstaff.golang.durations import parse_duration
 from whipstaff.release.revision import JsonObject
 
 POLL_SECONDS = 0.4
+SILENT_SECONDS = 5.0  # an operator that runs has long taken up what is new
+_SERVER_ERRORS = 500
 _NANOSECONDS = 1e9
 
 
@@ -81,7 +85,10 @@ def wait_for(
     releases: HelmReleases, name: str, timeout_seconds: float, requested: str = ""
 ) -> JsonObject:
     """Wait until the operator has done what is asked; a ClickException tells how it failed."""
-    live = _waited(releases, name, timeout_seconds, lambda live: is_acted_on(live, requested))
+    request = _Request("lastHandledReconcileAt", requested)
+    live = _waited(
+        releases, name, timeout_seconds, request, lambda live: is_acted_on(live, requested)
+    )
     done, message = ready(live)
     if not done:
         raise click.ClickException(f"{releases.subject(name)}: {_plain(message)}")
@@ -96,7 +103,8 @@ def wait_for_tests(
     def is_answered(live: JsonObject) -> bool:
         return (live.get("status") or {}).get("lastHandledTestAt") == request
 
-    live = _waited(releases, name, timeout_seconds, is_answered)
+    asked = _Request("lastHandledTestAt", request)
+    live = _waited(releases, name, timeout_seconds, asked, is_answered)
     if (live.get("status") or {}).get("testRequest") != request:
         why = _plain(ready(live)[1])
         raise click.ClickException(f"{releases.subject(name)}: no test ran: {why}")
@@ -109,38 +117,97 @@ def outcome_of_tests(live: JsonObject) -> tuple[bool, str]:
     return found.get("status") == "False", _plain(str(found.get("message", "")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What an annotation asks for, and the field of status that says that it was heard."""
+
+    field: str = ""
+    value: str = ""  # empty: nothing but the spec asks for something
+
+    def is_taken_up(self, live: JsonObject) -> bool:
+        """Whether there is a sign of an operator since it was asked, or spec edited."""
+        if _condition(live, "Reconciling").get("status") == "True":
+            return True
+        status = live.get("status") or {}
+        if self.value:
+            return bool(status.get(self.field) == self.value)
+        return bool(status.get("observedGeneration", "") == live["metadata"].get("generation", 0))
+
+
 def _waited(
-    releases: HelmReleases, name: str, timeout_seconds: float, is_done: Callable[[JsonObject], bool]
+    releases: HelmReleases,
+    name: str,
+    timeout_seconds: float,
+    request: _Request,
+    is_done: Callable[[JsonObject], bool],
 ) -> JsonObject:
-    with _Showing(releases, name) as showing:
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            live = releases.get(name)
-            if (live.get("spec") or {}).get("suspend") is True:
-                raise click.ClickException(f"{releases.subject(name)} is suspended")
-            if is_done(live):
-                return live
-            showing.show(live)
-            if time.monotonic() > deadline:
-                raise click.ClickException(_too_late(releases.subject(name), live))
-            time.sleep(POLL_SECONDS)
+    subject = releases.subject(name)
+
+    def is_over(live: JsonObject | None) -> bool:
+        if live is None:
+            raise releases.missing(name)
+        if (live.get("spec") or {}).get("suspend") is True:
+            place = f"{name} -n {releases.cluster.namespace}"
+            raise click.ClickException(
+                f"{subject} is suspended: what it asks for begins after `whipstaff resume {place}`"
+            )
+        return is_done(live)
+
+    live = _looked(releases, name, timeout_seconds, request, is_over)
+    assert live is not None  # noqa: S101 - says the type
+    return live
 
 
 def wait_until_gone(releases: HelmReleases, name: str, timeout_seconds: float) -> None:
     """Wait until a deleted HelmRelease is gone, and its release uninstalled with it."""
+    _looked(releases, name, timeout_seconds, _Request(), lambda live: live is None)
+
+
+def _looked(
+    releases: HelmReleases,
+    name: str,
+    timeout_seconds: float,
+    request: _Request,
+    is_over: Callable[[JsonObject | None], bool],
+) -> JsonObject | None:
+    """Look at a HelmRelease, None where there is none, until that is over.
+
+    An API server that answers no more, as one that is restarted, is asked again.
+    """
+    has_answered = False
     with _Showing(releases, name) as showing:
-        deadline = time.monotonic() + timeout_seconds
-        while (live := releases.find(name)) is not None:
-            showing.show(live)
-            if time.monotonic() > deadline:
-                raise click.ClickException(_too_late(releases.subject(name), live))
+        began = time.monotonic()
+        while True:
+            try:
+                live = releases.find(name)
+            except ClusterRefused as error:
+                if not has_answered or 0 < error.code < _SERVER_ERRORS:
+                    raise
+                lines, end = [f"{_plain(error.text)}; asking again"], f"; {error.text}"
+            else:
+                has_answered = True
+                if is_over(live):
+                    return live
+                assert live is not None  # noqa: S101 - a wait for one that is gone is over
+                waited = time.monotonic() - began
+                lines, end = _standing(live, waited, is_taken_up=request.is_taken_up(live))
+            showing.show(lines)
+            if time.monotonic() - began > timeout_seconds:
+                raise click.ClickException(f"timed out waiting for {releases.subject(name)}{end}")
             time.sleep(POLL_SECONDS)
 
 
-def _too_late(subject: str, live: JsonObject) -> str:
+def _standing(
+    live: JsonObject, waited_seconds: float, *, is_taken_up: bool
+) -> tuple[list[str], str]:
+    """Return what to tell of a HelmRelease now, and if it is too late."""
+    if not is_taken_up:
+        return [_UNTAKEN] if waited_seconds > SILENT_SECONDS else [], f": {_UNTAKEN}"
     lines = list(_lines(live))
-    why = "\n".join(f"  {line}" for line in lines)
-    return f"timed out waiting for {subject}; the operator goes on" + (f"\n{why}" if why else "")
+    return lines, "".join(["; the operator goes on", *(f"\n  {line}" for line in lines)])
+
+
+_UNTAKEN = "no operator has taken it up; `whipstaff version` shows which ones run"
 
 
 @dataclass(slots=True)
@@ -160,9 +227,8 @@ class _Showing:
         if kind is KeyboardInterrupt:
             raise goes_on(self.releases, self.name)
 
-    def show(self, live: JsonObject) -> None:
+    def show(self, lines: list[str]) -> None:
         """Tell where it stands."""
-        lines = list(_lines(live))
         if not sys.stderr.isatty():
             for line in lines:
                 if line not in self._told:
@@ -170,10 +236,10 @@ class _Showing:
             self._told |= set(lines)
             return
         self._clear()
-        width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken back
-        for line in lines:
-            click.echo(line[:width], err=True)
-        self._height = len(lines)
+        rows = _rows(lines)
+        for row in rows:
+            click.echo(row, err=True)
+        self._height = len(rows)
 
     def _clear(self) -> None:
         height, self._height = self._height, 0  # first: an interrupt may come in between
@@ -181,13 +247,25 @@ class _Showing:
             click.echo(f"\x1b[{height}A\x1b[J", nl=False, err=True)
 
 
+def _rows(lines: list[str]) -> list[str]:
+    """Wrap lines to the terminal: what scrolls away or wraps by itself cannot be taken back."""
+    width, height = shutil.get_terminal_size()
+    wrapped = [row for line in lines for row in textwrap.wrap(line, max(width - 1, 1))]
+    return wrapped[: max(height - 1, 1)]
+
+
 def _lines(live: JsonObject) -> Iterator[str]:
     """Yield what the operator is doing, and each object that is not ready with its cause."""
-    for kind in ("Reconciling", "ApprovalRequired", "Stalled"):
-        found = _condition(live, kind)
-        if found.get("status") == "True":
-            yield _plain(str(found.get("message", "")))
-    for one in (live.get("status") or {}).get("unready") or ():
+    found = _condition(live, "Reconciling")
+    if found.get("status") == "True":
+        yield _plain(str(found.get("message", "")))
+    status = live.get("status") or {}
+    if status.get("failures") and _is(live, "Released", "False"):  # why it is tried again
+        yield _plain(str(_condition(live, "Released").get("message", "")))
+    for kind in ("ApprovalRequired", "Stalled"):
+        if _is(live, kind, "True"):
+            yield _plain(str(_condition(live, kind).get("message", "")))
+    for one in status.get("unready") or ():
         place = f"{one.get('namespace')}/" if one.get("namespace") else ""
         yield _plain(f"{one.get('kind', '')} {place}{one.get('name', '')}: {one.get('cause', '')}")
 

@@ -126,10 +126,12 @@ def approve(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
     with reached(flags) as cluster:
         releases = HelmReleases(cluster)
         plan = (releases.get(name).get("status") or {}).get("plan") or {}
-        if plan.get("digest") != digest:
+        if not plan.get("digest"):
+            raise click.ClickException(f"{releases.subject(name)}: no plan waits for an approval")
+        if plan["digest"] != digest:
             raise click.ClickException(
-                f"{releases.subject(name)}: the plan that waits is "
-                f"{plan.get('digest') or 'none'}, not {digest}"
+                f"{releases.subject(name)}: the plan that waits is {plan['digest']}, not {digest}: "
+                f"read it first, with `whipstaff plan {name} -n {releases.cluster.namespace}`"
             )
         if made(releases, name, edits.approve(digest), flags) is None:
             return

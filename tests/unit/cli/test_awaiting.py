@@ -1,5 +1,6 @@
 """What a command waits for, and what it says meanwhile."""
 
+import itertools
 import signal
 import sys
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from whipstaff.cli.awaiting import (
     wait_until_gone,
 )
 from whipstaff.cli.interrupts import Interrupted, unwritten, written_whole
+from whipstaff.errors import ClusterRefused
 
 
 def a_release(generation=2, observed=2, ready="True", **more):
@@ -45,6 +47,8 @@ class Scripted:
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         if look is KeyboardInterrupt:
             raise KeyboardInterrupt
+        if isinstance(look, Exception):
+            raise look
         return look
 
     get = find
@@ -105,8 +109,65 @@ def test_too_long_a_wait_says_what_is_not_ready():
 
 
 def test_a_suspended_release_is_not_waited_for():
-    with pytest.raises(ClickException, match="is suspended"):
+    with pytest.raises(ClickException, match=r"is suspended: .*`whipstaff resume blog -n shop`"):
         wait_for(Scripted({**a_release(), "spec": {"suspend": True}}), "blog", 60)
+
+
+def test_one_that_is_tried_again_says_why_it_failed(capsys):
+    why = {"type": "Released", "status": "False", "message": "Job failed", "observedGeneration": 2}
+    working = a_release(Reconciling="revision 1 failed; attempt 2 follows", failures=1)
+    working["status"]["conditions"].append(why)
+    wait_for(Scripted(working, a_release()), "blog", 60)
+    assert capsys.readouterr().err == "revision 1 failed; attempt 2 follows\nJob failed\n"
+
+
+@pytest.mark.parametrize(
+    ("live", "request_"),
+    [
+        pytest.param({"metadata": {"generation": 1}}, "", id="new"),
+        pytest.param(a_release(generation=3, ready="False"), "", id="edited"),
+        pytest.param(a_release(lastHandledReconcileAt="before"), "now", id="asked"),
+    ],
+)
+def test_without_an_operator_a_wait_says_so(live, request_, monkeypatch, capsys):
+    monkeypatch.setattr(awaiting, "SILENT_SECONDS", -1.0)
+    with pytest.raises(ClickException) as raised:
+        wait_for(Scripted(live), "blog", 0, request_)
+    untaken = "no operator has taken it up; `whipstaff version` shows which ones run"
+    assert raised.value.message == f"timed out waiting for HelmRelease shop/blog: {untaken}"
+    assert capsys.readouterr().err == f"{untaken}\n"
+
+
+def test_what_was_true_of_an_earlier_spec_is_not_told(capsys):
+    wait_until_gone(Scripted(a_release(generation=3, Stalled="gave up"), None), "blog", 60)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_api_server_that_answers_no_more_is_asked_again(capsys, monkeypatch):
+    away = ClusterRefused("kubernetes cluster unreachable: connection refused")
+    edited = {"metadata": {"generation": 1}}
+    wait_for(Scripted(edited, away, away, a_release()), "blog", 60)
+    told = "kubernetes cluster unreachable: connection refused; asking again\n"
+    assert capsys.readouterr().err == told
+    clock = SimpleNamespace(monotonic=itertools.count().__next__, sleep=lambda _: None)
+    monkeypatch.setattr(awaiting, "time", clock)
+    with pytest.raises(ClickException, match=r"timed out .*shop/blog; kubernetes cluster unreach"):
+        wait_for(Scripted(edited, away), "blog", 10)
+    with pytest.raises(ClusterRefused, match="connection refused"):
+        wait_for(Scripted(away), "blog", 60)
+    with pytest.raises(ClusterRefused, match="forbidden"):
+        wait_for(Scripted(edited, ClusterRefused("forbidden", 403)), "blog", 60)
+
+
+def test_a_narrow_terminal_shows_causes_whole(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "21")
+    monkeypatch.setenv("LINES", "4")
+    working = a_release(Reconciling="Deployment shop/blog: 0 of 1 replica is available; " * 2)
+    wait_for(Scripted(working, a_release()), "blog", 60)
+    shown = capsys.readouterr().err
+    assert shown.startswith("Deployment\nshop/blog: 0 of 1\nreplica is\n")
+    assert shown.endswith("\x1b[3A\x1b[J")
 
 
 def test_an_interrupt_ends_the_wait_and_nothing_else():
