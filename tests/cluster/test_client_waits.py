@@ -70,6 +70,7 @@ def test_on_a_terminal_what_is_waited_for_is_shown_in_place(hanging, started, na
     os.close(theirs)
     text = read_until(ours, "Deployment")
     text = read_until(ours, "\x1b[J", text)
+    text += read_until(ours, "Deployment")
     process.send_signal(signal.SIGINT)
     text = read_until(ours, "shows where it stands", text)
     assert process.wait(PATIENCE_SECONDS) == 130

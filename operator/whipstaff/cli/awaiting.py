@@ -235,8 +235,8 @@ class _Showing:
                     click.echo(line, err=True)
             self._told |= set(lines)
             return
-        self._clear()
         rows = _rows(lines)
+        self._clear()
         for row in rows:
             click.echo(row, err=True)
         self._height = len(rows)

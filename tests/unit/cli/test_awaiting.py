@@ -2,7 +2,6 @@
 
 import itertools
 import signal
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -86,17 +85,6 @@ def test_each_object_is_told_once_with_its_cause(capsys):
     assert capsys.readouterr().err == "Waiting for 1 object\nDeployment shop/blog: no  image\n"
 
 
-def test_no_line_is_wider_than_the_terminal(capsys, monkeypatch):
-    """One that wrapped could not be taken back."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "40")
-    working = a_release(Reconciling="Waiting for " + "many objects " * 20)
-    wait_for(Scripted(working, a_release()), "blog", 60)
-    shown, taken_back = capsys.readouterr().err.split("\n")
-    assert len(shown) == 39
-    assert taken_back == "\x1b[1A\x1b[J"
-
-
 def test_a_failure_is_told_in_the_operators_words():
     with pytest.raises(ClickException, match="shop/blog: Upgrade complete"):
         wait_for(Scripted(a_release(ready="False")), "blog", 60)
@@ -160,6 +148,7 @@ def test_an_api_server_that_answers_no_more_is_asked_again(capsys, monkeypatch):
 
 
 def test_a_narrow_terminal_shows_causes_whole(monkeypatch, capsys):
+    """Lines that wrapped by themselves, or scrolled away, could not be taken back."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "21")
     monkeypatch.setenv("LINES", "4")
