@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import SystemRandom
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import NoReturn, Protocol, Self
 from urllib.parse import quote
 
@@ -288,6 +288,7 @@ class Client:
                 ),
                 allow_redirects=False,
                 server_hostname=self._connection.server_name or None,
+                trace_request_ctx=request,
             ) as response:
                 if _OK <= response.status < 300:  # noqa: PLR2004 - the successes of HTTP
                     return await response.text("utf-8", errors="replace")
@@ -363,12 +364,24 @@ class Client:
                 ),
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[] if watch else [self._last_checks()],
             )
             if watch:
                 self._watches = session
             else:
                 self._calls = session
         return session
+
+    def _last_checks(self) -> aiohttp.TraceConfig:
+        """Check the lead once more when the connection is there: the wait for it may be long."""
+
+        async def check(_session: object, context: SimpleNamespace, _facts: object) -> None:
+            self._check_lead(context.trace_request_ctx)
+
+        checks = aiohttp.TraceConfig()
+        checks.on_connection_reuseconn.append(check)
+        checks.on_connection_create_end.append(check)
+        return checks
 
 
 def _repeatable(request: Request) -> bool:

@@ -201,7 +201,7 @@ async def test_who_leads_no_more_reads_and_writes_its_lease_and_nothing_else():
 
 
 async def test_a_write_is_not_repeated_once_the_lead_is_lost():
-    leads = iter([True, False])
+    leads = iter([True, True, False])  # asked before each attempt, and with its connection
     async with a_stub() as (stub, client):
         stub.on("PUT", PATH, lambda: refused(503, "ServiceUnavailable"))
         client.write_only_while(lambda: next(leads))
@@ -209,6 +209,22 @@ async def test_a_write_is_not_repeated_once_the_lead_is_lost():
             await client.send(Request("PUT", PATH))
         assert caught.value.api_reason == "LeaseLost"
         assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["an old one", "a new one"])
+async def test_no_write_takes_a_connection_that_came_after_the_lead_was_lost(connected):
+    leads = iter([True, False])
+    async with a_stub() as (stub, client):
+        stub.on("GET", PATH, {})
+        stub.on("PUT", PATH, {})
+        if connected:
+            await client.send(Request("GET", PATH))
+        client.write_only_while(lambda: next(leads))
+        with pytest.raises(ClusterRefused) as caught:
+            await client.send(Request("PUT", PATH))
+        assert caught.value.api_reason == "LeaseLost"
+        assert "PUT" not in [seen["method"] for seen in stub.requests]
+        await client.send(Request("GET", PATH))  # the connection is not lost with it
 
 
 async def test_a_server_that_does_not_answer_is_given_up():
