@@ -159,7 +159,8 @@ class LittleApiServer:
             return refused(409, "Conflict", "the object has been modified")
         version = live["metadata"].get("resourceVersion", "0")
         changed["metadata"]["resourceVersion"] = str(int(version) + 1)
-        if "dryRun" in request.query:
+        options = body if request.method == "DELETE" and body else request.query
+        if "dryRun" in options:
             return web.json_response(changed)
         self.writes.append(body)
         self.change(changed)

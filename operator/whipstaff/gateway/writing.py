@@ -123,8 +123,9 @@ class Writer:
             return told
         preconditions = {"uid": metadata.get("uid")}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-        query = {"dryRun": "All"} if how.dry_run is DryRun.SERVER else {}
-        await self._request("DELETE", named, options, JSON, query)
+        if how.dry_run is DryRun.SERVER:
+            options["dryRun"] = ["All"]  # where there is a body, the query does not count
+        await self._request("DELETE", named, options, JSON)
         return {**told, "made": how.dry_run is DryRun.NONE}
 
     async def _send(
