@@ -13,7 +13,6 @@ import gzip
 import io
 import json
 import os
-import platform
 import re
 import sys
 import tarfile
@@ -26,6 +25,7 @@ from typing import Any
 
 import aiohttp
 
+from bench.machine import load, machine
 from tools.controlplane.cluster import ROOT
 
 RESULT = ROOT / "bench" / "results" / "chart_server.json"
@@ -54,12 +54,7 @@ def main() -> None:
         "charts": given.charts,
         "versions": given.charts * VERSIONS,
         "targets": TARGETS,
-        "on": {
-            "cores": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-        },
+        "on": machine(load=load()),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

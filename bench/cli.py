@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.machine import machine
 from tools.controlplane import obtain
 from tools.controlplane.cluster import ROOT, Cluster
 from whipstaff.release import codec
@@ -66,14 +67,7 @@ def main() -> None:
         "releases": RELEASES,
         "revisions": REVISIONS,
         "runs": given.runs,
-        "on": {
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "whipstaff": VERSION,
-            "helm": helm,
-        },
+        "on": machine(system=platform.platform(), whipstaff=VERSION, helm=helm),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -8,8 +8,6 @@ in the same run. The last line is JSON; it is kept in bench/results, in a file f
 import argparse
 import http.client
 import json
-import os
-import platform
 import ssl
 import statistics
 import sys
@@ -19,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.machine import machine
 from bench.processes import Peak, cpu_seconds
 from tools.chartrepo import ChartRepository
 from tools.controlplane import audit, obtain
@@ -228,12 +227,10 @@ def _ratios(result: dict[str, Any], helm: dict[str, float]) -> dict[str, float]:
 
 
 def _machine(cluster: Cluster) -> dict[str, Any]:
-    versions = {
-        "python": platform.python_version(),
-        "helm": cluster.helm("version", "--short").strip(),
-        "kubernetes": cluster.api.request("GET", "/version")["gitVersion"],
-    }
-    return {"cores": os.cpu_count(), "machine": platform.machine(), **versions}
+    return machine(
+        helm=cluster.helm("version", "--short").strip(),
+        kubernetes=cluster.api.request("GET", "/version")["gitVersion"],
+    )
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import re
 import ssl
 import sys
@@ -27,6 +26,7 @@ import yaml
 
 from bench.cluster import Api
 from bench.leftovers import Leftovers
+from bench.machine import machine
 from bench.processes import cpu_seconds
 from tools.chartrepo import ChartRepository
 from tools.controlplane import obtain
@@ -337,14 +337,11 @@ def run(charts: Sequence[Chart], folder: Path, *, with_helm: bool) -> dict[str, 
                 work.all(charts)
             wall, cpu = time.monotonic() - begun, cpu_seconds(process.pid) - cpu
             phases = phase_seconds(operator)
-            on = {
-                "cores": os.cpu_count(),
-                "load_average": round(os.getloadavg()[1], 1),  # of the last five minutes
-                "machine": platform.machine(),
-                "python": platform.python_version(),
-                "helm": cluster.helm("version", "--short").strip(),
-                "kubernetes": cluster.api.request("GET", "/version")["gitVersion"],
-            }
+            on = machine(
+                load_average=round(os.getloadavg()[1], 1),  # of the last five minutes
+                helm=cluster.helm("version", "--short").strip(),
+                kubernetes=cluster.api.request("GET", "/version")["gitVersion"],
+            )
         finally:
             cluster.stop(grace_seconds=0.0)
     return {**summary(work.rows, wall, cpu), "phase_seconds": phases, "on": on}

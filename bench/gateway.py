@@ -11,8 +11,6 @@ The last line is JSON; it is kept in bench/results/gateway.json.
 import argparse
 import asyncio
 import json
-import os
-import platform
 import re
 import statistics
 import sys
@@ -26,6 +24,7 @@ from typing import Any
 import aiohttp
 
 from bench.cluster import MERGE, Api
+from bench.machine import load, machine
 from bench.processes import proportional_mib
 from tools.controlplane import obtain
 from tools.controlplane.cluster import ROOT, Cluster
@@ -61,12 +60,7 @@ def main() -> None:
         "releases": given.releases,
         "namespaces": NAMESPACES,
         "targets": TARGETS,
-        "on": {
-            "cores": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-        },
+        "on": machine(load=load()),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

@@ -12,8 +12,6 @@ The last line is JSON; it is kept in bench/results/index.json.
 import argparse
 import asyncio
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -29,6 +27,7 @@ from yarl import URL
 
 from bench import made_index
 from bench.helm_program import built, version
+from bench.machine import machine
 from tools.controlplane import programs
 from tools.controlplane.cluster import ROOT
 from whipstaff.settings import Settings
@@ -57,12 +56,7 @@ def main() -> None:
         "megabytes": round(size / 1e6, 1),
         "versions": made_index.CHARTS * made_index.VERSIONS,
         "runs": given.runs,
-        "on": {
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "helm": version(),
-        },
+        "on": machine(helm=version()),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))

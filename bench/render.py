@@ -17,7 +17,6 @@ import gc
 import hashlib
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from typing import Any, TypeVar
 
 from bench import leaves
 from bench.helm_program import HelmProgram, HelmRefused, version
+from bench.machine import machine
 from tools.controlplane.cluster import ROOT
 from whipstaff.chart import dependencies, loader, rendering
 from whipstaff.chart.capabilities import (
@@ -394,12 +394,7 @@ def main() -> None:
         "cases": sum(len(cases) for cases in charts.values()),
         "different": len(bench.different),
         "runs": given.runs,
-        "on": {
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "helm": version(),
-        },
+        "on": machine(helm=version()),
     }
     if not given.only and not given.all_cases:
         table = {row.chart: _kept_row(row) for row in rows}

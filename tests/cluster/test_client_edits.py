@@ -7,6 +7,7 @@ import yaml
 from click.testing import CliRunner
 
 from tests.builders.live_releases import condition
+from tests.builders.our_command import our_command
 from tests.builders.small_charts import HANGS, app_chart, settings_chart
 from whipstaff.cli.main import main
 
@@ -22,19 +23,7 @@ def _published(repository):
 
 @pytest.fixture
 def ours(control_plane, namespace):
-    """Our command; it fails the test unless it ends as it should."""
-
-    def ours(*arguments, code=0):
-        told = CliRunner().invoke(
-            main,
-            [*arguments, "-n", namespace],
-            prog_name="whipstaff",
-            env=control_plane.environment(),
-        )
-        assert told.exit_code == code, told.output
-        return told
-
-    return ours
+    return our_command(control_plane, namespace)
 
 
 @pytest.fixture

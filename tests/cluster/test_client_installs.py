@@ -5,14 +5,13 @@ import re
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from tests.builders.atomic_releases import atomic_chart
 from tests.builders.charts import packed
 from tests.builders.oci_registry import PASSWORD, USER, OCIRegistry, with_password
+from tests.builders.our_command import our_command
 from tests.builders.proxies import a_proxy
 from tests.builders.small_charts import settings_chart
-from whipstaff.cli.main import main
 
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: local\nversion: 0.1.0\nappVersion: '7'\n",
@@ -34,19 +33,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def ours(control_plane, namespace, home):
-    """Our command; it fails the test unless it ends as it should."""
-
-    def ours(*arguments, code=0):
-        told = CliRunner().invoke(
-            main,
-            [*arguments, "-n", namespace],
-            prog_name="whipstaff",
-            env={**control_plane.environment(), **home},
-        )
-        assert told.exit_code == code, told.output
-        return told
-
-    return ours
+    return our_command(control_plane, namespace, home)
 
 
 @pytest.fixture

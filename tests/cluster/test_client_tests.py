@@ -7,13 +7,12 @@ import re
 import threading
 
 import pytest
-from click.testing import CliRunner
 
 from tests.builders.atomic_releases import OTHER_TEST, AtomicReleases, atomic_chart
 from tests.builders.kubelet import LoggingNode
 from tests.builders.live_releases import condition, eventually, is_true
+from tests.builders.our_command import our_command
 from tests.builders.small_charts import a_packed_chart
-from whipstaff.cli.main import main
 
 NAME = "x"
 TIMES = re.compile(r"(Last (?:Started|Completed):) .*")
@@ -36,17 +35,7 @@ LINES = "".join(f"line {number}\n" for number in range(50))
 
 @pytest.fixture
 def ours(control_plane, namespace):
-    def ours(*arguments, code=0):
-        told = CliRunner().invoke(
-            main,
-            [*arguments, "-n", namespace],
-            prog_name="whipstaff",
-            env=control_plane.environment(),
-        )
-        assert told.exit_code == code, told.output
-        return told
-
-    return ours
+    return our_command(control_plane, namespace)
 
 
 @pytest.fixture

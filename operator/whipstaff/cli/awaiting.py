@@ -13,6 +13,7 @@ import click
 from whipstaff.cli.helm_flags import Decorated
 from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.cli.interrupts import Interrupted, goes_on
+from whipstaff.cli.printing import one_line
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang.durations import parse_duration
 from whipstaff.release.revision import JsonObject
@@ -91,7 +92,7 @@ def wait_for(
     )
     done, message = ready(live)
     if not done:
-        raise click.ClickException(f"{releases.subject(name)}: {_plain(message)}")
+        raise click.ClickException(f"{releases.subject(name)}: {one_line(message)}")
     return live
 
 
@@ -106,7 +107,7 @@ def wait_for_tests(
     asked = _Request("lastHandledTestAt", request)
     live = _waited(releases, name, timeout_seconds, asked, is_answered)
     if (live.get("status") or {}).get("testRequest") != request:
-        why = _plain(ready(live)[1])
+        why = one_line(ready(live)[1])
         raise click.ClickException(f"{releases.subject(name)}: no test ran: {why}")
     return live
 
@@ -114,7 +115,7 @@ def wait_for_tests(
 def outcome_of_tests(live: JsonObject) -> tuple[bool, str]:
     """Return whether tests failed, and what is told of them."""
     found = _condition(live, "Tested")
-    return found.get("status") == "False", _plain(str(found.get("message", "")))
+    return found.get("status") == "False", one_line(str(found.get("message", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def _looked(
             except ClusterRefused as error:
                 if not has_answered or 0 < error.code < _SERVER_ERRORS:
                     raise
-                lines, end = [f"{_plain(error.text)}; asking again"], f"; {error.text}"
+                lines, end = [f"{one_line(error.text)}; asking again"], f"; {error.text}"
             else:
                 has_answered = True
                 if is_over(live):
@@ -258,18 +259,15 @@ def _lines(live: JsonObject) -> Iterator[str]:
     """Yield what the operator is doing, and each object that is not ready with its cause."""
     found = _condition(live, "Reconciling")
     if found.get("status") == "True":
-        yield _plain(str(found.get("message", "")))
+        yield one_line(str(found.get("message", "")))
     status = live.get("status") or {}
     if status.get("failures") and _is(live, "Released", "False"):  # why it is tried again
-        yield _plain(str(_condition(live, "Released").get("message", "")))
+        yield one_line(str(_condition(live, "Released").get("message", "")))
     for kind in ("ApprovalRequired", "Stalled"):
         if _is(live, kind, "True"):
-            yield _plain(str(_condition(live, kind).get("message", "")))
+            yield one_line(str(_condition(live, kind).get("message", "")))
     for one in status.get("unready") or ():
         place = f"{one.get('namespace')}/" if one.get("namespace") else ""
-        yield _plain(f"{one.get('kind', '')} {place}{one.get('name', '')}: {one.get('cause', '')}")
-
-
-def _plain(text: str) -> str:
-    """Take from a text what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+        yield one_line(
+            f"{one.get('kind', '')} {place}{one.get('name', '')}: {one.get('cause', '')}"
+        )

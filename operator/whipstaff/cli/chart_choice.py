@@ -114,18 +114,7 @@ class _Place:
 def _place(reference: str, options: ChartOptions, home: HelmHome) -> _Place | None:
     """Say where the operator finds the chart too; None if only this machine has it."""
     if options.repo:
-        entry = RepositoryEntry(
-            "",
-            options.repo,
-            options.username,
-            options.password,
-            options.cert_file,
-            options.key_file,
-            options.ca_file,
-            options.insecure_skip_tls_verify,
-            options.pass_credentials,
-        )
-        return _of_repository(entry)
+        return _of_repository(options.repository)
     if Path(reference).exists():
         return None
     if reference.startswith("oci://"):

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from whipstaff.cli.helm_flags import Decorated
-from whipstaff.cli.helm_home import HelmHome, Refused
+from whipstaff.cli.helm_home import HelmHome, Refused, RepositoryEntry
 
 ANY_WITH_PRERELEASES = ">0.0.0-0"
 
@@ -44,6 +44,21 @@ class ChartOptions:
     def wanted(self) -> str:
         """The version or range to choose; empty for the newest that is no pre-release."""
         return self.version.strip() or (ANY_WITH_PRERELEASES if self.devel else "")
+
+    @property
+    def repository(self) -> RepositoryEntry:
+        """The repository of `--repo`, which helm's list need not have."""
+        return RepositoryEntry(
+            "",
+            self.repo,
+            self.username,
+            self.password,
+            self.cert_file,
+            self.key_file,
+            self.ca_file,
+            self.insecure_skip_tls_verify,
+            self.pass_credentials,
+        )
 
 
 def located(reference: str, options: ChartOptions, home: HelmHome) -> Path:

@@ -130,17 +130,7 @@ async def _provenance(client: Downloads, place: Place, home: HelmHome) -> tuple[
 
 async def _in_repository(client: Downloads, name: str, options: ChartOptions) -> Place:
     """Find a chart in the repository of `--repo`, which helm's list need not have."""
-    entry = RepositoryEntry(
-        "",
-        options.repo,
-        options.username,
-        options.password,
-        options.cert_file,
-        options.key_file,
-        options.ca_file,
-        options.insecure_skip_tls_verify,
-        options.pass_credentials,
-    )
+    entry = options.repository
     shown = downloads.shown(entry.url)
     index = await fetched_index(client, entry)
     chart = f"chart {quote(name)}"

@@ -30,22 +30,26 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def check_site(request: Request) -> None:
-    """Refuse what a page of another site has a browser send; Problem(403)."""
+def check_site(request: Request, what: str = "requests", *, proxied: bool = False) -> None:
+    """Refuse what a page of another site has a browser send; Problem(403).
+
+    `proxied`: where a proxy says that the browser asked it, its name is the site's own, too.
+    """
     headers = request.headers
     told = headers.get("sec-fetch-site")
     origin = headers.get("origin")
     if told is not None:
         foreign = told not in _OWN_SITES
     else:
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        hosts = {headers.get("host"), headers.get("x-forwarded-host") if proxied else None}
+        foreign = origin is not None and urlsplit(origin).netloc not in hosts
     if foreign:
-        raise Problem(HTTPStatus.FORBIDDEN, "requests of another site's pages are not taken")
+        raise Problem(HTTPStatus.FORBIDDEN, f"{what} of another site's pages are not taken")
 
 
 async def read(request: Request, model: type[Model]) -> Model:
     """Return the body, which may be left out if the model needs nothing; Problem else."""
-    content = await _bytes(request)
+    content = await received(request, BYTES_LIMIT)
     if content:
         _check_type(request)
     document = _parsed(content) if content else {}
@@ -57,35 +61,34 @@ async def read(request: Request, model: type[Model]) -> Model:
         raise bad("; ".join(said)) from error
 
 
-def _check_type(request: Request) -> None:
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
-    plain = parameters.strip().lower().replace('"', "") in ("", "charset=utf-8")
-    if kind.strip().lower() != _JSON or not plain or "content-encoding" in request.headers:
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {_JSON} in UTF-8")
-
-
-async def _bytes(request: Request) -> bytes:
-    too_large = Problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the body is larger than {BYTES_LIMIT >> 10} KiB",
-        {"Connection": "close"},
-    )
+async def received(request: Request, limit: int, what: str = "body") -> bytes:
+    """Return the bytes of a body; Problem if they are more than `limit`, or take too long."""
+    close = {"Connection": "close"}
+    text = f"the {what} is larger than {limit >> 10} KiB"
+    too_large = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, close)
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > BYTES_LIMIT:
+    if told.isdecimal() and int(told) > limit:
         raise too_large
     content = bytearray()
     try:
         async with asyncio.timeout(READ_SECONDS):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > BYTES_LIMIT:
+                if len(content) > limit:
                     raise too_large
     except TimeoutError as error:
-        close = {"Connection": "close"}
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time", close) from error
+        late = f"the {what} did not come in time"
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, late, close) from error
     except ClientDisconnect as error:
-        raise bad("the body ended too early") from error
+        raise bad(f"the {what} ended too early") from error
     return bytes(content)
+
+
+def _check_type(request: Request) -> None:
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    plain = parameters.strip().lower().replace('"', "") in ("", "charset=utf-8")
+    if kind.strip().lower() != _JSON or not plain or "content-encoding" in request.headers:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {_JSON} in UTF-8")
 
 
 def _parsed(content: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -4,16 +4,15 @@ Nothing of it is kept here, so any number of gateways may answer. The cookie has
 own: browsers send it to where it came from, which behind a proxy is a path that only they know.
 """
 
-import asyncio
 import hmac
 import re
 import secrets
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
 
+from whipstaff.gateway.bodies import check_site, received
 from whipstaff.gateway.problems import Problem, bad
 
 TOKEN = "whipstaff-token"  # noqa: S105 - a cookie's name
@@ -21,9 +20,7 @@ FORM = "whipstaff-form"  # a cookie, and the field of each form that repeats it
 TOKEN_BYTES_LIMIT = 3800  # a cookie has 4096 in all
 
 FORM_BYTES_LIMIT = 16 << 10
-_FORM_SECONDS = 20.0
 _FIELDS_LIMIT = 20
-_OWN_SITES = frozenset({"same-origin", "none"})
 _FORM_KEY = re.compile("[0-9a-f]{32}")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 # A page of ours below ui/, with its query: nothing that could be another site.
@@ -79,11 +76,11 @@ async def form(request: Request) -> dict[str, str]:
     Whoever is known by a certificate, or by a proxy that adds a token, is known to every request
     of the browser: so another site's page must not be able to send one.
     """
-    _check_site(request)
+    check_site(request, "forms", proxied=True)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM_TYPE:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {_FORM_TYPE}")
-    content = await _content(request)
+    content = await received(request, FORM_BYTES_LIMIT, "form")
     try:
         pairs = parse_qsl(
             content.decode("ascii"),
@@ -103,36 +100,6 @@ async def form(request: Request) -> dict[str, str]:
     ):
         raise Problem(HTTPStatus.FORBIDDEN, "the form is not of a page of this browser; try again")
     return fields
-
-
-def _check_site(request: Request) -> None:
-    told_site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if told_site is not None:
-        foreign = told_site not in _OWN_SITES
-    else:
-        hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-        foreign = origin is not None and urlsplit(origin).netloc not in hosts
-    if foreign:
-        raise Problem(HTTPStatus.FORBIDDEN, "forms of another site's pages are not taken")
-
-
-async def _content(request: Request) -> bytes:
-    content = bytearray()
-    try:
-        async with asyncio.timeout(_FORM_SECONDS):
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > FORM_BYTES_LIMIT:
-                    close = {"Connection": "close"}
-                    text = f"the form is larger than {FORM_BYTES_LIMIT >> 10} KiB"
-                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, close)
-    except TimeoutError as error:
-        close = {"Connection": "close"}
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "the form did not come in time", close) from error
-    except ClientDisconnect as error:
-        raise bad("the form ended too early") from error
-    return bytes(content)
 
 
 def is_from_elsewhere(request: Request) -> bool:
