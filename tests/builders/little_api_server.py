@@ -64,6 +64,7 @@ class LittleApiServer:
         self.tokens = {"alice-token": "alice", "bob-token": "bob"}
         self.rights = {(READER, "list", "helmreleases", "")}
         self.requests = []
+        self.url = ""  # once it is served
         self.away = False
         self.writes = []  # bodies of writes that had an effect
         self.lost_answers = 0  # of writes that had their effect
@@ -247,7 +248,8 @@ async def a_gateway(server, ssl=False, **options):
     app.router.add_route("*", "/{path:.*}", server.handle)
     api = TestServer(app)
     await api.start_server(shutdown_timeout=0.1)
-    connection = Given(str(api.make_url("")).rstrip("/"), tls=True, token=OWN_TOKEN)
+    server.url = str(api.make_url("")).rstrip("/")
+    connection = Given(server.url, tls=True, token=OWN_TOKEN)
     try:
         async with serving(Options(port=0, **options), connection) as served:
             watching = asyncio.create_task(served.clusters.run())

@@ -1,8 +1,8 @@
-"""The flags that say which cluster and namespace, and the way there."""
+"""The flags that say which cluster and namespace, and the way there, through a gateway or not."""
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,19 @@ from whipstaff.settings import VERSION
 
 # What stays one part of a path; whether there is such a namespace, the API server says.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
+
+_SERVER_FLAGS = (
+    ("--server", "URL", "URL of a gateway to go through; $WHIPSTAFF_SERVER if not given."),
+    ("--server-token", "TOKEN", "Who asks the gateway; the token of the kubeconfig if empty."),
+    ("--server-ca-file", "FILE", "Authorities that vouch for the gateway, in PEM."),
+    ("--cluster", "NAME", "Which cluster of the gateway; its own if empty."),
+)
+_SERVER_VARIABLES = {
+    "server": "WHIPSTAFF_SERVER",
+    "server_token": "WHIPSTAFF_SERVER_TOKEN",
+    "server_ca_file": "WHIPSTAFF_SERVER_CA_FILE",
+    "cluster": "WHIPSTAFF_CLUSTER",
+}
 
 _FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.option("-n", "--namespace", default="", help="Namespace; that of the context if empty."),
@@ -49,9 +62,50 @@ class Cluster:
 
 def cluster_flags(command: Decorated) -> Decorated:
     """Add the flags; `reached` takes them."""
-    for flag in reversed(_FLAGS):
+    return _flagged(server_flags(command), _FLAGS)
+
+
+def api_server_flags(command: Decorated) -> Decorated:
+    """Add the flags of a command that goes through no gateway; `reached_directly` takes them."""
+    return _flagged(server_flags(command, hidden=True), _FLAGS)
+
+
+def server_flags(command: Decorated, *, hidden: bool = False) -> Decorated:
+    """Add the flags that say which gateway."""
+    options = [
+        click.option(name, default="", metavar=metavar, help=text, hidden=hidden)
+        for name, metavar, text in _SERVER_FLAGS
+    ]
+    return _flagged(command, options)
+
+
+def _flagged(command: Decorated, flags: Sequence[Callable[[Any], Any]]) -> Decorated:
+    for flag in reversed(flags):
         command = flag(command)
     return command
+
+
+def refuse_gateway(flags: dict[str, Any], instead: str = "") -> None:
+    """Take the flags that say which gateway out of `flags`; ClickException if there is one.
+
+    `instead`: what to do, besides asking the API server.
+    """
+    server, *_ = _server_flags(flags, os.environ).values()  # noqa: TID251 - as `reached` reads it
+    if not server:
+        return
+    context = click.get_current_context(silent=True)
+    command = context.command_path if context else "this command"
+    raise click.ClickException(
+        f"`{command}` goes through no gateway: leave --server and $WHIPSTAFF_SERVER out, and name "
+        f"the cluster with --context{f'; or {instead}' if instead else ''}"
+    )
+
+
+def _server_flags(flags: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: str(flags.pop(name) or environment.get(variable, ""))
+        for name, variable in _SERVER_VARIABLES.items()
+    }
 
 
 def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrides:
@@ -74,20 +128,49 @@ def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrid
 
 
 @contextmanager
+def reached_directly(flags: dict[str, Any]) -> Iterator[Cluster]:
+    """Go where `reached` goes, through no gateway."""
+    refuse_gateway(flags)
+    with reached({**flags, **dict.fromkeys(_SERVER_VARIABLES, "")}) as cluster:
+        yield cluster
+
+
+@contextmanager
 def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
     """Take the flags of `cluster_flags` out of `flags` and go there; refusals end the command."""
     environment = os.environ  # noqa: TID251 - a command reads it, as helm and kubectl do
     overrides = _overrides(flags, environment)
+    gateway = _server_flags(flags, environment)
     namespace = flags.pop("namespace") or environment.get("HELM_NAMESPACE", "")
     context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
     if namespace and not _SEGMENT.fullmatch(namespace):
         raise click.ClickException(f"invalid namespace {quote(namespace)}")
     try:
-        access = open_access(flags.pop("kubeconfig"), context, environment, overrides)
-        client = Direct(access, f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore)
+        client, at_home = _way(flags.pop("kubeconfig"), context, overrides, gateway)
         try:
-            yield Cluster(client, namespace or access.namespace)
+            yield Cluster(client, namespace or at_home)
         finally:
             client.close()
     except OperatorError as error:
         raise click.ClickException(error.text) from error
+
+
+def _way(
+    kubeconfig: str, context: str, overrides: Overrides, gateway: Mapping[str, str]
+) -> tuple[Direct, str]:
+    """Return who asks, and the namespace of the context."""
+    environment = os.environ  # noqa: TID251 - see above
+    agent, tell = f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore
+    if not gateway["server"]:
+        if gateway["cluster"]:
+            raise click.ClickException(
+                "--cluster, or $WHIPSTAFF_CLUSTER, names a cluster of a gateway, and neither "
+                "--server nor $WHIPSTAFF_SERVER names a gateway"
+            )
+        access = open_access(kubeconfig, context, environment, overrides)
+        return Direct(access, agent, tell), access.namespace
+    # Few commands go through a gateway.
+    from whipstaff.cli.gateway_client import GatewayClient, gateway_access  # noqa: PLC0415
+
+    access = gateway_access(gateway, kubeconfig, context, environment, overrides)
+    return GatewayClient(access, agent, tell, gateway["cluster"]), access.namespace

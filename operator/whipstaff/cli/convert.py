@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.cluster_flags import api_server_flags, reached_directly
 from whipstaff.cli.conversion import stored
 from whipstaff.cli.conversion.converting import convert as converted
 from whipstaff.cli.conversion.drafts import Draft
@@ -31,7 +31,7 @@ from whipstaff.helmrelease.fields import Fields
 @click.option(
     "--repo", default="", help="URL of the repository that the charts of releases are in."
 )
-@cluster_flags
+@api_server_flags
 def convert(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Turn what Flux, Argo CD, k3s and helm run into HelmReleases."""
     try:
@@ -79,7 +79,7 @@ def _of_cluster(names: tuple[str, ...], flags: dict[str, Any]) -> list[Draft]:
     everywhere = flags.pop("all_namespaces")
     if everywhere and names:
         raise click.ClickException("names are those of one namespace, without --all-namespaces")
-    with reached(flags) as cluster:
+    with reached_directly(flags) as cluster:
         releases = StoredReleases(cluster)
         if names:
             found = [releases.revision(name, 0) for name in names]

@@ -3,10 +3,12 @@
 import asyncio
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
+from whipstaff.cli.cluster_flags import refuse_gateway, server_flags
 from whipstaff.cli.helmreleases import path_of
 from whipstaff.cli.plan import coloured, kubeconfig_path
 from whipstaff.errors import OperatorError
@@ -46,6 +48,7 @@ _CHANGES = 2  # exit code
     help="Colours: on a terminal only, always, or never.",
 )
 @click.option("--exit-code", is_flag=True, help="End with 2 where something differs.")
+@partial(server_flags, hidden=True)
 def diff(  # noqa: PLR0913, PLR0917 - one each flag
     name: str,
     revisions: tuple[int, ...],
@@ -54,8 +57,14 @@ def diff(  # noqa: PLR0913, PLR0917 - one each flag
     context: str,
     color: str,
     exit_code: bool,
+    **gateway: str,
 ) -> None:
     """Print what a HelmRelease would change, or how revisions differ."""
+    refuse_gateway(
+        gateway,
+        "ask the gateway for /v1/namespaces/NAMESPACE/releases/NAME/diff?from=1&to=2, where it is "
+        "about revisions",
+    )
     if len(revisions) > _PAIR:
         raise click.UsageError("--revision can be given twice at most")
     target = Target(kubeconfig_path(kubeconfig), context)

@@ -10,7 +10,7 @@ from whipstaff.cli.awaiting import ready, timeout_flag, wait_for
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, at_least_one, exactly
-from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.helmreleases import helmreleases
 from whipstaff.cli.rollback import chosen, whole_revision
 from whipstaff.helmrelease import edits
 from whipstaff.helmrelease.edits import Edit
@@ -31,7 +31,7 @@ def _edited(
     names: tuple[str, ...], edit: Edit, said: str, flags: dict[str, Any], requested: str = ""
 ) -> None:
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         for name in names:
             if made(releases, name, edit, flags) is None:
                 continue
@@ -54,7 +54,7 @@ def pin(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cli
     name, *rest = arguments
     given = whole_revision(rest[0]) if rest else 0
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         live = releases.get(name)
         running = int((live.get("status") or {}).get("revision") or 0)
         if not given and not running:
@@ -124,7 +124,7 @@ def approve(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
     """Have the plan done that waits for an approval."""
     name, digest = arguments
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         plan = (releases.get(name).get("status") or {}).get("plan") or {}
         if not plan.get("digest"):
             raise click.ClickException(f"{releases.subject(name)}: no plan waits for an approval")
@@ -147,7 +147,7 @@ def approve(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
 def wait(names: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Wait until HelmReleases are ready."""
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         for name in names:
             message = ready(wait_for(releases, name, flags["timeout"]))[1]
             click.echo(f"{releases.subject(name)}: {message}")

@@ -1,7 +1,7 @@
 """HelmReleases of a cluster, read and edited with the user's own rights."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,21 +19,22 @@ from whipstaff.helmrelease.edits import (
     is_whole,
     patched,
     synced_by,
+    uninstall,
 )
 from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
 from whipstaff.helmrepository.names import KIND as REPOSITORY
 from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
-from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call
+from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call, Direct
 from whipstaff.release.revision import JsonObject
 
-_CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422
+CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422
 _UNKNOWN_KIND = (
     "this cluster knows no HelmReleases: `whipstaff init` installs their definition, and the "
     "operator"
 )
 _LONGEST_NAME = 253
 _NAME_FORM = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_ATTEMPTS = 10  # status is written while a release is at work, which is a conflict each time
+WRITE_ATTEMPTS = 10  # status is written while a release is at work, which is a conflict each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,12 @@ class HelmReleases:
 
     def edit(self, name: str, edit: Edit, *, dry_run: bool = False) -> JsonObject:
         """Make an edit and return the object as it is then; ClusterRefused if it is refused."""
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(WRITE_ATTEMPTS):
             live = self.get(name)
             try:
                 return self._send(name, edit, live, dry_run=dry_run)
             except ClusterRefused as error:
-                if error.code != _CONFLICT or attempt == _ATTEMPTS - 1:
+                if error.code != CONFLICT or attempt == WRITE_ATTEMPTS - 1:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -118,9 +119,8 @@ class HelmReleases:
 
     def create(self, body: JsonObject, *, dry_run: bool) -> JsonObject:
         """Make a HelmRelease that is not there."""
-        name = str(body["metadata"]["name"])
         try:
-            return self._patch(name, body, APPLY_PATCH, _query(dry_run=dry_run))
+            return self._make(body, dry_run=dry_run)
         except ClusterRefused as error:
             if error.code != _NOT_FOUND:
                 raise
@@ -130,6 +130,10 @@ class HelmReleases:
                 f"create: failed to create: namespaces {quote(self.cluster.namespace)} not found; "
                 "--create-namespace makes it"
             ) from error
+
+    def _make(self, body: JsonObject, *, dry_run: bool) -> JsonObject:
+        name = str(body["metadata"]["name"])
+        return self._patch(name, body, APPLY_PATCH, _query(dry_run=dry_run))
 
     def _has_namespace(self) -> bool:
         try:
@@ -189,8 +193,12 @@ class HelmReleases:
             Call("PATCH", self._path(name), query, body, kind, subject=self.subject(name))
         )
 
-    def delete(self, name: str, *, dry_run: bool = False) -> None:
-        """Delete a HelmRelease; the operator uninstalls its release."""
+    def uninstall(
+        self, name: str, how: Mapping[str, Any], live: JsonObject, *, dry_run: bool
+    ) -> None:
+        """Delete a HelmRelease; the operator uninstalls its release, as `how` says."""
+        if how:
+            self.edit(name, uninstall(how, live), dry_run=dry_run)
         query = {"dryRun": "All"} if dry_run else {}
         self.cluster.client.send(
             Call("DELETE", self._path(name), query, subject=self.subject(name))
@@ -202,6 +210,18 @@ class HelmReleases:
 
     def _path(self, name: str) -> str:
         return path_of(self.cluster.namespace, name)
+
+
+def helmreleases(cluster: Cluster) -> HelmReleases:
+    """Return the HelmReleases of a cluster, edited by the way that leads there."""
+    if type(cluster.client) is Direct:
+        return HelmReleases(cluster)
+    # Few commands go through a gateway.
+    from whipstaff.cli.gateway_client import GatewayClient  # noqa: PLC0415
+    from whipstaff.cli.gateway_releases import GatewayReleases  # noqa: PLC0415
+
+    through = isinstance(cluster.client, GatewayClient)
+    return GatewayReleases(cluster) if through else HelmReleases(cluster)
 
 
 def path_of(namespace: str, name: str) -> str:

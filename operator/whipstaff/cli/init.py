@@ -24,7 +24,7 @@ from whipstaff.cli.carried import (
     subject_of,
     table,
 )
-from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.cluster_flags import api_server_flags, reached_directly
 from whipstaff.cli.given_values import ValuesRefused, given, os_text, value_options
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.image_names import CANARY, ImageRefused, image_values, operator_version
@@ -67,7 +67,7 @@ _OF_ONE_VERSION = ("tag", "digest")  # of an image: an upgrade does not keep the
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json"]), help="Print the objects, make none."
 )
-@cluster_flags
+@api_server_flags
 def init(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Install the operator, or upgrade it."""
     del arguments
@@ -76,7 +76,7 @@ def init(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cl
     if flags["output"]:
         _print(_carried(choice), flags["output"])
         return
-    with reached(flags) as cluster:
+    with reached_directly(flags) as cluster:
         if flags["check"]:
             _check(cluster.client, choice, upgrade=flags["upgrade"])
             return

@@ -1,19 +1,17 @@
 """`whipstaff plan`: what a HelmRelease waits to do, as the operator planned it."""
 
-import asyncio
 import base64
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helmreleases import path_of
-from whipstaff.errors import ClusterRefused, OperatorError
-from whipstaff.kube.client import Client, Request
-from whipstaff.kube.connection import Kubeconfig
+from whipstaff.errors import ClusterRefused
 from whipstaff.release.revision import JsonObject
-from whipstaff.settings import VERSION
 
 _NOT_FOUND = 404
 _ANEW = "the annotation whipstaff.dev/requestedAt with a new value has it made anew"
@@ -36,9 +34,6 @@ _COLOURS: Mapping[str, str] = {
 
 @click.command()
 @click.argument("name")
-@click.option("-n", "--namespace", default="", help="Namespace of the HelmRelease.")
-@click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
@@ -46,12 +41,11 @@ _COLOURS: Mapping[str, str] = {
     show_default=True,
     help="Colours: on a terminal only, always, or never.",
 )
-def plan(name: str, namespace: str, kubeconfig: str, context: str, color: str) -> None:
+@cluster_flags
+def plan(name: str, color: str, **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print what a HelmRelease waits to do until it is approved of."""
-    try:
-        found, text = asyncio.run(_read(kubeconfig_path(kubeconfig), context, namespace, name))
-    except (OperatorError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    with reached(flags) as cluster:
+        found, text = _read(cluster, name)
     wanted = None if color == "auto" else color == "always"
     for line in text.splitlines():
         click.echo(coloured(line), color=wanted)
@@ -67,37 +61,25 @@ def kubeconfig_path(given: str) -> Path:
     return Path(given or environment or Path.home() / ".kube" / "config")
 
 
-async def _read(path: Path, context: str, namespace: str, name: str) -> tuple[JsonObject, str]:
+def _read(cluster: Cluster, name: str) -> tuple[JsonObject, str]:
     """Return what status tells of the plan, empty if none waits, and what to print."""
-    connection = await Kubeconfig.open(path, context)
-    place = namespace or connection.namespace or "default"
-    async with Client(connection, user_agent=f"whipstaff-cli/{VERSION}") as client:
-        release = await client.send(
-            Request(
-                "GET",
-                path_of(place, name),
-                subject=f"HelmRelease {place}/{name}",
-            )
-        )
-        found: JsonObject = (release.get("status") or {}).get("plan") or {}
-        if not found:
-            return {}, f"HelmRelease {place}/{name}: no plan waits for an approval"
-        secret = str(found.get("secretName", ""))
-        try:
-            stored = await client.send(
-                Request(
-                    "GET",
-                    f"/api/v1/namespaces/{place}/secrets/{secret}",
-                    subject=f"Secret {place}/{secret}",
-                )
-            )
-        except ClusterRefused as error:
-            if error.code != _NOT_FOUND:
-                raise
-            return {}, f"HelmRelease {place}/{name}: {_GONE.format(secret=secret)}"
+    place = cluster.namespace
+    subject = f"HelmRelease {place}/{name}"
+    release = cluster.client.get(path_of(place, name), subject=subject)
+    found: JsonObject = (release.get("status") or {}).get("plan") or {}
+    if not found:
+        return {}, f"{subject}: no plan waits for an approval"
+    secret = str(found.get("secretName", ""))
+    path = f"/api/v1/namespaces/{place}/secrets/{secret}"
+    try:
+        stored = cluster.client.get(path, subject=f"Secret {place}/{secret}")
+    except ClusterRefused as error:
+        if error.code != _NOT_FOUND:
+            raise
+        return {}, f"{subject}: {_GONE.format(secret=secret)}"
     text, digest = (_decoded(stored, key) for key in ("plan", "digest"))
     if digest != found.get("digest"):  # status and Secret are written one after the other
-        return {}, f"HelmRelease {place}/{name}: {_ANOTHER.format(secret=secret)}"
+        return {}, f"{subject}: {_ANOTHER.format(secret=secret)}"
     return found, text
 
 

@@ -11,7 +11,7 @@ from whipstaff.cli import release_text
 from whipstaff.cli.awaiting import outcome_of_tests, timeout_flag, wait_for_tests
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly, listed
-from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.helmreleases import HelmReleases, helmreleases
 from whipstaff.cli.printing import echo
 from whipstaff.cli.stored_releases import StoredReleases, is_name
 from whipstaff.errors import ClusterRefused
@@ -48,7 +48,7 @@ def test(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own
         raise click.ClickException(f"releaseTest: Release name is invalid: {name}")
     options = TestOptions(filters=named(flags["filters"]), timeout_seconds=flags["timeout"])
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         before = releases.get(name)
         problems: list[str] = []
         if (before.get("spec") or {}).get("kubeConfig"):  # its records and Pods are not here

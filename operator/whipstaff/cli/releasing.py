@@ -17,7 +17,7 @@ from whipstaff.cli.edit_flags import edit_flags
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, at_least_one, exactly
 from whipstaff.cli.helm_home import HelmHome, home_of, home_options
-from whipstaff.cli.helmreleases import HelmReleases, tell_of_git
+from whipstaff.cli.helmreleases import HelmReleases, helmreleases, tell_of_git
 from whipstaff.cli.interrupts import unwritten, written_whole
 from whipstaff.cli.names import named
 from whipstaff.cli.printing import as_yaml, echo, output_option
@@ -201,7 +201,7 @@ class _Wish:
         except (OperatorError, OSError) as error:
             raise click.ClickException(str(error)) from error
         assert isinstance(values, dict)  # noqa: S101 - says the type
-        return cls(cluster, HelmReleases(cluster), name, found, values, flags)
+        return cls(cluster, helmreleases(cluster), name, found, values, flags)
 
     def install(self, before: JsonObject, done: "Callable[[], None] | None" = None) -> None:
         """Make the HelmRelease."""

@@ -11,7 +11,7 @@ import click
 from whipstaff.cli import letting_go
 from whipstaff.cli.awaiting import POLL_SECONDS, timeout_flag
 from whipstaff.cli.carried import noted, path_of, subject_of
-from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.cluster_flags import api_server_flags, reached_directly
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.installations import Installation, Maker, installations
 from whipstaff.cli.lease_holders import LeaseWatch
@@ -35,12 +35,12 @@ _MERGE_PATCH = "application/merge-patch+json"
 )
 @click.option("--file", default="", help="Where HelmReleases are written before they go.")
 @timeout_flag
-@cluster_flags
+@api_server_flags
 def reset(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Remove the operator, and nothing that it installed."""
     del arguments
     wanted = flags["namespace"]
-    with reached(flags) as cluster:
+    with reached_directly(flags) as cluster:
         client = cluster.client
         there = _ours(installations(client, wanted), wanted, crds=flags["crds"])
         if not there and not flags["crds"]:

@@ -8,7 +8,7 @@ from whipstaff.cli.awaiting import timeout_flag, wait_for
 from whipstaff.cli.cluster_flags import reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
-from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.helmreleases import helmreleases
 from whipstaff.cli.release_flags import blocks, check, flags_of
 from whipstaff.errors import RevisionNotFound
 from whipstaff.golang.strconv import quote
@@ -37,7 +37,7 @@ def rollback(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
     name, *rest = arguments
     number = whole_revision(rest[0]) if rest else 0
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         live = releases.get(name)
         number = chosen(live, number)
         more = blocks(("rollback",), flags, live.get("spec") or {}, ours(live))

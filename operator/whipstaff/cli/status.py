@@ -9,7 +9,7 @@ from whipstaff.cli import release_text
 from whipstaff.cli.awaiting import ready
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
-from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.helmreleases import helmreleases
 from whipstaff.cli.live_objects import LiveObjects
 from whipstaff.cli.printing import as_yaml, echo, output_option, whole
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases
@@ -51,7 +51,7 @@ def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
         if error.message != NOT_FOUND or number > 0:
             raise
         with suppress(ClusterRefused):
-            live = HelmReleases(cluster).find(name)
+            live = helmreleases(cluster).find(name)
             said = ready(live)[1] if live else ""
             if said:
                 raise click.ClickException(f"{NOT_FOUND}: HelmRelease {name}: {said}") from error

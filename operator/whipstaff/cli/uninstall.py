@@ -7,10 +7,9 @@ import click
 from whipstaff.cli.awaiting import timeout_flag, wait_until_gone
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
-from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.helmreleases import HelmReleases, helmreleases
 from whipstaff.cli.interrupts import written_whole
 from whipstaff.cli.release_flags import HOOK_ONLY, flags_of
-from whipstaff.helmrelease.edits import uninstall as uninstall_edit
 
 _CASCADES = ("background", "foreground", "orphan")
 
@@ -39,7 +38,7 @@ def uninstall(names: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - c
             'Must be "background", "foreground", or "orphan"'
         )
     with reached(flags) as cluster:
-        releases = HelmReleases(cluster)
+        releases = helmreleases(cluster)
         for name in names:
             _uninstall(releases, name, flags)
 
@@ -57,9 +56,7 @@ def _uninstall(releases: HelmReleases, name: str, flags: dict[str, Any]) -> None
         **({"disableWait": True} if flags["wait"] == HOOK_ONLY else {}),
     }
     with written_whole(releases, name):
-        if how:
-            releases.edit(name, uninstall_edit(how, live), dry_run=flags["dry_run"])
-        releases.delete(name, dry_run=flags["dry_run"])
+        releases.uninstall(name, how, live, dry_run=flags["dry_run"])
     if not flags["no_wait"] and not flags["dry_run"]:
         wait_until_gone(releases, name, flags["timeout"])
     click.echo(f'release "{name}" uninstalled')

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from whipstaff.errors import OperatorError
 from whipstaff.gateway.api import Parts, routes
+from whipstaff.gateway.object_api import object_routes
 from whipstaff.gateway.pages.application import pages
 from whipstaff.gateway.problems import MEDIA_TYPE, Problem, bad, of_error
 from whipstaff.gateway.stream_api import stream_routes
@@ -48,6 +49,7 @@ def application(parts: Parts) -> ASGIApp:
     app.include_router(routes(parts))
     app.include_router(write_routes(parts))
     app.include_router(stream_routes(parts))
+    app.include_router(object_routes(parts))
     _add_probes(app, parts)
     _add_pages(app, parts)
     app.add_exception_handler(Problem, _problem)

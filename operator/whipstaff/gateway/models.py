@@ -13,6 +13,7 @@ _NAMESPACE = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _CLUSTER = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _LAST_REVISION = 2**31 - 1
+_CONTINUE_LIMIT = 4096  # of the API server's own tokens
 
 Namespace = Annotated[str, Field(pattern=_NAMESPACE, max_length=63)]
 Name = Annotated[str, Field(pattern=_NAME, max_length=253)]
@@ -106,6 +107,15 @@ class Between(Reveal):
     to: Number
 
 
+class Objects(_Asked):
+    """Which objects are meant, and how many of them."""
+
+    label_selector: str = Field("", alias="labelSelector", max_length=500)
+    limit: int = Field(LARGEST_LIMIT, ge=1, le=LARGEST_LIMIT)
+    continue_: str = Field("", alias="continue", max_length=_CONTINUE_LIMIT)
+    container: str = Field("", max_length=63, description="of a Pod whose log is asked for")
+
+
 class Writing(_Asked):
     """How a change is made."""
 
@@ -124,6 +134,9 @@ class Deleting(Writing):
 
     keep_history: bool = Field(False, alias="keepHistory", description="keep stored revisions")
     disable_hooks: bool = Field(False, alias="disableHooks")
+    disable_wait: bool = Field(
+        False, alias="disableWait", description="do not wait until the objects are gone"
+    )
     propagation: Literal["background", "foreground", "orphan"] | None = None
     uid: str = Field("", max_length=64, description="of the HelmRelease that is meant; 409 else")
 
@@ -180,6 +193,27 @@ class Reconcile(_Body):
 
     force: bool = Field(False, description="make a revision even if nothing changed")
     reset: bool = Field(False, description="forget how often the same failed")
+    at: str = Field(
+        "",
+        max_length=64,
+        description="any text that was not asked with before, which status.lastHandledReconcileAt "
+        "repeats once it is done; the time, if not given",
+    )
+
+
+class RunTests(_Body):
+    """Which tests are to run, and how."""
+
+    filter: str = Field(
+        "", max_length=4096, description="`name=TEST,!name=TEST`; all, if not given"
+    )
+    timeout: str = Field("", max_length=32, description="of each, as `90s`")
+    at: str = Field(
+        "",
+        max_length=64,
+        description="any text that was not asked with before, which status.lastHandledTestAt "
+        "repeats once they ran; the time, if not given",
+    )
 
 
 class _Told(BaseModel):

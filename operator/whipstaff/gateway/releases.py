@@ -140,7 +140,7 @@ class Releases:
         With `reveal`, the data of those Secrets is in it that the caller may read.
         """
         key = _key(await self.body(named))
-        async with self._turn(named.caller):
+        async with self.turn(named.caller):
             stored = await self._stored(named, key, number)
             revealed = await self._readable(named, [stored]) if reveal else []
             return await self._workers.read_release(stored, part, revealed, values=reveal)
@@ -150,14 +150,18 @@ class Releases:
     ) -> JsonObject:
         """Tell in what two revisions differ."""
         key = _key(await self.body(named))
-        async with self._turn(named.caller):
+        async with self.turn(named.caller):
             left = await self._stored(named, key, before)
             right = await self._stored(named, key, after)
             revealed = await self._readable(named, [left, right]) if reveal else []
             return await self._workers.compare_releases(left, right, revealed, values=reveal)
 
+    async def passed_on(self, request: Request) -> str:
+        """Return what the API server answers, as it is."""
+        return await self._client.text(request)
+
     @asynccontextmanager
-    async def _turn(self, caller: Caller) -> AsyncIterator[None]:
+    async def turn(self, caller: Caller) -> AsyncIterator[None]:
         """Wait for a place among those who read; Problem(429 or 503) if too many do already."""
         again = {"Retry-After": "1"}
         if self._busy[caller.name] >= READS_OF_ONE:

@@ -135,6 +135,7 @@ def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # no
         wanted = {
             "keepHistory": query.keep_history,
             "disableHooks": query.disable_hooks,
+            "disableWait": query.disable_wait,
             "deletionPropagation": query.propagation,
         }
         how = {name: value for name, value in wanted.items() if value}
@@ -201,8 +202,15 @@ def _approve(body: models.Approve, live: JsonObject) -> Edit:
 
 
 def _reconcile(body: models.Reconcile, _live: JsonObject) -> Edit:
-    moment = datetime.now(UTC).isoformat()  # noqa: TID251 - any text that is new
-    return edits.reconcile(moment, force=body.force, reset=body.reset)
+    return edits.reconcile(body.at or _moment(), force=body.force, reset=body.reset)
+
+
+def _test(body: models.RunTests, _live: JsonObject) -> Edit:
+    return edits.run_tests(body.at or _moment(), chosen=body.filter, timeout=body.timeout)
+
+
+def _moment() -> str:
+    return datetime.now(UTC).isoformat()  # noqa: TID251 - any text that is new
 
 
 ACTIONS = (
@@ -213,6 +221,7 @@ ACTIONS = (
     Action("suspend", models.Empty, lambda *_: edits.suspend(), "Leave a release alone."),
     Action("resume", models.Empty, lambda *_: edits.resume(), "Look after a release again."),
     Action("reconcile", models.Reconcile, _reconcile, "Look at a release now."),
+    Action("test", models.RunTests, _test, "Run the chart's tests on what runs."),
 )
 
 

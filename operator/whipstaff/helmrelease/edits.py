@@ -26,6 +26,7 @@ from whipstaff.release.revision import JsonObject
 # Flux takes back what managers set whose name begins with kubectl.
 MANAGER = "whipstaff-cli"
 GATEWAY_MANAGER = "whipstaff-gateway"
+_OUR_MANAGERS = (MANAGER, GATEWAY_MANAGER)
 
 # By a label or an annotation, or as a field manager, who brings an object from Git.
 _SYNCED_BY = {
@@ -220,7 +221,7 @@ def ours(live: JsonObject) -> JsonObject:
     others: JsonObject = {}
     for entry in live["metadata"].get("managedFields") or ():
         fields = entry.get("fieldsV1") or {}
-        if entry.get("manager") == MANAGER and not entry.get("subresource"):
+        if entry.get("manager") in _OUR_MANAGERS and not entry.get("subresource"):
             mine = union(mine, fields)
         else:
             others = union(others, fields)

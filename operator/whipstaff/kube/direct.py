@@ -71,6 +71,7 @@ class Call:
     content_type: str = JSON
     accept: str = JSON
     subject: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # besides those of every request
 
 
 class Direct:
@@ -134,12 +135,19 @@ class Direct:
                 break
             time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
             status, answer, pause = self._exchange(call)
+        if status not in _SUCCESSES:
+            raise self._refusal(call, status, answer)
+        return answer
+
+    def _refusal(self, call: Call, status: int, answer: bytes) -> ClusterRefused:
+        """Return what an answer says that is no success."""
         if status == _UNAUTHORIZED:
             asks = "the server has asked for the client to provide credentials"
-            raise ClusterRefused(f"{UNREACHABLE}: {asks}", status)
-        if status not in _SUCCESSES:
-            raise _refusal(call, status, answer)
-        return answer
+            return ClusterRefused(f"{UNREACHABLE}: {asks}", status)
+        facts: object = None
+        with suppress(scanner.Unreadable):
+            facts = scanner.decode(answer)
+        return refusal(status, facts, call.subject)
 
     def _decoded(self, call: Call, answer: bytes) -> JsonObject:
         try:
@@ -172,6 +180,7 @@ class Direct:
             ("User-Agent", self._user_agent),
             *([("Content-Type", call.content_type)] if body is not None else ()),
             *([("Content-Length", str(len(body)))] if body is not None else ()),
+            *call.headers.items(),
             *self._access.headers.items(),
             *(("Impersonate-Group", group) for group in self._access.groups),
         ]
@@ -240,13 +249,6 @@ class _Encrypted(_Line):
     def connect(self) -> None:
         super().connect()
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._named)
-
-
-def _refusal(call: Call, status: int, answer: bytes) -> ClusterRefused:
-    facts: object = None
-    with suppress(scanner.Unreadable):
-        facts = scanner.decode(answer)
-    return refusal(status, facts, call.subject)
 
 
 def _why(error: Exception) -> str:

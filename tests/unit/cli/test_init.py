@@ -34,7 +34,7 @@ def cluster(monkeypatch):
         with _translated():
             yield Cluster(cluster, "")
 
-    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(module, "reached_directly", reached)
     return cluster
 
 

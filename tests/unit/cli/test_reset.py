@@ -49,7 +49,7 @@ def cluster(monkeypatch):
         except OperatorError as error:
             raise click.ClickException(error.text) from error
 
-    monkeypatch.setattr(module, "reached", reached)
+    monkeypatch.setattr(module, "reached_directly", reached)
     return cluster
 
 

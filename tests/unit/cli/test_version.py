@@ -30,7 +30,10 @@ def test_json_is_an_object_whatever_was_found():
 
 def test_the_environment_is_told_as_it_counts():
     given = {"HELM_NAMESPACE": "shop", "HELM_REPOSITORY_CONFIG": "/a/b.yaml"}
+    given |= {"WHIPSTAFF_SERVER": "https://gw.example", "WHIPSTAFF_SERVER_TOKEN": "secret"}
     lines = CliRunner().invoke(main, ["env"], env=given).stdout.splitlines()
     assert 'HELM_REPOSITORY_CONFIG="/a/b.yaml"' in lines
+    assert 'WHIPSTAFF_SERVER="https://gw.example"' in lines
+    assert not any("secret" in line for line in lines)
     assert lines == sorted(lines)
     assert CliRunner().invoke(main, ["env", "HELM_NAMESPACE"], env=given).stdout == "shop\n"

@@ -105,7 +105,7 @@ async def test_openapi_has_every_route_and_says_how_to_prove_who_asks(ask):
     answer = await ask("/openapi.json", token="")
     document = answer.json
     assert document["openapi"].startswith("3.1")
-    assert len(document["paths"]) == 23
+    assert len(document["paths"]) == 25
     assert all(path.startswith("/v1/") for path in document["paths"])
     assert document["security"] == [{"bearer": []}, {"certificate": []}]
     for operations in document["paths"].values():
