@@ -144,8 +144,10 @@ def test_each_command_prints_the_same_both_ways(site):
     for line in READS:
         directly, through = (way(line) for way in site.ways())
         assert (line, *shown(through)) == (line, *shown(directly))
-    assert "canary-two-9c1b" in site.through("get values blog").stdout
-    assert "==> v1/Secret" in site.through("status blog").stdout
+    values = site.through("get values blog")
+    assert (values.exit_code, "canary-two-9c1b" in values.stdout) == (0, True), values.output
+    status = site.through("status blog")  # after dry runs, which did nothing
+    assert (status.exit_code, "==> v1/Secret" in status.stdout) == (0, True), status.output
 
 
 def test_who_may_not_is_told_so_in_the_same_words(site):
