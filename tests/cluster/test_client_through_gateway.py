@@ -136,13 +136,22 @@ def shown(told):
     return told.exit_code, text, told.stderr
 
 
+def both(site, line):
+    """Run a line both ways; again where live objects changed in between, as controllers do."""
+    for _ in range(20 if line.startswith("status") else 1):
+        directly, through, after = (way(line) for way in (*site.ways(), site.directly))
+        if shown(directly) == shown(after):
+            break
+    return directly, through
+
+
 def test_each_command_prints_the_same_both_ways(site):
     site.releases.create("blog", "settings", values={"password": "canary-one-9c1b"})
     site.releases.settled("blog", revision=1)
     site.releases.edit("blog", values={"password": "canary-two-9c1b"})
     site.releases.settled("blog", revision=2)
     for line in READS:
-        directly, through = (way(line) for way in site.ways())
+        directly, through = both(site, line)
         assert (line, *shown(through)) == (line, *shown(directly))
     values = site.through("get values blog")
     assert (values.exit_code, "canary-two-9c1b" in values.stdout) == (0, True), values.output
