@@ -102,6 +102,8 @@ def test_what_kubernetes_calls_people_is_true_in_one_cluster_alone():
         "a\nb",
         "system:authenticated",
         "system:masters",
+        " system:masters",
+        "sys\ud800tem:masters",
         "SYSTEM:x",
         "whipstaff:y",
     )
@@ -113,7 +115,10 @@ def test_what_kubernetes_calls_people_is_true_in_one_cluster_alone():
 
 @pytest.mark.parametrize(
     "name",
-    ["system:admin", "system:node:n1", "System:admin", READER, "whipstaff:serviceaccount:web:ci"],
+    [
+        *("system:admin", "system:node:n1", "System:admin", READER),
+        *("whipstaff:serviceaccount:web:ci", " system:admin", f"{READER} "),
+    ],
 )
 def test_nobody_of_kubernetes_own_is_taken_for_somebody_of_another_cluster(name):
     with pytest.raises(Problem) as refused:
