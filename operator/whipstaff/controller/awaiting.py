@@ -12,6 +12,7 @@ from time import monotonic
 
 from whipstaff.controller.entry import Key
 from whipstaff.errors import ClusterRefused
+from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import Identity, ObjectReference
 from whipstaff.release.revision import JsonObject
 
@@ -71,7 +72,7 @@ class Awaiting:
     async def _run(
         self, key: Key, references: Collection[ObjectReference], identity: Identity
     ) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        backoff = Backoff(FIRST_PAUSE_SECONDS, REFUSED_SECONDS)
         while True:
             began = monotonic()
             try:
@@ -82,7 +83,6 @@ class Awaiting:
             except Exception:  # nobody else would notice that the wait has no end
                 log.exception("a dependency cannot be followed")
             if monotonic() - began > REFUSED_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, REFUSED_SECONDS)
+                backoff.reset()
+            await backoff.pause()
             self._wake(key)

@@ -22,6 +22,7 @@ from whipstaff.kube.connection import Connection
 from whipstaff.kube.encoding import encoded
 from whipstaff.kube.refusals import refusal
 from whipstaff.kube.scanner import Poison, Unreadable
+from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
 
@@ -254,7 +255,7 @@ class Client:
             raise _no_answer(request, error) from error
 
     async def _text(self, request: Request) -> str:
-        pause = FIRST_PAUSE_SECONDS
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         attempts = min(request.attempts, self._attempts_limit)
         for attempt in range(1, attempts + 1):
             self._check_lead(request)  # each time: the pause before a repeat may have been long
@@ -265,9 +266,8 @@ class Client:
                     if attempts > 1:  # whoever is refused may ask for the same next
                         await asyncio.sleep(error.pause_seconds)
                     raise error.refusal from error
-                wait = max(error.pause_seconds, pause * (0.5 + self._jitter()))
-                await asyncio.sleep(wait)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                pause = backoff.next_seconds() * (0.5 + self._jitter())
+                await asyncio.sleep(max(error.pause_seconds, pause))
         raise AssertionError("a request has at least one attempt")
 
     def _check_lead(self, request: Request) -> None:

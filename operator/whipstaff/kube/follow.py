@@ -22,6 +22,7 @@ from whipstaff.kube.client import (
     WatchFailed,
 )
 from whipstaff.kube.discovery import Discoveries, Resource
+from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
 from whipstaff.release.revision import JsonObject
 
@@ -103,7 +104,7 @@ class Followers:
 
     async def _refresh(self, view: "_View", identity: Identity) -> None:
         """Read what is stale; an API server that is away is waited for."""
-        pause = FIRST_POLL_SECONDS
+        backoff = Backoff(FIRST_POLL_SECONDS, LONGEST_PAUSE_SECONDS)
         while view.stale:
             wanted = sorted(view.stale)
             view.stale.clear()
@@ -118,8 +119,7 @@ class Followers:
                 else:
                     view.put(reference, answer)
             if view.stale:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await backoff.pause()
 
     async def _join_open(
         self, view: "_View", identity: Identity, joined: dict[ObjectReference, "_Source"]
@@ -262,7 +262,7 @@ class _Feed:
         self._closed(self._scope)
 
     async def _run(self) -> None:
-        pause = FIRST_POLL_SECONDS
+        backoff = Backoff(FIRST_POLL_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             started = monotonic()
             try:
@@ -276,9 +276,8 @@ class _Feed:
                 log.exception("a watch of followed objects failed")
             self.live = False
             if monotonic() - started > SOUND_SECONDS:
-                pause = FIRST_POLL_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                backoff.reset()
+            await backoff.pause()
 
     async def _position(self) -> str:
         """Return the resource version to watch from, with the smallest list there is."""
@@ -296,19 +295,18 @@ class _Feed:
     async def _watch_from(self, version: str) -> None:
         """Watch until a new list is needed; a connection that breaks is no reason for one."""
         request = Request("GET", self._path, self._scope.identity, query=self._scope.selectors)
-        pause = FIRST_POLL_SECONDS
+        backoff = Backoff(FIRST_POLL_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 async for event in self._client.watch(request, version):
                     version = self._hand_out(event) or version
-                    pause = FIRST_POLL_SECONDS
+                    backoff.reset()
             except WatchFailed:
                 return
             except ClusterRefused as error:
                 if error.code != 0:
                     raise
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await backoff.pause()
 
     def _hand_out(self, event: WatchEvent) -> str:
         if event.poison is not None:

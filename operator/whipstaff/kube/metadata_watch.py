@@ -18,6 +18,7 @@ from whipstaff.kube.client import (
     WatchEvent,
     WatchFailed,
 )
+from whipstaff.reconcile.backoff import Backoff
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 8.0
@@ -72,7 +73,7 @@ class MetadataWatch:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             began = monotonic()
             try:
@@ -84,9 +85,8 @@ class MetadataWatch:
                 log.exception("a watch of metadata failed")
             self.live = False
             if monotonic() - began > SOUND_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                backoff.reset()
+            await backoff.pause()
 
     async def _stand_back(self, error: ClusterRefused) -> None:
         log.info("watch refused", extra={"kind": self._collection.kind, "code": error.code})
@@ -102,22 +102,22 @@ class MetadataWatch:
     async def _watch_from(self, version: str) -> None:
         """Watch until a new beginning is needed; a connection that breaks is no reason for one."""
         request = self._collection.request(METADATA_ONLY)
-        pause, began = FIRST_PAUSE_SECONDS, False
+        backoff, began = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), False
         while True:
             try:
                 async for event in self._client.watch(request, version):
                     if not began:
                         self.live = True
                         self._miss()  # what changed before nobody saw
-                    began, pause = True, FIRST_PAUSE_SECONDS
+                    began = True
+                    backoff.reset()
                     version = self._hand_out(event) or version
             except WatchFailed:
                 return
             except ClusterRefused as error:
                 if error.code != 0:
                     raise
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await backoff.pause()
 
     def _miss(self) -> None:
         self._listener.missed()

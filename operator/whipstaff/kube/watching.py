@@ -15,6 +15,7 @@ from typing import Protocol
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.client import METADATA_ONLY, Request, Requester, WatchEvent, WatchFailed
 from whipstaff.kube.scanner import Poison
+from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
 
@@ -112,7 +113,7 @@ class Watching:
                 group.create_task(self._follow(seen))
 
     async def _follow(self, seen: _Seen) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             started = monotonic()
             try:
@@ -131,9 +132,8 @@ class Watching:
             except Exception:  # whatever it is, silence would be worse
                 log.exception("a watch failed", extra={"resource": self._plural})
             if monotonic() - started > SOUND_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                backoff.reset()
+            await backoff.pause()
 
     async def _list(self, seen: _Seen) -> None:
         """Tell of all that changed since, and of what is gone."""
@@ -168,21 +168,20 @@ class Watching:
 
     async def _watch(self, seen: _Seen) -> None:
         """Watch until a new list is needed; a connection that ends is no reason for one."""
-        pause = FIRST_PAUSE_SECONDS
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 async for event in self._client.watch(self._request(seen), seen.version):
                     seen.heartbeat = monotonic()
                     self._take(seen, event)
-                    pause = FIRST_PAUSE_SECONDS
+                    backoff.reset()
             except WatchFailed:
                 raise
             except ClusterRefused as error:
                 if error.code != 0:
                     raise
                 log.info("a watch broke", extra={"resource": self._plural, "text": error.text})
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await backoff.pause()
 
     def _take(self, seen: _Seen, event: WatchEvent) -> None:
         if event.poison is not None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.planning.readiness import Readiness, Verdict
 from whipstaff.planning.status import Unready
+from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.health import judge
 from whipstaff.reconcile.inquiry import Inquiry
 from whipstaff.reconcile.ports import Cluster, ObjectReference
@@ -105,10 +106,9 @@ async def until_ready(
 
 async def _keep_finding_out(world: World, work: Work, sight: "_Sight") -> None:
     """Look into what is not ready, as long as the wait lasts, and tell it in status."""
-    pause, longest = FIND_OUT_SECONDS
+    backoff = Backoff(*FIND_OUT_SECONDS)
     while True:
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, longest)
+        await backoff.pause()
         async with world.inquiries.turn():
             await sight.find_out()
         work.story.unready = sight.unready()
@@ -166,7 +166,7 @@ async def until_served(
     missing = deque(_samples(crds))
 
     async def ask() -> None:
-        pause, longest = SERVED_POLL_SECONDS
+        backoff = Backoff(*SERVED_POLL_SECONDS)
         cluster.forget_kinds()
         while missing:
             try:
@@ -175,8 +175,7 @@ async def until_served(
             except ClusterRefused as refused:
                 if refused.code != _NOT_FOUND and not refused.retryable:
                     raise
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, longest)
+                await backoff.pause()
                 cluster.forget_kinds()
 
     def why() -> str:
