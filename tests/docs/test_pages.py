@@ -112,10 +112,3 @@ def test_every_yaml_of_a_page_can_be_read(page):
     for block in pages.blocks(page):
         if block.language == "yaml":
             assert list(yaml.safe_load_all(block.text)), f"line {block.line}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_link_of_a_page_leads_nowhere(page):
-    text = page.read_text(encoding="utf-8")
-    links = pages.links(text)
-    assert [link for link in links if not (page.parent / link).exists()] == []
