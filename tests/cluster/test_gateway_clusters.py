@@ -4,18 +4,22 @@ import json
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from tests.builders.gateways import ACCOUNT, RunningGateway, grant
 from tests.builders.granted import FORBIDDEN, requests_of
 from tests.builders.own_chart import ROOT, by_name
 from tests.builders.permissions import an_account
 from tests.builders.remote_clusters import kubeconfig_to, store
+from tests.builders.small_charts import a_packed_chart
 from tools.controlplane import programs
 from tools.controlplane.cluster import Cluster
 from tools.running_operator import NAMESPACE, prepare
+from whipstaff.cli.main import main
 
 HELMRELEASES = ("whipstaff.dev", ["helmreleases"], ["get", "list"])
 ACCESS = "whipstaff-gateway-access"
+SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
 BLOG = "/v1/namespaces/web/releases/blog"
 
 
@@ -139,6 +143,35 @@ def test_the_gateway_s_own_account_impersonates_and_nothing_else(hub, gateway):
         ("whipstaff:gateway-reader", "helmreleases"),
         ("whipstaff:gateway-clusters", "secrets"),
     }
+
+
+def test_the_client_goes_to_the_cluster_that_it_names(hub, east, gateway, tmp_path):
+    chart = tmp_path / "settings.tgz"
+    chart.write_bytes(a_packed_chart("settings", text=SETTINGS))
+    east.helm("install", "made-there", str(chart), "-n", "web")
+    both = "--resource=secrets,helmreleases.whipstaff.dev"
+    for cluster in (hub, east):
+        cluster.kubectl("create", "role", "editor", "-n", "web", "--verb=get,list,patch", both)
+        binding = ("edit-alice", "-n", "web", "--role", "editor", "--user", "alice")
+        cluster.kubectl("create", "rolebinding", *binding)
+
+    def run(line):
+        way = ("--server", gateway.url, "--server-token", hub.tokens["alice"], "-n", "web")
+        told = CliRunner().invoke(main, [*line.split(), *way], env={"KUBECONFIG": "/nowhere"})
+        return told.exit_code, told.stdout, told.stderr
+
+    assert run("list -q") == (0, "", "")
+    assert run("list -q --cluster east") == (0, "made-there\n", "")
+    assert run("suspend blog --cluster east")[0] == 0
+    suspended = [
+        yaml.safe_load(cluster.kubectl("get", "helmrelease", "blog", "-n", "web", "-o", "yaml"))[
+            "spec"
+        ].get("suspend", False)
+        for cluster in (hub, east)
+    ]
+    assert suspended == [False, True]
+    code, _, said = run("list --cluster west")
+    assert (code, "there is no cluster west" in said) == (1, True)
 
 
 def test_a_cluster_that_freezes_is_named_until_it_is_back(hub, east, gateway):

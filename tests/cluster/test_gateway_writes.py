@@ -105,6 +105,26 @@ def test_a_release_lives_its_life_through_the_gateway(site):
     assert site.releases.data("blog") is None
 
 
+def test_a_deletion_that_is_sent_again_hits_no_later_release_of_the_name(site):
+    again = site.install("again")
+    uid = site.releases.get("again")["metadata"]["uid"]
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+
+    def deleted():
+        told = site.ask(again, method="DELETE", headers=key, uid=uid, keepHistory="true").json
+        return told["made"], told["repeated"]
+
+    assert deleted() == (True, False)
+    assert deleted() == (False, True)
+    site.releases.gone("again")
+    assert deleted() == (False, True)
+    later = site.ask(RELEASES, {"name": "again", "spec": site.spec(suspend=True)})
+    assert later.status == 201, later.body
+    assert deleted() == (False, True)
+    live = site.releases.get("again")["metadata"]
+    assert (live["uid"] != uid, "deletionTimestamp" in live) == (True, False)
+
+
 def test_a_plan_is_approved_of_and_a_pass_asked_for(site):
     shop = site.install("shop")
     site.ask(shop, {"spec": {"approval": "Manual", "values": {"text": "two"}}}, method="PATCH")

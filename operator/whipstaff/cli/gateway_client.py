@@ -28,7 +28,7 @@ FIRST_PAUSE_SECONDS = 0.25  # and twice as long each time
 
 _BEARER = "Bearer "
 _OBJECTS = "/v1/objects"
-_UNAUTHORIZED, _NOT_FOUND, _SERVER_ERRORS, _NOT_IMPLEMENTED = 401, 404, 500, 501
+_UNAUTHORIZED, _SERVER_ERRORS, _NOT_IMPLEMENTED = 401, 500, 501
 # Whoever is asked in its place may know nothing of the effect: the key finds out.
 _PERHAPS_DONE = (0, 502, 503, 504)
 _NO_ROUTE = "not found"  # what a gateway says of a path that is none
@@ -64,8 +64,6 @@ class GatewayClient(Direct):
             try:
                 return self._decoded(call, super()._sent(call))
             except ClusterRefused as error:
-                if wish.method == "DELETE" and attempt > 1 and error.code == _NOT_FOUND:
-                    return {}  # it was deleted before, and nobody could say so
                 if error.code not in _PERHAPS_DONE or attempt == ATTEMPTS:
                     raise
             time.sleep(pause)

@@ -138,7 +138,12 @@ class Deleting(Writing):
         False, alias="disableWait", description="do not wait until the objects are gone"
     )
     propagation: Literal["background", "foreground", "orphan"] | None = None
-    uid: str = Field("", max_length=64, description="of the HelmRelease that is meant; 409 else")
+    uid: str = Field(
+        "",
+        max_length=64,
+        description="of the HelmRelease that is meant, which an Idempotency-Key needs; 409 if it "
+        "is another, or, with a key, what was answered before",
+    )
 
 
 class _Body(BaseModel):
@@ -460,4 +465,4 @@ class Edited(_Told):
     warning: str | None = Field(description="why the edit may not stay")
     made: bool = Field(description="whether it was this request that did it")
     repeated: bool = Field(description="whether it had been done before, for the same key")
-    release: Release
+    release: Release | None = Field(description="as it is now; null if it is deleted")

@@ -15,7 +15,7 @@ from whipstaff.gateway import bodies, models
 from whipstaff.gateway.api import FAILURES, NO_STORE, Parts, finder, named_by, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.once import order
-from whipstaff.gateway.problems import conflict
+from whipstaff.gateway.problems import bad, conflict
 from whipstaff.gateway.releases import Named
 from whipstaff.gateway.writing import How, Writer
 from whipstaff.helmrelease import edits
@@ -37,6 +37,10 @@ _KEY = Annotated[
         description="the same request with the same key is carried out once",
     ),
 ]
+_UID_NEEDED = (
+    "with an Idempotency-Key, a deletion needs the `uid` of the HelmRelease that is meant: sent "
+    "again, it might hit a later one of the same name"
+)
 _Making = Callable[[Any, JsonObject], Edit]
 
 
@@ -129,9 +133,15 @@ def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # no
         request: Request,
         named: Annotated[Named, asked],
         query: Annotated[models.Deleting, Query()],
+        key: _KEY = None,
     ) -> Response:
-        """Delete the HelmRelease; the operator uninstalls its release."""
+        """Delete the HelmRelease; the operator uninstalls its release.
+
+        With a key, `uid` says which: sent again, it never hits a later one of the same name.
+        """
         bodies.check_site(request)
+        if key is not None and not query.uid:
+            raise bad(_UID_NEEDED)
         wanted = {
             "keepHistory": query.keep_history,
             "disableHooks": query.disable_hooks,
@@ -143,8 +153,9 @@ def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # no
         def edit(live: JsonObject) -> Edit:
             return edits.uninstall(how, live)
 
-        told = await writer.delete(named, edit, query.uid, _how(named, "", None, query, None))
-        return _answer(told)
+        placed = order(named.caller.name, key, "uninstall", how, query.uid)
+        told = How(placed, query.dry_run, query.show_secrets, uid=query.uid)
+        return _answer(await writer.delete(named, edit, told))
 
 
 def _doing(writer: Writer, action: Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
@@ -165,12 +176,12 @@ def _doing(writer: Writer, action: Action, asked: Any) -> Callable[..., Awaitabl
 def _how(
     named: Named,
     action: str,
-    body: BaseModel | None,
+    body: BaseModel,
     query: models.Writing,
     key: str | None,
     version: str = "",
 ) -> How:
-    content = body.model_dump() if body is not None else {}
+    content = body.model_dump()
     content.pop("resource_version", None)  # read anew for a repetition, it is another one
     placed = order(named.caller.name, key, action, content)
     return How(placed, query.dry_run, query.show_secrets, version)

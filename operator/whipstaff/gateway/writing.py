@@ -1,13 +1,13 @@
 """Write HelmReleases as the caller: each change is one edit, shown to whoever asked for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.gateway.once import Order
-from whipstaff.gateway.problems import conflict
+from whipstaff.gateway.problems import Problem, conflict
 from whipstaff.gateway.releases import Named
 from whipstaff.gateway.summaries import summary_of
 from whipstaff.golang import yaml
@@ -43,6 +43,7 @@ class How:
     dry_run: DryRun = DryRun.NONE
     reveal: bool = False  # show secret values in the edit
     version: str = ""  # the resourceVersion that it is about; empty: whichever there is
+    uid: str = ""  # of the HelmRelease that it is about; empty: whichever there is
 
 
 class Writer:
@@ -55,6 +56,7 @@ class Writer:
         """Make the edit that fits the object as it is at the moment; it and the object are told."""
         for attempt in range(ATTEMPTS):
             live = await self._read(named)
+            _check_uid(named, live, how.uid)
             if how.order.is_done(live):
                 return _told(None, live, made=False, repeated=True)
             _check_version(live, how.version)
@@ -106,27 +108,49 @@ class Writer:
         return _told(shown, found, made=how.dry_run is DryRun.NONE)
 
     async def delete(
-        self, named: Named, edit: Callable[[JsonObject], Edit], uid: str, how: How
+        self, named: Named, edit: Callable[[JsonObject], Edit], how: How
     ) -> JsonObject:
-        """Delete a HelmRelease, after it was said in it how to uninstall its release."""
+        """Delete a HelmRelease, after it was said in it how to uninstall its release.
+
+        With a key, one that is gone was deleted before, whatever has its name by now.
+        """
+        try:
+            return await self._delete(named, edit, how)
+        except (ClusterRefused, Problem):
+            if how.order.key and await self._is_gone(named, how.uid):
+                return _GONE
+            raise
+
+    async def _delete(
+        self, named: Named, edit: Callable[[JsonObject], Edit], how: How
+    ) -> JsonObject:
         live = await self._read(named)
-        metadata = live["metadata"]
-        if uid and uid != metadata.get("uid"):
-            raise conflict(f"{_subject(named)} is another one, of uid {metadata.get('uid')}")
-        if metadata.get("deletionTimestamp"):
+        _check_uid(named, live, how.uid)
+        uid = str(live["metadata"].get("uid", ""))
+        how.order.is_done(live)  # whether or not, its key must not be that of another request
+        if live["metadata"].get("deletionTimestamp"):
             return _told(None, live, made=False, repeated=True)
-        wanted = edit(live)
         told = _told(None, live, made=False)
-        if wanted.spec:
-            told = await self.edit(named, edit, how)
+        if edit(live).spec:
+            # Two writes: whoever sends it again, for want of an answer, has the second made.
+            told = {**await self.edit(named, edit, replace(how, uid=uid)), "repeated": False}
         if how.dry_run is DryRun.CLIENT:
             return told
-        preconditions = {"uid": metadata.get("uid")}
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         if how.dry_run is DryRun.SERVER:
             options["dryRun"] = ["All"]  # where there is a body, the query does not count
         await self._request("DELETE", named, options, JSON)
         return {**told, "made": how.dry_run is DryRun.NONE}
+
+    async def _is_gone(self, named: Named, uid: str) -> bool:
+        """Whether there is no HelmRelease of a uid; another one may have its name."""
+        try:
+            live = await self._read(named)
+        except ClusterRefused as error:
+            if error.api_reason != "NotFound":  # which a path that is none is not
+                raise
+            return True
+        return bool(live["metadata"].get("uid") != uid)
 
     async def _send(
         self, named: Named, edit: Edit, live: JsonObject, dry_run: DryRun
@@ -194,6 +218,12 @@ def _noting(edit: Edit, how: How, live: JsonObject) -> Edit:
     return Edit(edit.spec, annotations, edit.cleared, edit.whole)
 
 
+def _check_uid(named: Named, live: JsonObject, uid: str) -> None:
+    is_now = live["metadata"].get("uid", "")
+    if uid and uid != is_now:
+        raise conflict(f"{_subject(named)} is another one, of uid {is_now}")
+
+
 def _check_version(live: JsonObject, version: str) -> None:
     is_now = live["metadata"].get("resourceVersion", "")
     if version and version != is_now:
@@ -221,6 +251,17 @@ def _told(shown: str | None, live: JsonObject, *, made: bool, repeated: bool = F
         "repeated": repeated,
         "release": summary_of(live),
     }
+
+
+# Of what has the name by now, nothing is told: it is not what was asked about.
+_GONE: JsonObject = {
+    "edit": None,
+    "syncedBy": None,
+    "warning": None,
+    "made": False,
+    "repeated": True,
+    "release": None,
+}
 
 
 def _query(dry_run: DryRun) -> dict[str, str]:

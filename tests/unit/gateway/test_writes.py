@@ -245,6 +245,81 @@ async def test_an_answer_of_the_api_server_that_is_lost_has_no_second_effect(ask
     assert (created.status, len(server.writes)) == (201, 2)
 
 
+MEANT = f"{BLOG}?uid=uid-web-blog"
+KEEPING = f"{MEANT}&keepHistory=true"
+
+
+def gone(server):
+    """Have the operator be done with a deletion."""
+    server.change(server.releases["web", "blog"], "DELETED")
+    server.writes.clear()
+
+
+async def test_a_deletion_with_a_key_hits_one_helmrelease_and_no_later_one(server):
+    """Fault 35: each repetition meets another gateway, which knows nothing of the first."""
+
+    async def deleted():
+        async with a_gateway(server) as ask:
+            answer = await ask(KEEPING, method="DELETE", headers=KEY)
+        models.Edited.model_validate(answer.json)
+        return answer.status, answer.json["made"], answer.json["repeated"]
+
+    assert await deleted() == (200, True, False)
+    assert spec(server)["uninstall"] == {"keepHistory": True}
+    assert await deleted() == (200, False, True)
+    gone(server)
+    assert await deleted() == (200, False, True)
+    later = a_release()
+    later["metadata"]["uid"] = "uid-of-a-later-one"
+    server.change(later, "ADDED")
+    assert await deleted() == (200, False, True)
+    assert (server.releases["web", "blog"], server.writes) == (later, [])
+
+
+async def test_a_deletion_that_was_broken_off_is_gone_on_with(ask, server):
+    for verb in ("get", "patch"):
+        server.allow("bob", verb, "helmreleases", "web")
+    how = {"method": "DELETE", "headers": KEY, "token": "bob-token"}
+    refused = await ask(KEEPING, **how)
+    assert (refused.status, len(server.writes)) == (403, 1)  # its key was written down
+    server.allow("bob", "delete", "helmreleases", "web")
+    again = await ask(KEEPING, **how)
+    assert (again.status, again.json["made"]) == (200, True)
+    assert "deletionTimestamp" in server.releases["web", "blog"]["metadata"]
+
+
+async def test_deletions_with_one_key_at_the_same_time_are_one(ask, server):
+    server.lost_answers = 2
+    asked = [ask(KEEPING, method="DELETE", headers=KEY) for _ in range(8)]
+    answers = await asyncio.gather(*asked)
+    assert {answer.status for answer in answers} == {200}
+    noted = [body for body in server.writes if "preconditions" not in body]
+    assert len(noted) == 1
+
+
+async def test_a_release_that_came_in_between_is_left_alone(ask, server):
+    later = a_release(version="20")
+    later["metadata"]["uid"] = "uid-of-a-later-one"
+    server.meanwhile = lambda: server.change(later, "ADDED")
+    answer = await ask(KEEPING, method="DELETE", headers=KEY)
+    assert (answer.status, answer.json["release"]) == (200, None)
+    assert (server.releases["web", "blog"], server.writes) == (later, [])
+
+
+async def test_the_key_of_a_deletion_is_for_one_request(ask, server):
+    await ask(f"{BLOG}/suspend", method="POST", headers=KEY)
+    assert (await ask(MEANT, method="DELETE", headers=KEY)).status == 422
+    other = {"Idempotency-Key": "another"}
+    assert (await ask(KEEPING, method="DELETE", headers=other)).status == 200
+    assert (await ask(MEANT, method="DELETE", headers=other)).status == 422
+
+
+async def test_a_key_alone_does_not_say_which_one_is_to_be_deleted(ask, server):
+    answer = await ask(BLOG, method="DELETE", headers=KEY)
+    assert (answer.status, "`uid`" in answer.json["detail"]) == (400, True)
+    assert not server.writes
+
+
 async def test_a_key_is_for_one_request_of_one_caller(ask, server):
     server.allow("bob", "patch", "helmreleases", "web")
     await ask(f"{BLOG}/pin", method="POST", headers=KEY, json={"revision": 1})
@@ -411,7 +486,7 @@ async def test_nothing_is_written_in_the_gateway_s_own_name(method):
             case "edit":
                 await writer.edit(which, lambda _: edits.suspend(), how)
             case _:
-                await writer.delete(which, lambda _: edits.suspend(), "", how)
+                await writer.delete(which, lambda _: edits.suspend(), how)
 
     with pytest.raises(PermissionError):
         await written(Caller("x", "x", Identity()))
