@@ -76,6 +76,14 @@ class Target:
             return InCluster.from_environment(os.environ)
         return await Kubeconfig.open(self.kubeconfig, self.context)
 
+    def client(self, connection: Connection, settings: Settings) -> Client:
+        """Return who asks the API server."""
+        return Client(
+            connection,
+            user_agent=f"whipstaff/{VERSION}",
+            silence_seconds=settings.watch_silence_seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -181,11 +189,7 @@ async def assemble(settings: Settings, target: Target, meter: Meter) -> Parts:
     watched(settings)
     clock = SystemClock()
     connection = await target.connect()
-    client = Client(
-        connection,
-        user_agent=f"whipstaff/{VERSION}",
-        silence_seconds=settings.watch_silence_seconds,
-    )
+    client = target.client(connection, settings)
     workers = WorkerPool(settings)
     secrets = ApiServerSecrets(client)
     remotes = RemoteClusters(secrets, workers, _rules_for_clusters(settings))

@@ -27,8 +27,8 @@ CHART = {"login": SECRET, "app": DEPLOYMENT, "check": TEST, "notes": "{{ .Values
 VALUES = "replicas: 1\npodAnnotations: {}\npassword: canary-7f1e\ntext: one\n"
 MINE = (
     ("whipstaff.dev", ["helmreleases"], EVERYTHING),
-    ("", ["secrets", "configmaps", "pods"], ["get", "list"]),
-    ("apps", ["deployments"], ["get"]),
+    ("", ["secrets", "configmaps", "pods"], ["get", "list", "patch"]),
+    ("apps", ["deployments"], ["get", "patch"]),
 )
 AGE = re.compile(r"\b\d+[smhd](\d+[smh])?$", re.MULTILINE)
 POD_LIST = re.compile(r"(PodList.{0,40}resourceVersion\W{1,6})\d+", re.DOTALL)
@@ -57,6 +57,9 @@ READS = [
     "get metadata blog -o yaml --revision 1",
     "get manifest none",
     "plan blog",
+    "diff blog",
+    "diff blog --revision 1",
+    "diff none",
     "wait blog",
     "wait none --timeout 1s",
     "rollback blog 9",
@@ -93,6 +96,7 @@ class Site:
             name: cluster.service_account_token(PLACE, name) for name in ("person", "nobody")
         }
         self.home = {f"HELM_{kind}_HOME": str(home / kind) for kind in ("CACHE", "CONFIG", "DATA")}
+        self.home["HOME"] = str(home)
         path = f"/v1/namespaces/{PLACE}/releases"
         eventually(
             lambda: self.gateway.get(path, self.tokens["person"]).status == 200, "it may not ask"
@@ -159,8 +163,24 @@ def test_each_command_prints_the_same_both_ways(site):
     assert (status.exit_code, "==> v1/Secret" in status.stdout) == (0, True), status.output
 
 
+def test_what_would_change_is_planned_the_same_both_ways(site):
+    site.releases.create("ahead", "settings", values={"password": "canary-one-9c1b"})
+    site.releases.settled("ahead", revision=1)
+    values = {"password": "canary-three-9c1b", "replicas": 2}
+    site.releases.edit("ahead", suspend=True, values=values)
+    directly, through = (way("diff ahead --exit-code") for way in site.ways())
+    assert shown(through) == shown(directly), through.output
+    assert (through.exit_code, "~ change Deployment" in through.stdout) == (2, True)
+    assert "canary" not in through.output
+    wrong = {**values, "replicas": "many"}
+    site.releases.edit("ahead", values=wrong)
+    directly, through = (way("diff ahead") for way in site.ways())
+    assert shown(through) == shown(directly)
+    assert (through.exit_code, "replicas" in through.stderr) == (1, True)
+
+
 def test_who_may_not_is_told_so_in_the_same_words(site):
-    for line in ("list", "history blog", "status blog", "pin blog 1"):
+    for line in ("list", "history blog", "status blog", "diff blog", "pin blog 1"):
         directly, through = (way(line, "nobody") for way in site.ways())
         assert (line, *shown(through)) == (line, *shown(directly))
         assert (line, through.exit_code) == (line, 1)

@@ -85,27 +85,33 @@ def _flagged(command: Decorated, flags: Sequence[Callable[[Any], Any]]) -> Decor
     return command
 
 
-def refuse_gateway(flags: dict[str, Any], instead: str = "") -> None:
-    """Take the flags that say which gateway out of `flags`; ClickException if there is one.
-
-    `instead`: what to do, besides asking the API server.
-    """
-    server, *_ = _server_flags(flags, os.environ).values()  # noqa: TID251 - as `reached` reads it
-    if not server:
+def _refuse_gateway(flags: dict[str, Any]) -> None:
+    if not given_gateway(flags)["server"]:
         return
     context = click.get_current_context(silent=True)
     command = context.command_path if context else "this command"
     raise click.ClickException(
         f"`{command}` goes through no gateway: leave --server and $WHIPSTAFF_SERVER out, and name "
-        f"the cluster with --context{f'; or {instead}' if instead else ''}"
+        "the cluster with --context"
     )
 
 
-def _server_flags(flags: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    return {
+def given_gateway(flags: dict[str, Any]) -> dict[str, str]:
+    """Take the flags of `server_flags` out of `flags`, or else their variables.
+
+    `server` is empty where commands go to the API server; a cluster of no gateway is refused.
+    """
+    environment = os.environ  # noqa: TID251 - as `reached` reads it
+    found = {
         name: str(flags.pop(name) or environment.get(variable, ""))
         for name, variable in _SERVER_VARIABLES.items()
     }
+    if found["cluster"] and not found["server"]:
+        raise click.ClickException(
+            "--cluster, or $WHIPSTAFF_CLUSTER, names a cluster of a gateway, and neither "
+            "--server nor $WHIPSTAFF_SERVER names a gateway"
+        )
+    return found
 
 
 def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrides:
@@ -130,7 +136,7 @@ def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrid
 @contextmanager
 def reached_directly(flags: dict[str, Any]) -> Iterator[Cluster]:
     """Go where `reached` goes, through no gateway."""
-    refuse_gateway(flags)
+    _refuse_gateway(flags)
     with reached({**flags, **dict.fromkeys(_SERVER_VARIABLES, "")}) as cluster:
         yield cluster
 
@@ -140,7 +146,7 @@ def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
     """Take the flags of `cluster_flags` out of `flags` and go there; refusals end the command."""
     environment = os.environ  # noqa: TID251 - a command reads it, as helm and kubectl do
     overrides = _overrides(flags, environment)
-    gateway = _server_flags(flags, environment)
+    gateway = given_gateway(flags)
     namespace = flags.pop("namespace") or environment.get("HELM_NAMESPACE", "")
     context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
     if namespace and not _SEGMENT.fullmatch(namespace):
@@ -162,11 +168,6 @@ def _way(
     environment = os.environ  # noqa: TID251 - see above
     agent, tell = f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore
     if not gateway["server"]:
-        if gateway["cluster"]:
-            raise click.ClickException(
-                "--cluster, or $WHIPSTAFF_CLUSTER, names a cluster of a gateway, and neither "
-                "--server nor $WHIPSTAFF_SERVER names a gateway"
-            )
         access = open_access(kubeconfig, context, environment, overrides)
         return Direct(access, agent, tell), access.namespace
     # Few commands go through a gateway.

@@ -2,18 +2,19 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import click
 
-from whipstaff.cli.cluster_flags import refuse_gateway, server_flags
+from whipstaff.cli.cluster_flags import given_gateway, server_flags
 from whipstaff.cli.helmreleases import path_of
 from whipstaff.cli.plan import coloured, kubeconfig_path
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.parsing import parse
 from whipstaff.helmrelease.types import HelmRelease
+from whipstaff.kube.access import Overrides
 from whipstaff.kube.client import Request
 from whipstaff.kube.connection import Kubeconfig
 from whipstaff.planning.changes import object_lines
@@ -48,7 +49,7 @@ _CHANGES = 2  # exit code
     help="Colours: on a terminal only, always, or never.",
 )
 @click.option("--exit-code", is_flag=True, help="End with 2 where something differs.")
-@partial(server_flags, hidden=True)
+@server_flags
 def diff(  # noqa: PLR0913, PLR0917 - one each flag
     name: str,
     revisions: tuple[int, ...],
@@ -60,16 +61,11 @@ def diff(  # noqa: PLR0913, PLR0917 - one each flag
     **gateway: str,
 ) -> None:
     """Print what a HelmRelease would change, or how revisions differ."""
-    refuse_gateway(
-        gateway,
-        "ask the gateway for /v1/namespaces/NAMESPACE/releases/NAME/diff?from=1&to=2, where it is "
-        "about revisions",
-    )
     if len(revisions) > _PAIR:
         raise click.UsageError("--revision can be given twice at most")
-    target = Target(kubeconfig_path(kubeconfig), context)
     try:
-        differs, lines = asyncio.run(_ask(target, namespace, name, revisions))
+        target, at_home = _target(kubeconfig, context, given_gateway(gateway))
+        differs, lines = asyncio.run(_ask(target, namespace or at_home, name, revisions))
     except (OperatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
     wanted = None if color == "auto" else color == "always"
@@ -77,6 +73,19 @@ def diff(  # noqa: PLR0913, PLR0917 - one each flag
         click.echo(coloured(line), color=wanted)
     if differs and exit_code:
         raise SystemExit(_CHANGES)
+
+
+def _target(kubeconfig: str, context: str, gateway: Mapping[str, str]) -> tuple[Target, str]:
+    """Return the cluster, and the namespace to begin with, empty for that of its kubeconfig."""
+    if not gateway["server"]:
+        return Target(kubeconfig_path(kubeconfig), context), ""
+    # Few commands go through a gateway.
+    from whipstaff.cli.gateway_client import gateway_access  # noqa: PLC0415
+    from whipstaff.cli.gateway_objects import GatewayTarget  # noqa: PLC0415
+
+    environment = os.environ  # noqa: TID251 - as `reached` reads it
+    access = gateway_access(gateway, kubeconfig, context, environment, Overrides())
+    return GatewayTarget(access=access, cluster=gateway["cluster"]), access.namespace
 
 
 async def _ask(

@@ -27,7 +27,7 @@ from whipstaff.release.revision import JsonObject
 FIRST_PAUSE_SECONDS = 0.25  # and twice as long each time
 
 _BEARER = "Bearer "
-_OBJECTS = "/v1/objects"
+OBJECTS = "/v1/objects"
 _UNAUTHORIZED, _SERVER_ERRORS, _NOT_IMPLEMENTED = 401, 500, 501
 # Whoever is asked in its place may know nothing of the effect: the key finds out.
 _PERHAPS_DONE = (0, 502, 503, 504)
@@ -76,25 +76,29 @@ class GatewayClient(Direct):
                 f"{call.subject or call.path}: a gateway writes HelmReleases alone"
             )
         query = {**call.query, **self._about}
-        return super()._sent(replace(call, path=f"{_OBJECTS}{call.path}", query=query))
+        return super()._sent(replace(call, path=f"{OBJECTS}{call.path}", query=query))
 
     def _refusal(self, call: Call, status: int, answer: bytes) -> ClusterRefused:
         """Say what the gateway says: what the API server said to it, in most cases."""
-        told: Any = None
+        told: object = None
         with suppress(scanner.Unreadable):
             told = scanner.decode(answer)
-        facts = told if isinstance(told, dict) else {}
-        detail, reason = facts.get("detail"), facts.get("reason")
-        if not isinstance(detail, str) and status >= _SERVER_ERRORS:  # what stands before it
-            return ClusterRefused(f"{UNREACHABLE}: {self._server} answers {status}", status)
-        if not isinstance(detail, str) or (detail == _NO_ROUTE and not reason):
-            text = (
-                f"{self._server} is no gateway, or one of an earlier version: it answers {status}"
-            )
-            return ClusterRefused(text, _NOT_IMPLEMENTED)
-        if status == _UNAUTHORIZED:
-            return ClusterRefused(f"{UNREACHABLE}: {self._server}: {detail}", status)
-        return refusal(status, {"message": detail, "reason": reason or ""}, call.subject)
+        return gateway_refusal(self._server, status, told, call.subject)
+
+
+def gateway_refusal(server: str, status: int, told: object, subject: str) -> ClusterRefused:
+    """Return what a gateway's answer says, which is a problem, in an API server's terms."""
+    facts = told if isinstance(told, dict) else {}
+    detail, reason = facts.get("detail"), facts.get("reason") or ""
+    if not isinstance(detail, str) and status >= _SERVER_ERRORS:  # what stands before it
+        return ClusterRefused(f"{UNREACHABLE}: {server} answers {status}", status)
+    if not isinstance(detail, str) or (detail == _NO_ROUTE and not reason):
+        text = f"{server} is no gateway, or one of an earlier version: it answers {status}"
+        return ClusterRefused(text, _NOT_IMPLEMENTED)
+    if status == _UNAUTHORIZED:
+        return ClusterRefused(f"{UNREACHABLE}: {server}: {detail}", status)
+    details = {"causes": facts.get("causes") or []}
+    return refusal(status, {"message": detail, "reason": reason, "details": details}, subject)
 
 
 def gateway_access(

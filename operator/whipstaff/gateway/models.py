@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from whipstaff.gateway.listing import LARGEST_LIMIT, LIMIT, SEARCH_LIMIT, TOKEN_LIMIT, Sort
 from whipstaff.gateway.summaries import Standing
@@ -116,6 +116,15 @@ class Objects(_Asked):
     container: str = Field("", max_length=63, description="of a Pod whose log is asked for")
 
 
+class Trial(_Asked):
+    """How an object is to be applied, if it were."""
+
+    dry_run: Literal["All"] = Field(alias="dryRun", description="nothing else is taken")
+    field_manager: str = Field("helm", alias="fieldManager", min_length=1, max_length=128)
+    field_validation: Literal["Strict", "Warn", "Ignore"] = Field("Strict", alias="fieldValidation")
+    force: bool = Field(False, description="take fields over from other managers")
+
+
 class Writing(_Asked):
     """How a change is made."""
 
@@ -206,6 +215,10 @@ class Reconcile(_Body):
     )
 
 
+class Tried(RootModel[dict[str, Any]]):
+    """An object, as far as it is to be applied."""
+
+
 class RunTests(_Body):
     """Which tests are to run, and how."""
 
@@ -225,6 +238,13 @@ class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Cause(BaseModel):
+    """What is wrong with a field of an object."""
+
+    field: str
+    message: str
+
+
 class Problem(BaseModel):
     """Why a request was not answered (RFC 9457)."""
 
@@ -233,6 +253,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     reason: str | None = None
+    causes: list[Cause] | None = None
 
 
 class Place(_Told):

@@ -2,8 +2,9 @@
 
 Such a command prints what the command without a gateway prints, so it has to read the same. What is
 read is one object, what a stored release or a Pod is found by, or the log of a Pod; never a watch,
-and no other subresource, since those of Services and nodes lead on. The API server judges each as
-the caller's own request, and nothing in it is masked: who asks for a Secret may read that Secret.
+and no other subresource, since those of Services and nodes lead on. What is to be applied is tried,
+never done. The API server judges each as the caller's own request, and nothing in it is masked: who
+asks for a Secret may read that Secret.
 """
 
 import re
@@ -12,12 +13,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from whipstaff.gateway import models
-from whipstaff.gateway.api import FAILURES, NO_STORE, Parts, finder, there
+from whipstaff.gateway import bodies, models
+from whipstaff.gateway.api import NO_STORE, Parts, finder, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.problems import bad
+from whipstaff.gateway.write_api import WRITE_FAILURES, body_of
 from whipstaff.kube import client as kube
+from whipstaff.kube.client import APPLY_PATCH
 from whipstaff.kube.direct import JSON, METADATA_LIST, TABLE
+from whipstaff.kube.discovery import AGGREGATED
 
 WHOLE_LIMIT = 25  # objects of a page: a stored release may have a mebibyte
 LOG_BYTES_LIMIT = 16 << 20
@@ -26,17 +30,17 @@ PATH_LIMIT = 1024
 _ROOT = r"(?:api/v1|apis/[a-z0-9][-a-z0-9.]*/v[a-z0-9]+)"
 _PLURAL = r"(?!(?:watch|proxy)/)[a-z0-9][-a-z0-9.]*"  # as these, the API server has old prefixes
 _NAME = r"[A-Za-z0-9][-A-Za-z0-9_.:]*"
-_KINDS = re.compile(_ROOT)
+_KINDS = re.compile(rf"version|api|apis|{_ROOT}")
 _OBJECT = re.compile(rf"{_ROOT}(?:/namespaces/{_NAME})?/{_PLURAL}/{_NAME}")
 _LIST = re.compile(rf"api/v1(?:/namespaces/{_NAME})?/(?:secrets|configmaps|pods)")
 _LOG = re.compile(rf"api/v1/namespaces/{_NAME}/pods/{_NAME}/log")
 _LARGE = re.compile(rf"{_LIST.pattern}|{_LOG.pattern}")  # or of anybody's size
-_FORMS = frozenset({JSON, METADATA_LIST, TABLE})
+_FORMS = frozenset({JSON, METADATA_LIST, TABLE, AGGREGATED})
 
 
 def object_routes(parts: Parts) -> APIRouter:
     """Return the route that reads objects."""
-    router = APIRouter(prefix="/v1", responses=FAILURES)
+    router = APIRouter(prefix="/v1", responses=WRITE_FAILURES)
     asking = there(parts, Depends(finder(parts)))
 
     @router.get("/objects/{path:path}", operation_id="getObjects", response_class=Response)
@@ -54,7 +58,43 @@ def object_routes(parts: Parts) -> APIRouter:
         media_type = "text/plain" if _LOG.fullmatch(path) else JSON
         return Response(text, media_type=media_type, headers=NO_STORE)
 
+    @router.patch(
+        "/objects/{path:path}",
+        operation_id="tryObject",
+        response_class=Response,
+        openapi_extra=body_of(models.Tried),
+    )
+    async def tried(
+        request: Request,
+        caller: Annotated[Caller, asking],
+        path: Annotated[str, Path(max_length=PATH_LIMIT)],
+        query: Annotated[models.Trial, Query()],
+    ) -> Response:
+        """Return what an object would be if this were applied; nothing is changed."""
+        bodies.check_site(request)
+        if not _OBJECT.fullmatch(path):
+            raise bad("this is no object that could be applied")
+        body = await bodies.read(request, models.Tried)
+        asked = kube.Request(
+            "PATCH",
+            f"/{path}",
+            caller.identity,
+            query=_as_dry_run(query),
+            body=body.root,
+            content_type=APPLY_PATCH,
+        )
+        return Response(await parts.releases.passed_on(asked), media_type=JSON, headers=NO_STORE)
+
     return router
+
+
+def _as_dry_run(query: models.Trial) -> dict[str, str]:
+    return {
+        "dryRun": "All",
+        "fieldManager": query.field_manager,
+        "fieldValidation": query.field_validation,
+        **({"force": "true"} if query.force else {}),
+    }
 
 
 def _asked(path: str, query: models.Objects, accept: str, caller: Caller) -> kube.Request:
@@ -70,5 +110,5 @@ def _asked(path: str, query: models.Objects, accept: str, caller: Caller) -> kub
     elif _KINDS.fullmatch(path) or _OBJECT.fullmatch(path):
         more = {}
     else:
-        raise bad("this is not read through a gateway: it is no object, nor a list by a label")
+        raise bad(f"/{path} is not read through a gateway: it is no object, nor a list by a label")
     return kube.Request("GET", f"/{path}", caller.identity, query=more, accept=form)

@@ -93,7 +93,7 @@ def of_error(error: OperatorError) -> Problem:
         case ClusterRefused(code=code) if code in _TOLD_ON:
             if code == HTTPStatus.UNAUTHORIZED:
                 return unauthorized("the API server does not know these credentials")
-            facts = {"reason": error.reason}
+            facts = {"reason": error.reason, **_causes(error)}
             return Problem(HTTPStatus(code), error.text, facts=facts)
         case ClusterRefused():
             return Problem(HTTPStatus.BAD_GATEWAY, error.text, facts={"reason": error.reason})
@@ -106,3 +106,8 @@ def of_error(error: OperatorError) -> Problem:
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "try again", again)
         case _:
             return Problem(HTTPStatus.BAD_GATEWAY, error.text, facts={"reason": error.reason})
+
+
+def _causes(error: ClusterRefused) -> dict[str, Any]:
+    causes = [{"field": field, "message": said} for field, said in error.causes]
+    return {"causes": causes} if causes else {}

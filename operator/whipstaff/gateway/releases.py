@@ -213,7 +213,8 @@ def _key(body: JsonObject) -> ReleaseKey:
     if spec.get("kubeConfig"):
         raise Problem(
             HTTPStatus.CONFLICT,
-            "the release is in another cluster, and its revisions are stored there",
+            "the release is in another cluster, and its revisions are stored there; `whipstaff get "
+            "--cluster` reads them if that is one of the gateway's",
         )
     return _placement(body).key
 

@@ -23,7 +23,7 @@ from whipstaff.helmrelease.edits import Edit
 from whipstaff.release.revision import JsonObject
 
 _RELEASE = "/namespaces/{namespace}/releases/{name}"
-_FAILURES: dict[int | str, dict[str, Any]] = {
+WRITE_FAILURES: dict[int | str, dict[str, Any]] = {
     **FAILURES,
     **{
         status: {"description": HTTPStatus(status).phrase, "model": models.Problem}
@@ -56,7 +56,7 @@ class Action:
 
 def write_routes(parts: Parts) -> APIRouter:
     """Return the routes of version 1 that change something."""
-    router = APIRouter(prefix="/v1", responses=_FAILURES)
+    router = APIRouter(prefix="/v1", responses=WRITE_FAILURES)
     asking = there(parts, Depends(finder(parts)))
     named = named_by(asking)
     _add_install(router, parts.writer, asking)
@@ -71,7 +71,7 @@ def write_routes(parts: Parts) -> APIRouter:
             operation_id=f"{action.name}Release",
             summary=action.text,
             description=action.text,
-            openapi_extra=_body_of(action.body),
+            openapi_extra=body_of(action.body),
         )
     return router
 
@@ -82,7 +82,7 @@ def _add_install(router: APIRouter, writer: Writer, asking: Any) -> None:  # noq
         response_model=models.Edited,
         status_code=HTTPStatus.CREATED,
         operation_id="installRelease",
-        openapi_extra=_body_of(models.Install),
+        openapi_extra=body_of(models.Install),
     )
     async def install(
         request: Request,
@@ -108,7 +108,7 @@ def _add_upgrade(router: APIRouter, writer: Writer, asked: Any) -> None:  # noqa
         _RELEASE,
         response_model=models.Edited,
         operation_id="upgradeRelease",
-        openapi_extra=_body_of(models.Upgrade),
+        openapi_extra=body_of(models.Upgrade),
     )
     async def upgrade(
         request: Request,
@@ -236,7 +236,7 @@ ACTIONS = (
 )
 
 
-def _body_of(model: type[BaseModel]) -> dict[str, Any]:
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a body that is read by hand: FastAPI reads it before it asks who sends it."""
     needed = any(field.is_required() for field in model.model_fields.values())
     schema = model.model_json_schema()

@@ -307,7 +307,7 @@ class Client:
             status = scanner.decode(text)
         except Unreadable:
             status = None
-        refused = refusal(response.status, status, request.subject)
+        refused = self._refusal(request, response.status, status)
         person = request.identity.person
         if response.status == _UNAUTHORIZED and not (person and person.token):
             await self._connection.renew()
@@ -321,6 +321,10 @@ class Client:
         if undone or (refused.code in _ANSWER_LOST and _repeatable(request)):
             raise _Again(refused, pause)
         raise refused
+
+    def _refusal(self, request: Request, status: int, answer: object) -> ClusterRefused:
+        """Return what an answer says that is no success."""
+        return refusal(status, answer, request.subject)
 
     async def _headers(self, request: Request) -> list[tuple[str, str]]:
         headers = [

@@ -100,7 +100,7 @@ class InCluster(_Usual):
 
 @dataclass
 class Given(_Usual):
-    """A connection whose facts are known, as tests use it."""
+    """A connection whose facts are known."""
 
     server: str
     tls: ssl.SSLContext | bool

@@ -23,7 +23,7 @@ MISSING_SECONDS = 1.0
 CLUSTERS_KEPT = 32  # a reading takes up to a mebibyte
 
 _UNAVAILABLE = 503
-_AGGREGATED = f"{JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{JSON}"
+AGGREGATED = f"{JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{JSON}"
 _AGGREGATED_LIST = "APIGroupDiscoveryList"
 
 
@@ -127,8 +127,8 @@ class Discovery:
         read_at, who = monotonic(), self._identity
         version, core, groups = await asyncio.gather(
             self._client.send(Request("GET", "/version", who)),
-            self._client.send(Request("GET", "/api", who, accept=_AGGREGATED)),
-            self._client.send(Request("GET", "/apis", who, accept=_AGGREGATED)),
+            self._client.send(Request("GET", "/api", who, accept=AGGREGATED)),
+            self._client.send(Request("GET", "/apis", who, accept=AGGREGATED)),
         )
         if core.get("kind") == groups.get("kind") == _AGGREGATED_LIST:
             found = [*_aggregated(core), *_aggregated(groups)]

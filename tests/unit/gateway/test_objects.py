@@ -12,9 +12,8 @@ REVISION = f"{SECRETS}/sh.helm.release.v1.blog.v1"
 POD = "/api/v1/namespaces/web/pods/blog"
 LEADING_ON = [
     "",
-    "version",
-    "api",
-    "apis",
+    "version/",
+    "apis/apps",
     "openapi/v3",
     "healthz",
     "metrics",
@@ -92,9 +91,27 @@ async def test_a_path_that_leads_on_is_refused_before_it_is_asked(ask):
 
 
 async def test_nothing_is_written_at_such_a_path(ask):
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
+    for method in ("POST", "PUT", "DELETE"):
         assert (await ask(REVISION, method=method, json={})).status == 405
+    for query in ("", "?dryRun=", "?dryRun=None", "?dryRun=All&x=1"):
+        assert (await ask(f"{REVISION}{query}", method="PATCH", json={})).status == 400
     assert not ask.server.writes
+
+
+async def test_what_would_be_applied_is_tried_as_its_caller(ask):
+    path = "/v1/objects/api/v1/namespaces/web/configmaps/x?dryRun=All"
+    body = {"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "b"}}
+    answer = await ask(f"{path}&force=true", method="PATCH", json=body)
+    assert (answer.status, answer.json["data"]) == (200, {"a": "b"})
+    assert ask.server.requests[-1]["user"] == "alice"
+    assert not ask.server.writes
+    refused = await ask(path, method="PATCH", json=body, token="bob-token")
+    assert (refused.status, refused.json["reason"]) == (403, "Forbidden")
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert (await ask(path, method="PATCH", json=body, headers=foreign)).status == 403
+    for other in (*LEADING_ON, "version", "api/v1", "api/v1/namespaces/web/pods/blog/log"):
+        answer = await ask(f"/v1/objects/{other}?dryRun=All", method="PATCH", json=body)
+        assert (other, answer.status in (400, 404)) == (other, True)
 
 
 async def test_pages_of_whole_objects_are_short(ask):
