@@ -131,7 +131,10 @@ class OpenIDConnect:
     async def _fetch(self, kid: str) -> None:
         async with self._fetching:
             fresh = self._clock() - self._fetched <= KEYS_SECONDS
-            if (fresh and kid in self._keys) or self._clock() - self._tried < ASK_AGAIN_SECONDS:
+            if fresh and kid in self._keys:
+                return
+            if self._clock() - self._tried < ASK_AGAIN_SECONDS:
+                self._check_known()
                 return
             self._tried = self._clock()
             try:
@@ -145,8 +148,14 @@ class OpenIDConnect:
                 jwt.PyJWTError,
             ) as error:
                 log.warning("the issuer's keys cannot be read", extra={"problem": str(error)})
-                if not self._keys:
-                    raise _away() from error
+                self._check_known()
+
+    def _check_known(self) -> None:
+        """Raise Problem(503) while no key is known: that says nothing of a token."""
+        if not self._keys:
+            again = {"Retry-After": str(int(ASK_AGAIN_SECONDS))}
+            text = "the issuer of the token does not answer"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, text, again)
 
     async def _published(self) -> Mapping[str, jwt.PyJWK]:
         url = self._options.url.rstrip("/")
@@ -178,11 +187,3 @@ async def _json(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{url} is no JSON object")  # noqa: TRY004 - as the others
     return found
-
-
-def _away() -> Problem:
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "the issuer of the token does not answer",
-        {"Retry-After": str(int(ASK_AGAIN_SECONDS))},
-    )

@@ -24,6 +24,7 @@ class Issuer:
     def __init__(self):
         self.url = ""
         self.fetched = 0
+        self.away = False
 
     def token(self, key=KEY, algorithm="ES256", kid="one", **claims):
         facts = {
@@ -41,6 +42,8 @@ class Issuer:
 
     async def keys(self, _request):
         self.fetched += 1
+        if self.away:
+            raise web.HTTPServiceUnavailable
         key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
         return web.json_response({"keys": [{**key, "kid": "one", "alg": "ES256", "use": "sig"}]})
 
@@ -121,6 +124,14 @@ async def test_a_token_of_another_issuer_is_the_api_server_s_business(ask, issue
 async def test_unknown_keys_do_not_make_the_gateway_ask_the_issuer_without_end(ask, issuer):
     for number in range(5):
         await ask("/v1/releases", token=issuer.token(kid=f"unknown-{number}"))
+    assert issuer.fetched == 1
+
+
+async def test_an_issuer_that_is_away_says_nothing_of_a_token(ask, issuer):
+    issuer.away = True
+    for _ in range(3):  # the second finds that it was asked a moment ago
+        answer = await ask("/v1/releases", token=issuer.token())
+        assert (answer.status, "retry-after" in answer.headers) == (503, True)
     assert issuer.fetched == 1
 
 
