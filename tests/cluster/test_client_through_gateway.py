@@ -34,6 +34,7 @@ AGE = re.compile(r"\b\d+[smhd](\d+[smh])?$", re.MULTILINE)
 POD_LIST = re.compile(r"(PodList.{0,40}resourceVersion\W{1,6})\d+", re.DOTALL)
 DEPLOYED = re.compile(r"^(LAST DEPLOYED|Last Started|Last Completed): .*", re.MULTILINE)
 READS = [
+    "version",
     "list",
     "list -o json",
     "list -q",

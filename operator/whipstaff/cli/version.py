@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli.cluster_flags import Cluster, api_server_flags, reached_directly
+from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.errors import ClusterRefused
 from whipstaff.release.revision import JsonObject
@@ -32,7 +32,7 @@ class _Found:
 @click.option("--client", is_flag=True, help="This client alone: no cluster is asked.")
 @click.option("--short", is_flag=True, help="The number of the client's version, and no more.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
-@api_server_flags
+@cluster_flags
 def version(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print the versions of client, operator and cluster."""
     del arguments
@@ -58,7 +58,7 @@ def version(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
 def _look(flags: dict[str, Any]) -> _Found:
     """Ask the cluster; the client's own version is told whatever comes of it."""
     try:
-        with reached_directly(flags) as cluster:
+        with reached(flags) as cluster:
             server = str(cluster.client.get("/version").get("gitVersion", ""))
             try:
                 operators = tuple(_operator(one) for one in _deployments(cluster))

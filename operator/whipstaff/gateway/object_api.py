@@ -1,10 +1,10 @@
 """Objects as the API server has them, for the client's commands that go through a gateway.
 
 Such a command prints what the command without a gateway prints, so it has to read the same. What is
-read is one object, what a stored release or a Pod is found by, or the log of a Pod; never a watch,
-and no other subresource, since those of Services and nodes lead on. What is to be applied is tried,
-never done. The API server judges each as the caller's own request, and nothing in it is masked: who
-asks for a Secret may read that Secret.
+read is one object, what stored releases, Pods and operators are found by, or the log of a Pod;
+never a watch, and no other subresource, since those of Services and nodes lead on. What is to be
+applied is tried, never done. The API server judges each as the caller's own request, and nothing in
+it is masked: who asks for a Secret may read that Secret.
 """
 
 import re
@@ -30,9 +30,10 @@ PATH_LIMIT = 1024
 _ROOT = r"(?:api/v1|apis/[a-z0-9][-a-z0-9.]*/v[a-z0-9]+)"
 _PLURAL = r"(?!(?:watch|proxy)/)[a-z0-9][-a-z0-9.]*"  # as these, the API server has old prefixes
 _NAME = r"[A-Za-z0-9][-A-Za-z0-9_.:]*"
+_PLACE = rf"(?:/namespaces/{_NAME})?"
 _KINDS = re.compile(rf"version|api|apis|{_ROOT}")
-_OBJECT = re.compile(rf"{_ROOT}(?:/namespaces/{_NAME})?/{_PLURAL}/{_NAME}")
-_LIST = re.compile(rf"api/v1(?:/namespaces/{_NAME})?/(?:secrets|configmaps|pods)")
+_OBJECT = re.compile(rf"{_ROOT}{_PLACE}/{_PLURAL}/{_NAME}")
+_LIST = re.compile(rf"api/v1{_PLACE}/(?:secrets|configmaps|pods)|apis/apps/v1{_PLACE}/deployments")
 _LOG = re.compile(rf"api/v1/namespaces/{_NAME}/pods/{_NAME}/log")
 _LARGE = re.compile(rf"{_LIST.pattern}|{_LOG.pattern}")  # or of anybody's size
 _FORMS = frozenset({JSON, METADATA_LIST, TABLE, AGGREGATED})

@@ -227,7 +227,6 @@ async def test_a_gateway_makes_no_secrets_and_no_namespaces(ways, charts, server
     [
         (["init"], "goes through no gateway"),
         (["reset"], "goes through no gateway"),
-        (["version"], "goes through no gateway"),
         (["convert", "--from-cluster"], "goes through no gateway"),
     ],
 )

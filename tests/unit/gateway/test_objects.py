@@ -13,6 +13,8 @@ POD = "/api/v1/namespaces/web/pods/blog"
 LEADING_ON = [
     "",
     "version/",
+    "apis/apps/v1/deployments",
+    "apis/apps/v1/namespaces/web/statefulsets?labelSelector=a",
     "apis/apps",
     "openapi/v3",
     "healthz",
