@@ -81,9 +81,13 @@ def authorization(request: Request) -> list[str]:
 
 
 async def admitted(parts: Parts, request: Request, told: Sequence[str]) -> Caller:
-    """Return who asks, within the limits of how often; Problem(401 or 429) else."""
+    """Return who asks, within the limits of how often; Problem(401 or 429) else.
+
+    Behind a proxy all have one address: who guesses there keeps nobody out who was believed before.
+    """
     address = request.client.host if request.client else ""
-    parts.failures.check(address)
+    if not parts.callers.believed(told, request.scope["state"].get(CERTIFICATE)):
+        parts.failures.check(address)
     try:
         caller = await caller_of(parts, request, told)
     except Problem as problem:

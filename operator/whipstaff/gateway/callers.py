@@ -82,12 +82,22 @@ class Callers:
         self._reserved = frozenset(reserved)
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+        self._believed: OrderedDict[str, None] = OrderedDict()
+
+    def believed(self, authorization: Sequence[str], certificate: Certificate | None) -> bool:
+        """Whether this proof was good the last time: who has it does not guess."""
+        return bool(certificate) or _digest(*authorization) in self._believed
 
     async def find(self, authorization: Sequence[str], certificate: Certificate | None) -> Caller:
         """Return the caller; Problem(401) if nobody can be believed."""
+        proof = _digest(*authorization)
+        self._believed.pop(proof, None)
         caller = await self._found(authorization, certificate)
         if caller.name in self._reserved:
             raise unauthorized(f"{caller.name} is the gateway's own")
+        self._believed[proof] = None
+        if len(self._believed) > KNOWN_LIMIT:
+            self._believed.popitem(last=False)
         return caller
 
     async def _found(self, authorization: Sequence[str], certificate: Certificate | None) -> Caller:

@@ -24,7 +24,7 @@ from whipstaff.kube.client import Request, Requester
 from whipstaff.kube.release_store import SECRET, object_name, payload_of, read_request
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
 from whipstaff.release.secrecy import masked_values
-from whipstaff.workers.pool import Stored, WorkerPool
+from whipstaff.workers.pool import Showing, Stored, WorkerPool
 
 EVENTS_LIMIT = 100
 READS_AT_ONCE = 4  # stored revisions in memory, of all callers
@@ -139,22 +139,24 @@ class Releases:
 
         With `reveal`, the data of those Secrets is in it that the caller may read.
         """
-        key = _key(await self.body(named))
+        body = await self.body(named)
+        key = _key(body)
         async with self.turn(named.caller):
             stored = await self._stored(named, key, number)
-            revealed = await self._readable(named, [stored]) if reveal else []
-            return await self._workers.read_release(stored, part, revealed, values=reveal)
+            showing = await self._showing(named, body, [stored], reveal=reveal)
+            return await self._workers.read_release(stored, part, showing)
 
     async def diff(
         self, named: Named, before: RevisionNumber, after: RevisionNumber, *, reveal: bool
     ) -> JsonObject:
         """Tell in what two revisions differ."""
-        key = _key(await self.body(named))
+        body = await self.body(named)
+        key = _key(body)
         async with self.turn(named.caller):
             left = await self._stored(named, key, before)
             right = await self._stored(named, key, after)
-            revealed = await self._readable(named, [left, right]) if reveal else []
-            return await self._workers.compare_releases(left, right, revealed, values=reveal)
+            showing = await self._showing(named, body, [left, right], reveal=reveal)
+            return await self._workers.compare_releases(left, right, showing)
 
     async def passed_on(self, request: Request) -> str:
         """Return what the API server answers, as it is."""
@@ -196,11 +198,19 @@ class Releases:
             raise RevisionNotFound(f"revision {number} of {key} is not stored", number) from error
         return Stored(payload_of(stored, name, self._driver), name)
 
+    async def _showing(
+        self, named: Named, body: JsonObject, revisions: Sequence[Stored], *, reveal: bool
+    ) -> Showing:
+        spec = body.get("spec") or {}
+        sources = {key: spec.get(key) for key in ("values", "valuesFrom")}
+        revealed = await self._readable(named, revisions) if reveal else ()
+        return Showing(sources, reveal, revealed)
+
     async def _readable(self, named: Named, revisions: Sequence[Stored]) -> list[tuple[str, str]]:
         """Return the Secrets of revisions that the caller may read."""
         found: set[tuple[str, str]] = set()
         for stored in revisions:
-            facts = await self._workers.read_release(stored, "facts", (), values=False)
+            facts = await self._workers.read_release(stored, "facts", Showing({}))
             found |= {(one["namespace"], one["name"]) for one in facts["secrets"]}
         asked = sorted(found)[:SECRETS_LIMIT]
         may = [await self._access.may(named.caller, get_secret(*one)) for one in asked]

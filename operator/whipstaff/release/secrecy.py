@@ -1,15 +1,18 @@
 """What of a stored release is shown to people who did not ask for its secrets.
 
-Data of Secrets is masked, and so are values whose name or schema says that they are secret, and
-these very texts wherever else they stand: in notes, in environments, in commands.
+Data of Secrets is masked, and so are values that a Secret gave or whose name or schema says that
+they are secret, and these very texts wherever else they stand: in notes, in environments, in
+commands.
 """
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from whipstaff.release.revision import JsonObject
 
@@ -20,12 +23,15 @@ _DATA, _STRING_DATA = "data", "stringData"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Shorter ones are words that stand everywhere, as "true" and "admin".
 _SHORTEST_TEXT = 8
-_TEXTS_LIMIT = 1000  # that are looked for
+_TEXTS_LIMIT = 3000  # that are looked for
+# What tells of a Secret and is none of it; all else may be, misspelt or misplaced.
+_OPEN = frozenset({"apiVersion", "kind", "metadata", "type", "immutable"})
 _SECRET_NAME = re.compile(
     "password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|encryptionkey|credential"
     "|connectionstring|dockerconfig"
 )
 # Such a value names an object or a key in one, or says how something is done.
+_DOT, _ESCAPED = re.compile(r"(?<!\\)\."), re.compile(r"\\(.)")
 _NAMES_SOMETHING = re.compile("^existing|(name|ref|keyref|file|path|type|enabled|policy)$")
 
 
@@ -35,32 +41,80 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(plain)) and not _NAMES_SOMETHING.search(plain)
 
 
-def masked_values(values: object, schema: object = None) -> Any:  # noqa: ANN401 - as `values`
-    """Return values with what is secret masked: by its name, or `writeOnly` in their schema."""
-    return _walked(values, schema, hidden=False, found=[])
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which values Secrets gave: those at `paths`, and with `files` all that are not `inline`."""
+
+    paths: tuple[tuple[str, ...], ...] = ()
+    files: bool = False
+    inline: object = None
+
+    @classmethod
+    def of(cls, spec: JsonObject) -> "Origin":
+        """Read it from the spec of a HelmRelease; what another source gave may count, too."""
+        listed = spec.get("valuesFrom")
+        references = listed if isinstance(listed, list) else []
+        secrets = [
+            one for one in references if isinstance(one, dict) and one.get("kind") == "Secret"
+        ]
+        targets = [str(one.get("targetPath") or "") for one in secrets]
+        paths = tuple(_path(target) for target in targets if target)
+        return cls(paths, "" in targets, spec.get("values") or {})
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether all that is here may be of a Secret."""
+        return () in self.paths or (self.files and self.inline is None)
+
+    def at(self, key: str) -> "Origin":
+        """Return what is known below a key."""
+        below = self.inline.get(key) if isinstance(self.inline, dict) else None
+        return Origin(
+            tuple(path[1:] for path in self.paths if path[:1] == (key,)), self.files, below
+        )
 
 
-def secret_values(values: object, schema: object = None) -> list[str]:
+NO_ORIGIN = Origin()
+
+
+def _path(target: str) -> tuple[str, ...]:
+    """Return the keys of a targetPath, up to the first list."""
+    keys = _DOT.split(target.partition("[")[0])
+    return tuple(_ESCAPED.sub(r"\1", key) for key in keys)
+
+
+def masked_values(values: object, schema: object = None, origin: Origin = NO_ORIGIN) -> Any:  # noqa: ANN401 - as `values`
+    """Return values with what is secret masked: by name, `writeOnly` in the schema, or origin."""
+    return _walked(values, schema, origin, hidden=False, found=[])
+
+
+def secret_values(values: object, schema: object = None, origin: Origin = NO_ORIGIN) -> list[str]:
     """Return the texts that `masked_values` masks."""
     found: list[str] = []
-    _walked(values, schema, hidden=False, found=found)
+    _walked(values, schema, origin, hidden=False, found=found)
     return found
 
 
-def _walked(value: Any, schema: Any, *, hidden: bool, found: list[str]) -> Any:  # noqa: ANN401 - any JSON
+def _walked(value: Any, schema: Any, origin: Origin, *, hidden: bool, found: list[str]) -> Any:  # noqa: ANN401 - any JSON
     rules = schema if isinstance(schema, dict) else {}
-    hidden = hidden or rules.get("writeOnly") is True
+    hidden = hidden or rules.get("writeOnly") is True or origin.is_secret
     match value:
         case dict():
             inner = rules.get("properties")
             known = inner if isinstance(inner, dict) else {}
             return {
-                key: _walked(one, known.get(key), hidden=hidden or is_secret_name(key), found=found)
+                key: _walked(
+                    one,
+                    known.get(key),
+                    origin.at(key),
+                    hidden=hidden or is_secret_name(key),
+                    found=found,
+                )
                 for key, one in value.items()
             }
-        case list():
+        case list():  # one source gives the whole of it
             items = rules.get("items")
-            return [_walked(one, items, hidden=hidden, found=found) for one in value]
+            return [_walked(one, items, NO_ORIGIN, hidden=hidden, found=found) for one in value]
         case bool() | None | "":
             return value
         case _ if hidden:
@@ -72,17 +126,8 @@ def _walked(value: Any, schema: Any, *, hidden: bool, found: list[str]) -> Any: 
 
 def masked_secret(body: JsonObject, before: JsonObject | None = None) -> JsonObject:
     """Return a Secret without its data; what differs from `before` is masked otherwise."""
-    olds = before or {}
-    masked = {
-        **body,
-        **{
-            part: {
-                key: MASK if before is None or _same(olds, part, key, value) else CHANGED
-                for key, value in body[part].items()
-            }
-            for part in (_DATA, _STRING_DATA)
-            if isinstance(body.get(part), dict)
-        },
+    masked: JsonObject = {
+        key: one if key in _OPEN else _hidden(key, one, before) for key, one in body.items()
     }
     metadata = body.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
@@ -90,6 +135,15 @@ def masked_secret(body: JsonObject, before: JsonObject | None = None) -> JsonObj
         masked["metadata"] = {**body["metadata"], "annotations": {**annotations}}
         masked["metadata"]["annotations"][_LAST_APPLIED] = MASK
     return masked
+
+
+def _hidden(part: str, value: object, before: JsonObject | None) -> object:
+    if not isinstance(value, dict):
+        return MASK
+    return {
+        key: MASK if before is None or _same(before, part, key, one) else CHANGED
+        for key, one in value.items()
+    }
 
 
 def _same(olds: JsonObject, part: str, key: str, value: object) -> bool:
@@ -113,19 +167,27 @@ def data_texts(body: JsonObject) -> Iterator[str]:
                 continue
 
 
-def _as_quoted(text: str) -> tuple[str, str]:
-    """Return how a text stands between the quotes of YAML: double ones, single ones."""
-    return json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''")
+def _forms(text: str) -> Iterator[str]:
+    """Yield a text as templates write it: plainly, between quotes of YAML, encoded."""
+    yield from (text, json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''"))
+    yield base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
+    yield quote(text, safe="", errors="replace")
 
 
 class Blacking:
     """Masks known texts wherever they stand."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """Of the texts those count that are long enough to be nobody's ordinary word."""
-        long = {text for one in texts if len(text := one.strip()) >= _SHORTEST_TEXT}
-        spelt = {form for text in long for form in (text, *_as_quoted(text))}
-        self._texts: Collection[str] = sorted(spelt, key=len, reverse=True)[:_TEXTS_LIMIT]
+        """Of the texts those count that are long enough to be nobody's ordinary word.
+
+        Of several lines each counts, since YAML indents them; if there are too many, longer ones
+        and then lines are left out.
+        """
+        long = sorted({one.strip() for one in texts} - {""}, key=len)
+        lines = (line.strip() for one in long if "\n" in one for line in one.split("\n"))
+        spelt = (form for one in long if len(one) >= _SHORTEST_TEXT for form in _forms(one))
+        known = dict.fromkeys([*spelt, *(line for line in lines if len(line) >= _SHORTEST_TEXT)])
+        self._texts: Sequence[str] = sorted(list(known)[:_TEXTS_LIMIT], key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return a text without them, longer ones first: one may be part of another."""

@@ -51,6 +51,14 @@ class Stored(NamedTuple):
     name: str
 
 
+class Showing(NamedTuple):
+    """How much of stored releases people see; the rest is masked."""
+
+    sources: JsonObject  # `values` and `valuesFrom` of the spec: what Secrets gave is secret
+    values: bool = False  # whether secret values are shown
+    revealed: Sequence[tuple[str, str]] = ()  # Secrets whose data is shown
+
+
 class WorkerPool:
     """The Renderer and the Codec of the loop, and what `sources` needs to have parsed."""
 
@@ -116,31 +124,17 @@ class WorkerPool:
         record = {**found.pop("record"), **found}
         return codec.from_record(record, _sequence(found["objects"]), found["hook_bodies"], name)
 
-    async def read_release(
-        self, stored: Stored, part: str, revealed: Sequence[tuple[str, str]], *, values: bool
-    ) -> JsonObject:
-        """Return a part of a stored release for people; StorageCorrupt if it cannot be read.
-
-        Masked is the data of all Secrets but `revealed`, and what is secret among values unless
-        `values`.
-        """
-        arguments = {"part": part, "revealed": list(revealed), "values": values}
+    async def read_release(self, stored: Stored, part: str, showing: Showing) -> JsonObject:
+        """Return a part of a stored release for people; StorageCorrupt if it cannot be read."""
+        arguments = {"part": part, **showing._asdict()}
         return await self._shown(
             JobKind.READ_RELEASE, {"data": stored.data, "name": stored.name, **arguments}, stored
         )
 
-    async def compare_releases(
-        self,
-        before: Stored,
-        after: Stored,
-        revealed: Sequence[tuple[str, str]],
-        *,
-        values: bool,
-    ) -> JsonObject:
-        """Tell in what two stored releases differ, masked in the same way."""
+    async def compare_releases(self, before: Stored, after: Stored, showing: Showing) -> JsonObject:
+        """Tell in what two stored releases differ."""
         sides = {"before": before._asdict(), "after": after._asdict()}
-        arguments = {**sides, "revealed": list(revealed), "values": values}
-        return await self._shown(JobKind.COMPARE, arguments, after)
+        return await self._shown(JobKind.COMPARE, {**sides, **showing._asdict()}, after)
 
     async def _shown(self, kind: JobKind, arguments: JsonObject, stored: Stored) -> JsonObject:
         try:

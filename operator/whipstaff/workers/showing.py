@@ -15,6 +15,7 @@ from whipstaff.release.legible import legible
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.secrecy import (
     Blacking,
+    Origin,
     data_texts,
     masked_secret,
     masked_values,
@@ -38,11 +39,20 @@ Named = tuple[str, str]  # namespace and name of a Secret
 class Shown:
     """One stored release as it may be shown."""
 
-    def __init__(self, data: str, name: str, revealed: Collection[Named], *, values: bool) -> None:
+    def __init__(
+        self,
+        data: str,
+        name: str,
+        revealed: Collection[Named],
+        origin: Origin,
+        *,
+        values: bool,
+    ) -> None:
         """`revealed` are Secrets whose data may be seen; `values`: whether secret values may."""
         self.record = codec.decode(data, name)
         self._name = name
         self._revealed = revealed
+        self._origin = origin
         self._values_revealed = values
         manifest, hooks = codec.texts(self.record, name)
         try:
@@ -72,13 +82,12 @@ class Shown:
         given = self.record.get("config") or {}
         if self._values_revealed:
             return given
-        return self._blacking.value(masked_values(given, self._schema))
+        return self._blacking.value(masked_values(given, self._schema, self._origin))
 
     @property
     def computed(self) -> Any:  # noqa: ANN401 - as the config
         """The values that were given, over the chart's own."""
-        given = self.record.get("config")
-        found = computed_values(_table(self.record.get("chart")), given)
+        found = computed_values(_table(self.record.get("chart")), self.config)
         if self._values_revealed:
             return found
         return self._blacking.value(masked_values(found, self._schema))
@@ -175,7 +184,7 @@ class Shown:
             if _is_secret(body) and not self._reveals(body):
                 yield from data_texts(body)
         if not self._values_revealed:
-            yield from secret_values(self.record.get("config"), self._schema)
+            yield from secret_values(self.record.get("config"), self._schema, self._origin)
 
     @property
     def _schema(self) -> object:
@@ -201,13 +210,19 @@ class _Document:
 
 
 def show(
-    data: str, name: str, part: str, revealed: Collection[Collection[str]], *, values: bool
+    data: str,
+    name: str,
+    part: str,
+    revealed: Collection[Collection[str]],
+    sources: JsonObject,
+    *,
+    values: bool,
 ) -> JsonObject:
-    """Return a part of a stored release.
+    """Return a part of a stored release; `sources` are `values` and `valuesFrom` of its spec.
 
     That is facts, values, computed, layers, manifest, hooks or notes.
     """
-    shown = Shown(data, name, {_named(one) for one in revealed}, values=values)
+    shown = Shown(data, name, {_named(one) for one in revealed}, Origin.of(sources), values=values)
     match part:
         case "values":
             return {"values": shown.config}
@@ -226,12 +241,18 @@ def show(
 
 
 def compare(
-    before: JsonObject, after: JsonObject, revealed: Collection[Collection[str]], *, values: bool
+    before: JsonObject,
+    after: JsonObject,
+    revealed: Collection[Collection[str]],
+    sources: JsonObject,
+    *,
+    values: bool,
 ) -> JsonObject:
     """Tell in which objects and values two stored releases differ; each has `data` and `name`."""
     names = {_named(one) for one in revealed}
-    old = Shown(before["data"], before["name"], names, values=values)
-    new = Shown(after["data"], after["name"], names, values=values)
+    origin = Origin.of(sources)
+    old = Shown(before["data"], before["name"], names, origin, values=values)
+    new = Shown(after["data"], after["name"], names, origin, values=values)
     old.hide(new.secret_texts)
     new.hide(old.secret_texts)
     olds, news = _texts(old, None), _texts(new, old)

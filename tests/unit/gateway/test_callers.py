@@ -4,6 +4,7 @@ import pytest
 
 from tests.builders.certificates import Authority
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
+from whipstaff.gateway import callers
 from whipstaff.gateway.callers import OnlyAsCallers, named
 from whipstaff.gateway.problems import Problem
 from whipstaff.kube.client import Client, Request
@@ -68,6 +69,18 @@ async def test_who_fails_again_and_again_has_to_wait():
     async with a_gateway(LittleApiServer(), failures_burst=3, failures_per_second=0.01) as ask:
         found = [(await ask("/v1/releases", token="wrong")).status for _ in range(5)]
     assert found == [401, 401, 401, 429, 429]
+
+
+async def test_who_guesses_keeps_nobody_of_the_same_address_out_who_was_believed(monkeypatch):
+    monkeypatch.setattr(callers, "KNOWN_SECONDS", 0.0)
+    async with a_gateway(LittleApiServer(), failures_burst=3, failures_per_second=0.01) as ask:
+        assert (await ask("/v1/releases")).status == 200
+        guesses = [(await ask("/v1/releases", token=f"guess-{n}")).status for n in range(4)]
+        assert (guesses[-1], (await ask("/v1/releases")).status) == (429, 200)
+        assert (await ask("/v1/releases", token="bob-token")).status == 429
+        ask.server.tokens.pop("alice-token")
+        found = [(await ask("/v1/releases")).status for _ in range(2)]
+    assert found == [401, 429]
 
 
 async def test_who_asks_too_often_is_told_when_to_ask_again():

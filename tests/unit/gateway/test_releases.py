@@ -118,6 +118,22 @@ async def test_all_values_are_those_that_the_templates_had(ask):
     assert (await ask(path)).json["values"]["adminPassword"] == "by-default"
 
 
+@pytest.mark.parametrize("part", ["/values", "/values?all=true", "/manifest", "/notes"])
+async def test_what_a_secret_gave_as_a_value_is_masked_wherever_it_stands(ask, part):
+    release = a_release()
+    reference = {"kind": "Secret", "name": "database", "targetPath": "db.dsn"}
+    release["spec"]["valuesFrom"] = [reference]
+    ask.server.change(release)
+    given = "postgres://me:me@db"
+    config = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{dsn: '{given}'}}\n"
+    facts = {"manifest": config, "notes": given, "hooks": (), "chart": a_chart()}
+    ask.server.store(a_stored(7, config={"db": {"dsn": given, "port": 1}}, **facts))
+    answer = await ask(f"{BLOG}/revisions/7{part}")
+    assert (answer.status, given in answer.text, "***" in answer.text) == (200, False, True)
+    open_ = f"{BLOG}/revisions/7{part}{'&' if '?' in part else '?'}showSecrets=true"
+    assert given in (await ask(open_)).text
+
+
 @pytest.mark.parametrize("part", ["/values", "/manifest", "/hooks", "/notes"])
 async def test_who_may_read_the_secret_is_shown_what_is_in_it(ask, part):
     text = (await ask(f"{BLOG}/revisions/2{part}?showSecrets=true")).text
