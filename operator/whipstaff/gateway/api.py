@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from whipstaff.gateway import listing, models
 from whipstaff.gateway.access import Access, list_releases
+from whipstaff.gateway.bodies import cost_of
 from whipstaff.gateway.cache import Entry, ReleaseCache
 from whipstaff.gateway.callers import Caller, Callers
 from whipstaff.gateway.clusters import Cluster, Clusters, Unreachable
@@ -95,7 +96,7 @@ async def admitted(parts: Parts, request: Request, told: Sequence[str]) -> Calle
             parts.failures.spend(address)
         raise
     request.state.user = caller.name
-    parts.rate.take(caller.name)
+    parts.rate.take(caller.name, cost_of(request))
     return caller
 
 

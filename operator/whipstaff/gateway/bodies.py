@@ -22,6 +22,7 @@ from whipstaff.gateway.problems import Problem, bad
 BYTES_LIMIT = 1 << 20  # etcd takes no object of 1.5 MiB
 DEPTH_LIMIT = 64
 READ_SECONDS = 20.0
+REQUEST_BYTES = 8 << 10  # of a body that are as much work as one more request
 
 _JSON = "application/json"
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -47,12 +48,21 @@ def check_site(request: Request, what: str = "requests", *, proxied: bool = Fals
         raise Problem(HTTPStatus.FORBIDDEN, f"{what} of another site's pages are not taken")
 
 
+def cost_of(request: Request) -> int:
+    """Return as how many requests this one counts; without a length, as one of the largest."""
+    told = request.headers.get("content-length", "")
+    unknown = BYTES_LIMIT if "transfer-encoding" in request.headers else 0
+    size = min(int(told), BYTES_LIMIT) if told.isdecimal() else unknown
+    return 1 + size // REQUEST_BYTES
+
+
 async def read(request: Request, model: type[Model]) -> Model:
     """Return the body, which may be left out if the model needs nothing; Problem else."""
     content = await received(request, BYTES_LIMIT)
     if content:
         _check_type(request)
-    document = _parsed(content) if content else {}
+    # Hundreds of thousands of keys take longer than others may wait.
+    document = await asyncio.to_thread(_parsed, content) if content else {}
     try:
         return model.model_validate(document)
     except ValidationError as error:

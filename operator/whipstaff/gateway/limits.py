@@ -30,15 +30,15 @@ class Rate:
             again = {"Retry-After": str(seconds)}
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, f"ask again in {seconds} s", again)
 
-    def take(self, key: str) -> None:
-        """Count one request; Problem(429) if it is one too many."""
+    def take(self, key: str, cost: int = 1) -> None:
+        """Count a request as so many; Problem(429) if nothing was left for it."""
         self.check(key)
-        self.spend(key)
+        self.spend(key, cost)
 
-    def spend(self, key: str) -> None:
-        """Count one request."""
+    def spend(self, key: str, cost: int = 1) -> None:
+        """Count a request as so many, though it be more than there was left."""
         left, now = self._level(key)
-        self._buckets[key] = (left - 1, now)
+        self._buckets[key] = (left - cost, now)
         self._buckets.move_to_end(key)
         if len(self._buckets) > BUCKETS_LIMIT:
             self._buckets.popitem(last=False)

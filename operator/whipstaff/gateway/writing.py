@@ -1,5 +1,6 @@
 """Write HelmReleases as the caller: each change is one edit, shown to whoever asked for it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,7 +62,7 @@ class Writer:
                 return _told(None, live, made=False, repeated=True)
             _check_version(live, how.version)
             wanted = edit(live)
-            shown = _shown(wanted.shown(named.namespace, named.name), reveal=how.reveal)
+            shown = await _shown(wanted.shown(named.namespace, named.name), reveal=how.reveal)
             if how.dry_run is DryRun.CLIENT:
                 return _told(shown, live, made=False)
             try:
@@ -81,7 +82,7 @@ class Writer:
             "metadata": {"name": named.name, "namespace": named.namespace},
             "spec": spec,
         }
-        shown = _shown(body, reveal=how.reveal)
+        shown = await _shown(body, reveal=how.reveal)
         if how.dry_run is DryRun.CLIENT:
             return _told(shown, body, made=False)
         noted = {} if how.dry_run is DryRun.SERVER else how.order.noted({})
@@ -230,11 +231,11 @@ def _check_version(live: JsonObject, version: str) -> None:
         raise conflict(f"resourceVersion is {is_now} by now, not {version}")
 
 
-def _shown(body: JsonObject, *, reveal: bool) -> str:
+async def _shown(body: JsonObject, *, reveal: bool) -> str:
     spec = body.get("spec") or {}
     if "values" in spec and not reveal:
         body = {**body, "spec": {**spec, "values": masked_values(spec["values"])}}
-    return yaml.dump(body)
+    return await asyncio.to_thread(yaml.dump, body)  # large values take longer than others may wait
 
 
 def _told(shown: str | None, live: JsonObject, *, made: bool, repeated: bool = False) -> JsonObject:

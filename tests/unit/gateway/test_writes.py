@@ -494,3 +494,25 @@ async def test_nothing_is_written_in_the_gateway_s_own_name(method):
     alice = Person("alice", ("dev",))
     await written(named(alice))
     assert set(client.persons) == {alice}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["announced", "of unknown length"])
+async def test_large_bodies_are_taken_as_seldom_as_the_work_they_make(told):
+    server = LittleApiServer(a_release())
+    server.allow("alice", "get", "helmreleases")
+    content = json.dumps({"spec": {"values": {"text": "x" * 900_000}}}).encode()
+
+    async def in_parts():
+        yield content
+
+    async with a_gateway(server, requests_per_second=0.01) as ask:
+        found = [
+            await ask(
+                f"{BLOG}?dryRun=client",
+                method="PATCH",
+                headers={"Content-Type": "application/json"},
+                data=content if told else in_parts(),
+            )
+            for _ in range(3)
+        ]
+    assert [answer.status for answer in found] == [200, 200, 429]
