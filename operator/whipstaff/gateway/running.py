@@ -131,7 +131,23 @@ def _settings(options: Options, folder: Path) -> Settings:
 def _repositories(settings: Settings, connection: Connection, pool: WorkerPool) -> HTTPRepositories:
     server = URL(connection.server)
     api_server = ApiServer(server.host or "", server.port or 0, time.monotonic)
-    return HTTPRepositories(settings, pool, time.monotonic, api_server)
+    return HTTPRepositories(settings, OneIndexAtATime(pool), time.monotonic, api_server)
+
+
+class OneIndexAtATime:
+    """Reads indexes one after the other: the other workers are for who looks at a release."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        """All but indexes is the pool's own business."""
+        self._turn = asyncio.Lock()
+        self._pool = pool
+        self.inspect = pool.inspect
+
+    async def compact_index(
+        self, source: Path, target: Path, url: str, before: Path | None
+    ) -> tuple[frozenset[str] | None, tuple[str, ...]]:
+        async with self._turn:
+            return await self._pool.compact_index(source, target, url, before)
 
 
 def _rules(options: Options, agent: str) -> Rules:

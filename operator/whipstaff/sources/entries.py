@@ -8,7 +8,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from whipstaff.errors import RepoIndexTooLarge
 from whipstaff.sources.choice import Entry
+
+NAMES_LIMIT = 10_000  # that are read at once: an index has room for hundreds of thousands
 
 
 class Summary(NamedTuple):
@@ -46,7 +49,9 @@ def entries_of(file: Path, name: str) -> tuple[Entry, ...]:
 
 
 def names_of(file: Path) -> tuple[str, ...]:
-    """Read which charts there are."""
+    """Read which charts there are; RepoIndexTooLarge for more than anybody looks through."""
+    if (count := summary(file).charts) > NAMES_LIMIT:
+        raise RepoIndexTooLarge(f"its {count} charts are more than are shown: {NAMES_LIMIT}")
     with file.open("rb") as lines:
         lines.readline()
         return tuple(sorted(json.loads(lines.readline())))
