@@ -41,6 +41,8 @@ from whipstaff.workers.pool import WorkerPool
 ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
 PROBE_SECONDS = 2.0  # whether another cluster answers at all
 LONGEST_PAUSE_SECONDS = 10.0  # before one that did not is asked again
+INDEX_DOWNLOADS = 4  # at once: each may have 50 MiB on disk, of a volume of one GiB
+INDEXES_BYTES = 256 << 20  # that are kept
 OWN_CERTIFICATE_SECONDS = 5 * 365 * 86400.0
 STOP_SECONDS = 0.1  # how often it is looked whether the server is to stop
 RENEWAL_SECONDS = 30.0  # how often the files of the certificate are looked at
@@ -131,7 +133,14 @@ def _settings(options: Options, folder: Path) -> Settings:
 def _repositories(settings: Settings, connection: Connection, pool: WorkerPool) -> HTTPRepositories:
     server = URL(connection.server)
     api_server = ApiServer(server.host or "", server.port or 0, time.monotonic)
-    return HTTPRepositories(settings, OneIndexAtATime(pool), time.monotonic, api_server)
+    return HTTPRepositories(
+        settings,
+        OneIndexAtATime(pool),
+        time.monotonic,
+        api_server,
+        downloads=INDEX_DOWNLOADS,
+        kept_bytes=INDEXES_BYTES,
+    )
 
 
 class OneIndexAtATime:

@@ -93,8 +93,14 @@ class HTTPRepositories:
         reader: Reader,
         monotonic: Callable[[], float],
         api_server: ApiServer | frozenset[Endpoint] = frozenset(),
+        *,
+        downloads: int = 1000,
+        kept_bytes: float = math.inf,
     ) -> None:
-        """`api_server`: addresses at which no repository may be."""
+        """`api_server`: addresses at which no repository may be.
+
+        So many indexes are fetched at once, and of all that were the newest stay on disk.
+        """
         self._fetcher = Fetcher(
             AddressPolicy(
                 allow_loopback=settings.allow_loopback_repositories,
@@ -110,6 +116,8 @@ class HTTPRepositories:
         self._index_folder = settings.cache_folder / "indexes"
         self._index_bytes_limit = settings.index_bytes_limit
         self._archive_bytes_limit = settings.chart_bytes_limit
+        self._downloads = asyncio.Semaphore(downloads)
+        self._kept_bytes = kept_bytes
         self._indexes: dict[PlaceKey, _Index] = {}
         self._digests: dict[tuple[str, URL], str] = {}  # of archives whose index promises none
 
@@ -200,19 +208,20 @@ class HTTPRepositories:
         return await self._shared.do(place, lambda: self._fetch_index(place))
 
     async def _fetch_index(self, place: Place) -> _Index:
-        # What another login saw says nothing about what this one may see.
-        self._index_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = self._indexes[place.key] if self.known(place) else await self._left(place)
-        fetched_at = self._monotonic()
-        with tempfile.TemporaryDirectory(dir=self._index_folder) as name:
-            folder = Path(name)
-            downloaded = await self._download_index(place, known, folder / "index.yaml")
-            if downloaded is None and known:
-                known.fetched_at = fetched_at
-                self._indexes[place.key] = known
-                return known
-            downloaded = downloaded or Remembered("", {})
-            return await self._keep(place, folder, known, downloaded, fetched_at)
+        async with self._downloads:
+            # What another login saw says nothing about what this one may see.
+            self._index_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            known = self._indexes[place.key] if self.known(place) else await self._left(place)
+            fetched_at = self._monotonic()
+            with tempfile.TemporaryDirectory(dir=self._index_folder) as name:
+                folder = Path(name)
+                downloaded = await self._download_index(place, known, folder / "index.yaml")
+                if downloaded is None and known:
+                    known.fetched_at = fetched_at
+                    self._indexes[place.key] = known
+                    return known
+                downloaded = downloaded or Remembered("", {})
+                return await self._keep(place, folder, known, downloaded, fetched_at)
 
     async def _keep(
         self,
@@ -242,7 +251,18 @@ class HTTPRepositories:
         file = self._left_by(place).keep(entries, downloaded)
         index = _Index(place, file, fetched_at, downloaded.validators, fetched)
         self._indexes[place.key] = index
+        self._make_room()
         return index
+
+    def _make_room(self) -> None:
+        """Delete the indexes that were fetched longest ago, if all together are too large."""
+        room = self._kept_bytes
+        newest = sorted(self._indexes.values(), key=lambda index: -index.fetched_at)
+        for number, index in enumerate(newest):
+            room -= index.file.stat().st_size if index.file.exists() else 0
+            if number and room < 0:
+                del self._indexes[index.place.key]
+                index.file.unlink(missing_ok=True)
 
     async def _left(self, place: Place) -> _Index | None:
         """Return the index that a process before this one left, to be asked whether it changed."""

@@ -1,6 +1,8 @@
 import asyncio
 import gzip
 import hashlib
+import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +98,26 @@ async def test_an_index_that_did_not_change_is_not_read_again(world, repository)
     await world.resolve()
     assert repository.asked("/index.yaml") == 2
     assert world.reader.indexes == 1
+
+
+async def test_where_room_is_scarce_the_newest_index_stays(settings, repository):
+    repository.add("1.0.0")
+    source = HTTPRepositories(settings, DirectReader(), itertools.count().__next__, kept_bytes=1)
+    places = [Place(URL(f"{repository.url}?of={number}")) for number in range(3)]
+    files = [await source.entries(place, max_age_seconds=0.0) for place in places]
+    assert [file.exists() for file in files] == [False, False, True]
+    assert [source.known(place) for place in places] == [False, False, True]
+    assert (await source.entries(places[0], max_age_seconds=math.inf)).exists()
+    await source.close()
+
+
+async def test_indexes_are_fetched_a_few_at_a_time(settings, repository):
+    repository.add("1.0.0")
+    source = HTTPRepositories(settings, DirectReader(), lambda: 0.0, downloads=1)
+    places = [Place(URL(f"{repository.url}?of={number}")) for number in range(3)]
+    found = await asyncio.gather(*(source.entries(one, max_age_seconds=0.0) for one in places))
+    assert len({*found}) == 3
+    await source.close()
 
 
 async def test_what_a_process_left_is_asked_about_and_not_read_again(settings, repository):
