@@ -17,7 +17,6 @@ import click
 from whipstaff.cli.awaiting import POLL_SECONDS
 from whipstaff.cli.carried import path_of
 from whipstaff.cli.given_values import os_text
-from whipstaff.cli.printing import as_yaml
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import yaml
 from whipstaff.helmrelease import names
@@ -102,7 +101,9 @@ class Saved:
         plain = [as_people_wrote_it(body) for body in bodies]
         text = _written(plain)
         try:
-            self._beside.touch(mode=0o600)
+            # Whatever has its name is none of ours: a link might lead to another file.
+            self._beside.unlink(missing_ok=True)
+            self._beside.touch(mode=0o600, exist_ok=False)
             self._beside.write_text(text, encoding="utf-8")
             self._beside.replace(self.path)
             read = self.path.read_text(encoding="utf-8")
@@ -133,7 +134,7 @@ def as_people_wrote_it(body: JsonObject) -> JsonObject:
 def _written(bodies: list[JsonObject]) -> str:
     """Write objects as YAML; as a List in JSON where reading YAML would not give the same."""
     try:
-        texts = [as_yaml(body) for body in bodies]
+        texts = [yaml.dump(body) for body in bodies]
         if [yaml.load(text) for text in texts] == bodies:
             return "".join(f"---\n{text}" for text in texts)
     except yaml.YAMLError:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
+
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import yaml
@@ -101,7 +103,12 @@ def _root(api_version: str) -> str:
 
 def _bodies(manifest: str) -> Iterator[JsonObject]:
     """The objects of a manifest, those inside a List too."""
-    for document in yaml.load_all(manifest):
+    try:
+        documents = list(yaml.load_all(manifest))
+    except yaml.YAMLError as error:
+        text = f"error parsing : {error.text}"  # helm names no file either
+        raise click.ClickException(text) from error
+    for document in documents:
         if not isinstance(document, dict):
             continue
         items = document.get("items")

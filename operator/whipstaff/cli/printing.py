@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,6 +16,10 @@ FORMATS = ("table", "json", "yaml")
 _ELLIPSIS = "..."
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 _INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
+# Controls but for ends of lines and tabs, and what turns the direction of writing.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
+)
 
 Row = TypeVar("Row", bound=Mapping[str, str])
 
@@ -92,7 +97,11 @@ def as_yaml(value: object) -> str:
     """Return YAML as helm writes it."""
     from whipstaff.golang import yaml  # noqa: PLC0415 - tables need none of it
 
-    return yaml.dump(value)
+    try:
+        return yaml.dump(value)
+    except yaml.YAMLError as error:  # it holds what helm itself refuses to write
+        text = f"unable to write YAML output: {error.text}"
+        raise click.ClickException(text) from error
 
 
 def printed(output: str, rows: Sequence[Row], as_table: Callable[[Sequence[Row]], str]) -> str:
@@ -105,7 +114,9 @@ def printed(output: str, rows: Sequence[Row], as_table: Callable[[Sequence[Row]]
 
 
 def echo(text: str) -> None:
-    """Print a text, also one that holds what is no UTF-8."""
+    """Print a text, also one that holds what is no UTF-8; on a terminal nothing that steers it."""
+    if sys.stdout.isatty():
+        text = _STEERING.sub("\ufffd", text)
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 

@@ -80,6 +80,14 @@ def test_no_text_comes_back_as_another(tmp_path, text):
     assert [body["spec"]["values"] for body in read] == [body["spec"]["values"]]
 
 
+def test_a_link_that_waits_for_the_file_leads_nowhere(tmp_path):
+    (tmp_path / "another").write_text("mine")
+    (tmp_path / "x.yaml.part").symlink_to(tmp_path / "another")
+    Saved(tmp_path / "x.yaml").write([a_release()])
+    assert (tmp_path / "another").read_text() == "mine"
+    assert not (tmp_path / "x.yaml").is_symlink()
+
+
 def test_a_file_that_is_there_is_not_written_over(tmp_path):
     (tmp_path / "x.yaml").write_text("precious")
     with pytest.raises(click.ClickException, match="file exists; nothing was changed"):
