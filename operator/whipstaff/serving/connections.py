@@ -15,16 +15,22 @@ CERTIFICATE = "client_certificate"  # in the state of a request: what the client
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 with a limit of time for the head of each request, and for reading an answer."""
+    """HTTP/1.1 with a limit of time for the head of each request, and for reading an answer.
+
+    Where there are too many connections, the one that rests for longest makes room for another.
+    """
 
     _timer: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
+    _since = 0.0  # when it came, or ended its last request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as in uvicorn itself
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and (shown := tls.getpeercert()):
             self.app_state = {**self.app_state, CERTIFICATE: shown}
+        self._since = self.loop.time()
+        self._make_room()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,6 +59,19 @@ class PatientProtocol(H11Protocol):
             self._await_head()
         else:
             self._stop()
+
+    def on_response_complete(self) -> None:
+        self._since = self.loop.time()
+        super().on_response_complete()
+
+    def _make_room(self) -> None:
+        """End what rests for longest if there are so many that uvicorn refuses all requests."""
+        if self.limit_concurrency is None or len(self.connections) < self.limit_concurrency:
+            return
+        others = (one for one in self.connections if isinstance(one, PatientProtocol))
+        resting = [one for one in others if one is not self and one.conn.their_state is h11.IDLE]
+        if resting:
+            min(resting, key=lambda one: one._since).transport.abort()  # noqa: SLF001 - of ours
 
     def _await_head(self) -> None:
         if self._timer is None:

@@ -2,6 +2,7 @@ import asyncio
 import logging
 
 import pytest
+from yarl import URL
 
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
 from whipstaff.errors import InvalidSpec
@@ -127,3 +128,15 @@ async def test_a_gateway_makes_a_certificate_if_it_is_given_none():
     async with a_gateway(server, tls_names=("127.0.0.1",)) as ask:
         assert ask.url.startswith("https://")
         assert (await ask("/v1/releases")).status == 200
+
+
+async def test_who_connects_and_asks_nothing_keeps_nobody_out():
+    async with a_gateway(LittleApiServer(), connections=4) as ask:
+        place = URL(ask.url)
+        idle = [await asyncio.open_connection(place.host, place.port) for _ in range(6)]
+        half = await asyncio.open_connection(place.host, place.port)
+        half[1].write(b"GET /livez HTTP/1.1\r\nHost: gateway\r\n")
+        assert (await ask("/v1/releases")).status == 200
+        assert await idle[0][0].read() == b""  # it made room
+        for _, writer in (*idle, half):
+            writer.close()
