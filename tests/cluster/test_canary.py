@@ -1,18 +1,21 @@
 """deploy/examples/canary: two releases behind one route, and one that Argo Rollouts judges."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 import yaml
 
 from tests.builders import foreign_definitions, pages
-from tests.builders.live_releases import condition, eventually, is_true
+from tests.builders.live_releases import LiveReleases, condition, eventually, is_true
 from tests.builders.own_chart import ROOT
 from tests.builders.small_charts import a_packed_chart
 
 EXAMPLES = ROOT / "deploy" / "examples" / "canary"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 HTTP_ROUTES = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+ISTIO = "istio.io/api@v1.31.1"
+ISTIOS_KINDS = "kubernetes/customresourcedefinitions.gen.yaml"
 ARGO_ROLLOUTS = "github.com/argoproj/argo-rollouts@v1.10.0"
 ROLLOUTS = "manifests/crds/rollout-crd.yaml"
 
@@ -47,34 +50,109 @@ def apply(releases, body):
 # Two releases and a route.
 
 
-def test_a_route_divides_requests_between_two_releases(
-    releases, repository, control_plane, tmp_path
-):
-    foreign_definitions.define(control_plane, GATEWAY_API, [HTTP_ROUTES], tmp_path)
-    stable, canary, route = bodies(EXAMPLES / "mesh.yaml", releases)
-    for body in (stable, canary):
+class HTTPRoute:
+    """Of the Gateway API."""
+
+    example = "mesh.yaml"
+
+    @staticmethod
+    def define(cluster, tmp_path):
+        foreign_definitions.define(cluster, GATEWAY_API, [HTTP_ROUTES], tmp_path)
+
+    @staticmethod
+    def ways(body):
+        """Give what holds the weights, and (Service, port) of each."""
+        (rule,) = body["spec"]["rules"]
+        return [(each, each["name"], each["port"]) for each in rule["backendRefs"]]
+
+
+class VirtualService:
+    """Of Istio, with a DestinationRule."""
+
+    example = "istio.yaml"
+
+    @staticmethod
+    def define(cluster, tmp_path):
+        names = ("virtualservices.networking.istio.io", "destinationrules.networking.istio.io")
+        foreign_definitions.define(cluster, ISTIO, [ISTIOS_KINDS], tmp_path, only=names)
+
+    @staticmethod
+    def ways(body):
+        """Give what holds the weights, and (Service, port) of each."""
+        (rule,) = body["spec"]["http"]
+        found = [(each, each["destination"]) for each in rule["route"]]
+        return [(each, place["host"], place["port"]["number"]) for each, place in found]
+
+
+@dataclass
+class Canary:
+    """Both releases of the example, and a route that divides requests between their Services."""
+
+    releases: LiveReleases
+    route: HTTPRoute | VirtualService
+    body: dict  # of the route
+
+    def services(self):
+        """Give weight -> version of the Service that gets so many of a hundred requests."""
+        found = {}
+        for holder, name, port in self.route.ways(self.body):
+            service = self.releases.find(self.releases.core("services", name))
+            assert port in {each["port"] for each in service["spec"]["ports"]}
+            found[holder["weight"]] = service["metadata"]["labels"]["version"]
+        return found
+
+    def all_to_the_stable_one(self):
+        for holder, name, _ in self.route.ways(self.body):
+            holder["weight"] = 100 if name == "podinfo" else 0
+        apply(self.releases, self.body)
+
+    def ends(self):
+        self.releases.delete("podinfo-canary")
+        self.releases.gone("podinfo-canary")
+        assert self.releases.find(self.releases.core("services", "podinfo-canary")) is None
+
+
+@pytest.fixture(
+    scope="module", params=[HTTPRoute, VirtualService], ids=lambda route: route.__name__
+)
+def route(request, control_plane, tmp_path_factory):
+    request.param.define(control_plane, tmp_path_factory.mktemp("definitions"))
+    return request.param
+
+
+@pytest.fixture
+def canary(route, releases, repository):
+    stable, newer, *_ = found = bodies(EXAMPLES / "mesh.yaml", releases)
+    for body in (stable, newer):
         version = body["spec"]["chart"]["version"]
         repository.add(a_packed_chart("podinfo", version, "replicaCount: 1\n", service=PODINFO))
-    for body in (route, canary, stable):  # in whatever order
+    if route.example != "mesh.yaml":
+        found = [stable, newer, *bodies(EXAMPLES / route.example, releases)]
+    for body in reversed(found):  # in whatever order
         apply(releases, body)
     releases.settled("podinfo", revision=1)
     releases.settled("podinfo-canary", revision=1)
-    (rule,) = route["spec"]["rules"]
-    services = {}
-    for backend in rule["backendRefs"]:
-        service = releases.find(releases.core("services", backend["name"]))
-        assert backend["port"] in {port["port"] for port in service["spec"]["ports"]}
-        services[backend["weight"]] = service["metadata"]["labels"]["version"]
-    assert services == {90: "6.9.1", 10: "6.9.2"}
+    return Canary(releases, route, found[2])
 
-    # Forward: the stable one gets the version; a weight is no release.
-    rule["backendRefs"][0]["weight"], rule["backendRefs"][1]["weight"] = 100, 0
+
+def test_a_route_divides_requests_between_two_releases(canary, releases):
+    assert canary.services() == {90: "6.9.1", 10: "6.9.2"}
+    before = releases.get("podinfo")["metadata"]["generation"]
+
+    # Back: a weight is no release, and the stable one was never touched.
+    canary.all_to_the_stable_one()
+    assert canary.services() == {100: "6.9.1", 0: "6.9.2"}
+    canary.ends()
+    assert releases.answered("podinfo")["metadata"]["generation"] == before
+    assert releases.history("podinfo") == [(1, "deployed")]
+
+
+def test_the_stable_release_gets_the_version_and_the_canary_goes(canary, releases):
     releases.choose("podinfo", "6.9.2")
     releases.settled("podinfo", revision=2)
-    apply(releases, route)
-    releases.delete("podinfo-canary")
-    releases.gone("podinfo-canary")
-    assert releases.find(releases.core("services", "podinfo-canary")) is None
+    assert canary.services() == {90: "6.9.2", 10: "6.9.2"}
+    canary.all_to_the_stable_one()
+    canary.ends()
     assert releases.answered("podinfo")["status"]["revision"] == 2
 
 
