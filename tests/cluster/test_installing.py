@@ -10,18 +10,31 @@ import yaml
 from click.testing import CliRunner
 
 from tests.builders.certificates import Authority
-from tests.builders.live_releases import LiveReleases
+from tests.builders.live_releases import LiveReleases, eventually
 from tests.builders.small_charts import app_chart, settings_chart
 from tools.chartrepo import ChartRepository
 from tools.controlplane import audit, programs
 from tools.controlplane.cluster import ROOT, Cluster
 from tools.running_operator import RunningOperator
+from whipstaff.cli.lease_holders import LeaseWatch
+from whipstaff.cli.letting_go import as_people_wrote_it
 from whipstaff.cli.main import main
+from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.kube import direct
+from whipstaff.kube.direct import Direct
 from whipstaff.settings import VERSION
 
 SYSTEM = "whipstaff-system"
 DEFINITIONS = ("helmreleases.whipstaff.dev", "helmrepositories.whipstaff.dev")
 APPLIES = ["get", "create", "patch"]
+KILLED = 137
+MANY = 16  # HelmReleases, on several pages
+RUNNING = [
+    ("/api/v1", "configmaps", ""),
+    ("/api/v1", "pods", ""),
+    ("/api/v1", "secrets", "?labelSelector=owner%3Dhelm"),
+    ("/apis/apps/v1", "deployments", ""),
+]
 RBAC = "rbac.authorization.k8s.io"
 # All that installing takes, as docs/security.md has it.
 ENOUGH = [
@@ -92,13 +105,13 @@ class Life:
 
     def running(self):
         """Give what runs, and the records of revisions, with uid and version of each."""
-        found = {
-            **self.objects("configmaps,deployments,pods", "-n", "shop"),
-            **self.objects("secrets", "-n", "shop", "-l", "owner=helm"),
-        }
         return {
-            key: (one["metadata"]["uid"], one["metadata"]["resourceVersion"])
-            for key, one in found.items()
+            (plural, one["metadata"]["name"]): (
+                one["metadata"]["uid"],
+                one["metadata"]["resourceVersion"],
+            )
+            for place, plural, query in RUNNING
+            for one in self.api.request("GET", f"{place}/namespaces/shop/{plural}{query}")["items"]
         }
 
     def installed(self):
@@ -135,6 +148,25 @@ class Life:
         for name in ("blog", "local"):
             self.releases.answered(name)
             self.releases.settled(name)
+
+    def taken_up_from(self, text):
+        """Install anew, apply HelmReleases, and have the operator pass over all of them."""
+        self.ours("init")
+        self.cluster.await_definitions(*(f"crd/{name}" for name in DEFINITIONS))
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+        self.taken_up()
+
+    def suspended(self, name, namespace):
+        """Make a HelmRelease that the operator has once had, and is not to look after now."""
+        body = self.releases.manifest(name, suspend=True)
+        body["metadata"] = {"name": name, "finalizers": [FINALIZER]}
+        path = f"/apis/whipstaff.dev/v1/namespaces/{namespace}/helmreleases"
+        self.api.request("POST", path, body)
+
+    def going(self):
+        """Count HelmReleases that are being deleted."""
+        found = self.objects("helmreleases", "--all-namespaces").values()
+        return sum("deletionTimestamp" in one["metadata"] for one in found)
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +294,113 @@ def test_neither_another_version_nor_a_reset_changes_a_release(life):
     assert written <= {"helmreleases", "helmreleases/status", "events"}
 
 
+class Kills:
+    """Ends a command right after each write that no run of it before has made."""
+
+    def __init__(self, life):
+        self.life = life
+        self.made = set()
+
+    def runs(self, arguments, code=0):
+        """Run what `arguments` gives for a number until it ends by itself; yield at each death."""
+        for number in itertools.count(1):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Direct, "send", self._sending(Direct.send))
+                environment = self.life.cluster.environment()
+                told = CliRunner().invoke(main, arguments(number), env=environment)
+            if told.exit_code != KILLED:
+                assert told.exit_code == code, (told.output, told.exception)
+                return
+            yield number
+
+    def _sending(self, send):
+        def sent(client, call):
+            answer = send(client, call)
+            write = call.method, call.path
+            asked = call.method == "GET" or call.path.endswith("accessreviews")
+            if not asked and write not in self.made:
+                self.made.add(write)
+                raise SystemExit(KILLED)
+            return answer
+
+        return sent
+
+
+def test_whatever_write_is_the_last_the_same_command_again_finishes(life):
+    before, installed = life.running(), set(life.installed())
+    life.operator.stop()
+    kills = Kills(life)
+    # After the last of its writes nothing is left to be removed.
+    deaths = len(list(kills.runs(lambda _: ["reset", "--timeout", "60s"], code=1)))
+    left = [key for key in life.installed() if "whipstaff" in key[1]]
+    assert left == [("CustomResourceDefinition", name) for name in DEFINITIONS]
+    ours = {key for key in installed if "whipstaff" in key[1]}
+    assert deaths == len(ours) - len(left) + 1  # one for each, and one for stopping it
+    kills.made.clear()
+    deaths = len(list(kills.runs(lambda _: ["init"])))
+    assert set(life.installed()) == installed
+    assert deaths == len(ours)
+    assert life.running() == before
+
+
+def test_definitions_may_stop_going_at_any_write_and_an_operator_be_at_work(
+    life, monkeypatch, tmp_path
+):
+    before, revisions = life.running(), life.revisions()
+    life.operator.stop()
+    life.account("tireless", [("*", ["*"], ["*"])])  # rights that no reset takes away
+    tireless = RunningOperator(life.cluster, "tireless", account="tireless", namespace="default")
+    tireless.start()
+    # That it is at work is what would end each run before the dangerous writes.
+    monkeypatch.setattr(LeaseWatch, "still_working", lambda self: "")
+    kills = Kills(life)
+    flags = ["reset", "--crds", "--timeout", "60s", "--file"]
+    for _ in kills.runs(lambda number: [*flags, f"{tmp_path}/{number}.yaml"]):
+        assert life.running() == before
+    assert tireless.process is not None
+    tireless.stop()
+    assert [key for key in life.installed() if "whipstaff" in key[1]] == []
+    assert life.running() == before
+    assert {"DELETE", "PATCH"} == {method for method, _ in kills.made}
+
+    # Of the run that deleted the first definition: others had nothing to keep.
+    (file,) = [path for path in tmp_path.iterdir() if path.stat().st_size]
+    life.taken_up_from(file.read_text(encoding="utf-8"))
+    assert life.running() == before
+    assert life.revisions() == revisions
+
+
+def test_what_is_being_deleted_or_in_a_namespace_that_is_or_one_of_many_stops_nothing(
+    life, monkeypatch, tmp_path
+):
+    before = life.running()
+    life.operator.stop()
+    blog = life.releases.get("blog")
+    life.cluster.kubectl("create", "namespace", "ending")
+    held = {"metadata": {"name": "held", "finalizers": ["example.com/held"]}}
+    life.api.request("POST", "/api/v1/namespaces/ending/configmaps", held)
+    for number in range(MANY):
+        life.suspended(f"release-{number}", "ending" if number % 2 else "shop")
+    life.cluster.kubectl("delete", "namespace", "ending", "--wait=false")
+    life.cluster.kubectl("delete", "helmrelease", "blog", "-n", "shop", "--wait=false")
+    eventually(lambda: life.going() == MANY // 2 + 1, "HelmReleases of a namespace stay")
+
+    file = tmp_path / "kept.yaml"
+    monkeypatch.setattr(direct, "PAGE_ITEMS", 5)
+    told = life.ours("reset", "--crds", "--file", str(file), "--timeout", "60s")
+    assert "HelmRelease shop/blog was being deleted: what is left of its release" in told.stderr
+    assert told.stderr.count("was being deleted") == MANY // 2 + 1
+    kept = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    assert len([one for one in kept if one["metadata"]["name"].startswith("rel")]) == MANY // 2
+    assert life.running() == before
+
+    place = "/api/v1/namespaces/ending/configmaps/held"
+    life.api.request("PATCH", place, {"metadata": {"finalizers": []}})
+    ours = [one for one in kept if not one["metadata"]["name"].startswith("rel")]
+    life.taken_up_from(yaml.safe_dump_all([*ours, as_people_wrote_it(blog)]))
+    assert life.running() == before
+
+
 @contextmanager
 def an_operator_elsewhere(cluster):
     """Renew the Lease of another one, as it would, in another namespace."""
@@ -316,10 +455,7 @@ def test_without_definitions_all_runs_on_and_is_taken_up_from_the_file(life, tmp
     assert [body["metadata"]["name"] for body in kept] == ["blog", "local", "charts"]
 
     assert "file exists" in life.ours("reset", "--crds", "--file", str(file), code=1).stderr
-    life.ours("init")
-    life.cluster.await_definitions(*(f"crd/{name}" for name in DEFINITIONS))
-    life.cluster.kubectl("apply", "--server-side", "-f", str(file))
-    life.taken_up()
+    life.taken_up_from(file.read_text(encoding="utf-8"))
     assert life.running() == before
     assert life.revisions() == revisions
     assert life.releases.get("blog")["status"]["revision"] == int(revisions["blog"][0])

@@ -92,9 +92,10 @@ class Saved:
         try:
             path.touch(mode=0o600, exist_ok=False)
         except OSError as error:
-            raise click.ClickException(
-                f"{os_text(str(path), error, 'create')}; nothing was changed"
-            ) from error
+            text = f"{os_text(str(path), error, 'create')}; nothing was changed"
+            if isinstance(error, FileExistsError):
+                text += "; it may hold what an interrupted run took away: name another file"
+            raise click.ClickException(text) from error
 
     def write(self, bodies: list[JsonObject]) -> None:
         """Replace what is in the file; a ClickException if not all of it can be read back."""

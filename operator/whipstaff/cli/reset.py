@@ -192,7 +192,11 @@ def _reset_all(client: Direct, there: list[Installation], flags: dict[str, Any])
     except BaseException:
         saved.discard()  # it says nothing that the cluster does not, and is in the way of the next
         raise
-    letting_go.remove_definitions(client, flags["timeout"])
+    try:
+        letting_go.remove_definitions(client, flags["timeout"])
+    except BaseException:
+        _tell_of_file(saved, last.kept)
+        raise
     _tell(saved, last.kept, found.going, secrets)
 
 
@@ -206,6 +210,18 @@ def _see_that_nobody_works(client: Direct, leases: LeaseWatch) -> None:
             f"an operator is at work: {working}. Stop it and run the same again; "
             "no definition was removed"
         )
+
+
+def _tell_of_file(saved: Saved, kept: list[JsonObject]) -> None:
+    """Say where HelmReleases are that may be in the cluster no more; the next run has them not."""
+    if not kept:
+        saved.discard()
+        return
+    click.echo(
+        f"{saved.path} holds {len(kept)} HelmReleases and HelmRepositories that may be nowhere "
+        "else by now: keep it, and have the next run write to another file",
+        err=True,
+    )
 
 
 def _tell(saved: Saved, kept: list[JsonObject], going: list[JsonObject], secrets: int) -> None:

@@ -13,7 +13,7 @@ from whipstaff.cli import reset as module
 from whipstaff.cli.carried import Choice, carried, path_of
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.cli.main import main
-from whipstaff.errors import OperatorError
+from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.helmrelease.names import FINALIZER
 
 SYSTEM = "whipstaff-system"
@@ -237,6 +237,49 @@ def test_a_helmrelease_that_is_made_meanwhile_is_let_go_of_and_written_too(clust
     kept = yaml.safe_load_all((tmp_path / "kept.yaml").read_text())
     assert [body["metadata"]["name"] for body in kept] == ["blog", "late"]
     assert cluster.objects[BLOG.replace("blog", "late")]["metadata"]["finalizers"] == []
+
+
+def test_where_helmreleases_are_is_told_whatever_stops_the_last_step(cluster, tmp_path):
+    def refuses(call):
+        if call.path.startswith(DEFINITIONS):
+            raise ClusterRefused("no longer allowed", code=403)
+
+    cluster.before_write = refuses
+    told = reset("--crds", "--file", "kept.yaml", code=1).stderr
+    assert "no longer allowed" in told
+    assert "kept.yaml holds 1 HelmReleases and HelmRepositories that may be nowhere else" in told
+    assert "name another file" in reset("--crds", "--file", "kept.yaml", code=1).stderr
+    cluster.before_write = lambda call: None
+    del cluster.objects[BLOG]
+    reset("--crds", "--file", "second.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.yaml"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--crds"]], ids=["operator", "definitions"])
+def test_rights_that_are_taken_away_meanwhile_stop_it_and_it_goes_on_with_them(
+    cluster, tmp_path, flags
+):
+    before = copy.deepcopy(cluster.objects)
+    reset(*flags)
+    after, writes = set(cluster.objects), len(cluster.writes)
+    for allowed in range(writes):
+        cluster.objects = copy.deepcopy(before)
+        for path in tmp_path.iterdir():
+            path.unlink()
+        left = iter(range(allowed))
+
+        def refuses(call, left=left):
+            if next(left, None) is None:
+                raise ClusterRefused(f"{call.subject} is forbidden", code=403)
+
+        cluster.before_write = refuses
+        assert "is forbidden" in reset(*flags, code=1).stderr
+        cluster.before_write = lambda call: None
+        gone = [path for path in before if path.startswith(DEFINITIONS)]
+        if not all(path in cluster.objects for path in gone):
+            assert cluster.objects[BLOG]["metadata"]["finalizers"] == []
+        reset(*flags, *(("--file", "second.yaml") if flags else ()))
+        assert set(cluster.objects) == after
 
 
 def test_what_was_being_deleted_is_named_and_not_kept(cluster, tmp_path):
