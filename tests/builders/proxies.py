@@ -43,6 +43,7 @@ class _Handler(socketserver.BaseRequestHandler):
             self.request.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n\r\n" + body)
             return None
         host, _, port = place.rpartition(":")
+        host = self.server.leads.get(host, host)
         target = socket.create_connection((host, int(port)), 10)
         self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         return target
@@ -99,10 +100,14 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def a_proxy(*, asks=False):
-    """Serve; `seen` has what was asked for, `port` where; `asks` for a login."""
+def a_proxy(*, asks=False, leads=None):
+    """Serve; `seen` has what was asked for, `port` where; `asks` for a login.
+
+    `leads` are names that this proxy alone knows, and what they stand for.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.seen, server.asks, server.port = [], asks, server.server_address[1]
+    server.leads = leads or {}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -8,7 +8,6 @@ import asyncio
 import os
 import ssl
 import sys
-import urllib.request
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,9 +21,9 @@ from yarl import URL
 from whipstaff.cli import given_files
 from whipstaff.cli.debugging import timed
 from whipstaff.cli.helm_home import Refused
+from whipstaff.cli.proxied import proxy_for
 from whipstaff.errors import ChartUnavailable, RepoAuthInvalid
 from whipstaff.golang.strconv import quote
-from whipstaff.sources.addresses import literal
 from whipstaff.sources.credentials import Credentials
 from whipstaff.sources.fetch import Asker, as_written, redirected, same_origin
 
@@ -167,7 +166,7 @@ class Downloads:
                 headers={"Authorization": known} if known else {},
                 allow_redirects=False,
                 ssl=asker.tls,
-                proxy=_proxy(place),
+                proxy=proxy_for(place),
             )
             try:
                 return response.status, await response.content.read(_ANSWER_BYTES)
@@ -227,7 +226,7 @@ class Downloads:
         if known := asker.credentials.authorization:
             headers["Authorization"] = known
         return await self._session.get(
-            url, headers=headers, allow_redirects=False, ssl=asker.tls, proxy=_proxy(url)
+            url, headers=headers, allow_redirects=False, ssl=asker.tls, proxy=proxy_for(url)
         )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -253,16 +252,6 @@ def _status(code: int) -> str:
     return str(code)
 
 
-def _proxy(url: URL) -> str | None:
-    """Return the proxy that the environment names; what is on this machine is asked directly."""
-    host = url.host or ""
-    address = literal(host)
-    here = host == "localhost" or (address is not None and address.is_loopback)
-    if here or urllib.request.proxy_bypass(host):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
-
-
 def _why(error: Exception, url: URL) -> str:
     """Word what went wrong as Go does, where that says enough."""
     host, port = url.host or "", url.port
@@ -271,6 +260,8 @@ def _why(error: Exception, url: URL) -> str:
             return _certificate_problem(error.certificate_error)
         case aiohttp.ClientConnectorDNSError():
             return f"dial tcp: lookup {host}: no such host"
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return _proxy_problem(error)
         case aiohttp.ClientConnectorSSLError():
             return "http: server gave HTTP response to HTTPS client"
         case aiohttp.ClientConnectorError():
@@ -284,6 +275,12 @@ def _why(error: Exception, url: URL) -> str:
             return "read: connection reset by peer"
         case _:
             return f"no answer that can be read ({type(error).__name__})"
+
+
+def _proxy_problem(error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> str:
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "proxyconnect tcp: no connection to the proxy"
+    return _status(error.status).partition(" ")[2] or "the proxy refuses"  # Go has the phrase alone
 
 
 def _certificate_problem(error: Exception) -> str:

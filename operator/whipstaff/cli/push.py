@@ -1,7 +1,6 @@
 """`whipstaff push`: put a packaged chart into an OCI registry, as `helm push` does."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +12,9 @@ from whipstaff.chart.record import to_record
 from whipstaff.cli import chart_files, given_files
 from whipstaff.cli.helm_flags import HelmCommand
 from whipstaff.cli.helm_home import home_of, home_options
+from whipstaff.cli.proxied import registry_client
 from whipstaff.cli.registry_login import Access, own_environment, registry_options, said
 from whipstaff.errors import OperatorError
-from whipstaff.sources.addresses import AddressPolicy
-from whipstaff.sources.oci_client import RegistryClient
 from whipstaff.sources.oci_place import SCHEME, ChartPlace
 from whipstaff.sources.oci_push import Packaged
 from whipstaff.sources.oci_push import push as push_to
@@ -51,8 +49,7 @@ def push(chart: Path, remote: str | None, **flags: Any) -> None:  # noqa: ANN401
 
 
 async def _push(place: ChartPlace, packaged: Packaged, tag: str) -> str:
-    # Whoever runs a command may send it anywhere.
-    client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
+    client = registry_client()
     try:
         return await push_to(client, place, packaged, tag)
     finally:

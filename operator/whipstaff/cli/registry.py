@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +22,13 @@ from whipstaff.cli.helm_flags import HelmCommand, at_least_one
 from whipstaff.cli.helm_home import Refused, home_of, home_options, write_whole
 from whipstaff.cli.helm_logs import log
 from whipstaff.cli.late import Commands
+from whipstaff.cli.proxied import registry_client
 from whipstaff.cli.registry_login import DOCKER_HUB, DOCKER_HUB_KEY
 from whipstaff.errors import OperatorError
 from whipstaff.golang.strconv import quote
-from whipstaff.sources.addresses import AddressPolicy
 from whipstaff.sources.credentials import Credentials
 from whipstaff.sources.fetch import Asker
-from whipstaff.sources.oci_client import Registry, RegistryClient, Request
+from whipstaff.sources.oci_client import Registry, Request
 from whipstaff.sources.oci_place import registry_of
 from whipstaff.sources.place import Place
 
@@ -134,7 +133,7 @@ def _registry(host: str, credentials: Credentials, *, plain: bool, insecure: boo
 
 
 async def _prove(place: Registry) -> None:
-    client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
+    client = registry_client()
     try:
         url = place.origin.joinpath("v2", "")
         answer = await client.ask(place, Request("GET", url, "", _ANSWER_BYTES_LIMIT))

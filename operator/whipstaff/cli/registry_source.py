@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass
 
 from yarl import URL
@@ -11,11 +10,10 @@ from whipstaff.cli.chart_options import ChartOptions
 from whipstaff.cli.chart_source import Retrieved
 from whipstaff.cli.downloads import Bar, shown
 from whipstaff.cli.helm_home import HelmHome, Refused
+from whipstaff.cli.proxied import registry_client
 from whipstaff.cli.registry_login import Access, own_environment, said
 from whipstaff.errors import OperatorError
 from whipstaff.golang.semver import Constraint, SemverError, Version
-from whipstaff.sources.addresses import AddressPolicy
-from whipstaff.sources.oci_client import RegistryClient
 from whipstaff.sources.oci_manifest import PROVENANCE, ChartManifest, is_digest
 from whipstaff.sources.oci_place import SCHEME, ChartPlace
 from whipstaff.sources.oci_repository import MANIFEST_BYTES_LIMIT, OCIRepository, tag_of
@@ -67,7 +65,7 @@ def tags(reference: str, options: ChartOptions, home: HelmHome) -> list[str]:
     """List the versions of a chart in a registry, newest first; Refused if there is none."""
 
     async def listed(place: ChartPlace) -> list[Version]:
-        client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
+        client = registry_client()
         try:
             return _versions(await OCIRepository(client, place).tags())
         finally:
@@ -98,7 +96,7 @@ async def _retrieved(
     place: ChartPlace, digest: str, version: str, *, provenance: bool
 ) -> Retrieved:
     bar = Bar(place.name)
-    client = RegistryClient(AddressPolicy.unlimited(), time.monotonic)
+    client = registry_client()
     try:
         repository = OCIRepository(client, place)
         chosen = version if digest else await _version(repository, place, version)

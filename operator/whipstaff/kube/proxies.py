@@ -88,14 +88,18 @@ def proxy_of(url: str) -> Proxy:
 
 def proxy_for(server: str, environment: Mapping[str, str]) -> Proxy | None:
     """Return the proxy that the environment names for a server; None: it is asked directly."""
+    named = named_for(server, environment)
+    return proxy_of(named) if named else None
+
+
+def named_for(server: str, environment: Mapping[str, str]) -> str:
+    """Return what the environment names for a server; empty: it is asked directly."""
     parts = urlsplit(server)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     given = environment.get(name) or environment.get(name.lower(), "")
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     left_out = environment.get("NO_PROXY") or environment.get("no_proxy", "")
-    if not given or _is_here(host) or _matches(left_out, host, port):
-        return None
-    return proxy_of(given)
+    return "" if _is_here(host) or _matches(left_out, host, port) else given
 
 
 def _is_here(host: str) -> bool:

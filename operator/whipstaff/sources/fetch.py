@@ -232,6 +232,10 @@ def _failure(url: URL, error: Exception) -> ChartUnavailable:
 
 def _why(error: Exception) -> str:
     match error:
+        case aiohttp.ClientProxyConnectionError():
+            return "no connection to the proxy"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refuses: {error.status} {_reason_phrase(error.status)}".rstrip()
         case aiohttp.ClientConnectorDNSError():
             return "the name cannot be resolved"
         case aiohttp.ClientConnectorError():

@@ -80,12 +80,24 @@ class _Token(NamedTuple):
     until: float  # on the monotonic clock
 
 
+def _directly(url: URL) -> None:
+    """Go through no proxy: it would connect to addresses that the policy never sees."""
+    del url
+
+
 class RegistryClient:
     """One HTTP client for all registries; made on first use, inside the event loop."""
 
-    def __init__(self, policy: AddressPolicy, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        monotonic: Callable[[], float],
+        proxy_for: Callable[[URL], URL | None] = _directly,
+    ) -> None:
+        """`proxy_for` names what leads to a URL; None: it is asked directly."""
         self._policy = policy
         self._monotonic = monotonic
+        self._proxy_for = proxy_for
         self._session: aiohttp.ClientSession | None = None
         self._tokens: dict[tuple[Registry, str, str], _Token] = {}
 
@@ -158,6 +170,7 @@ class RegistryClient:
             data=request.data,
             allow_redirects=False,
             ssl=asker.tls,
+            proxy=self._proxy_for(url),
         ) as response:
             body = await _body(response, request)
             asked = tuple(challenges(response.headers.getall("WWW-Authenticate", [])))
