@@ -35,8 +35,10 @@ from whipstaff.helmrelease.fields import Fields
 def convert(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Turn what Flux, Argo CD, k3s and helm run into HelmReleases."""
     try:
-        drafts = (
-            _of_cluster(arguments, flags) if flags["from_cluster"] else _of_files(arguments, flags)
+        drafts, passed_over = (
+            (_of_cluster(arguments, flags), 0)
+            if flags["from_cluster"]
+            else _of_files(arguments, flags)
         )
         for draft in drafts:
             draft.conform()
@@ -50,24 +52,35 @@ def convert(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
         head = f"made of {one_line(draft.subject)}"
         texts.append(written(draft.body, {**comments, (): [head, *comments.get((), ())]}))
     echo("---\n".join(texts))
-    left_out = list(_told(drafts))
-    if flags["strict"] and any(left_out):
-        raise click.ClickException(f"{sum(left_out)} field(s) were left out or have to be written")
+    left_out = passed_over + sum(_told(drafts))
+    if flags["strict"] and left_out:
+        raise click.ClickException(
+            f"{left_out} field(s), object(s) or file(s) were left out or have to be written"
+        )
 
 
-def _of_files(arguments: tuple[str, ...], flags: dict[str, Any]) -> list[Draft]:
+def _of_files(arguments: tuple[str, ...], flags: dict[str, Any]) -> tuple[list[Draft], int]:
+    """Convert what files hold; say how much was passed over that has a say in what runs."""
     if not arguments:
         raise click.ClickException("name files, folders or -, or say --from-cluster")
     if flags["all_namespaces"] or flags["repo"]:
         raise click.ClickException("--all-namespaces and --repo go with --from-cluster")
     found: list[Found] = []
+    unread = 0
     for path in arguments:
         for file in files_below(path):
-            found += read(file)
+            try:
+                found += read(file)
+            except FileUnreadable as error:
+                if file == path:
+                    raise
+                # A repository has other YAML too: values, patches, templates.
+                _tell(f"warning: {error}: the file is passed over")
+                unread += 1
     result = converted(found, flags["namespace"])
-    for original, why in result.passed_over:
-        _tell(f"note: {original.found.at(())}: {original.subject}: {why}")
-    return result.drafts
+    for one in result.passed_over:
+        _tell(one.told)
+    return result.drafts, unread + sum(one.lost for one in result.passed_over)
 
 
 def _of_cluster(names: tuple[str, ...], flags: dict[str, Any]) -> list[Draft]:

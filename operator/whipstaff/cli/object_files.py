@@ -34,6 +34,12 @@ class Found:
         """Return file and line of a field."""
         return f"{self.file}:{self.places.line((*self.base, *path))}"
 
+    def twice(self) -> Iterator[tuple[tuple[str | int, ...], int]]:
+        """Yield the fields that are there more than once, each with its later line."""
+        for path, line in self.places.twice:
+            if path[: len(self.base)] == self.base:
+                yield path[len(self.base) :], line
+
 
 def is_object_file(path: str) -> bool:
     """Whether a path is a file of objects, by its name."""
@@ -52,7 +58,7 @@ def files_below(path: str) -> list[str]:
 
 
 def read(path: str) -> list[Found]:
-    """Return the objects of a file, those of a List one by one; FileUnreadable if it has others."""
+    """Return the objects of a file, those of a list one by one; FileUnreadable if it has others."""
     name = "standard input" if path == STDIN else path
     text = _text(path, name)
     try:
@@ -85,10 +91,14 @@ def _text(path: str, name: str) -> str:
 def _objects(document: object, place: Found) -> Iterator[Found]:
     if not isinstance(document, dict):
         raise FileUnreadable(f"{place.at(())}: is no object of Kubernetes")
-    if document.get("kind") != "List" or not isinstance(document.get("items"), list):
+    kind = document.get("kind")
+    if not str(kind).endswith("List") or not isinstance(document.get("items"), list):
         yield Found(document, place.file, place.places)
         return
+    # The API server names kind and version once for a list of its own, such as a ConfigMapList.
+    one_kind = str(kind).removesuffix("List")
+    common = {"apiVersion": document.get("apiVersion"), "kind": one_kind} if one_kind else {}
     for at, item in enumerate(document["items"]):
         if not isinstance(item, dict):
             raise FileUnreadable(f"{place.at(('items', at))}: is no object of Kubernetes")
-        yield Found(item, place.file, place.places, ("items", at))
+        yield Found({**common, **item}, place.file, place.places, ("items", at))

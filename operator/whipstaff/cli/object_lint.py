@@ -44,10 +44,9 @@ class ObjectLint:
         return findings
 
     def _of(self, one: Found) -> Iterator[Finding]:
-        for path, line in one.places.twice:
-            if path[: len(one.base)] == one.base:
-                text = f"{dotted(path)}: is there twice, and the last one counts"
-                yield Finding(Severity.ERROR, f"{one.file}:{line}", text)
+        for path, line in one.twice():
+            text = f"{dotted(path)}: is there twice, and the last one counts"
+            yield Finding(Severity.ERROR, f"{one.file}:{line}", text)
         if not _is_ours(one.body):
             yield from _of_others(one)
             return

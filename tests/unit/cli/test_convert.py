@@ -576,6 +576,107 @@ def test_a_folder_is_all_of_its_files(tmp_path):
     assert (errors, code) == ("", 0)
 
 
+def test_what_a_list_of_one_kind_holds_is_converted():
+    chart = a_helmchart()
+    version = chart.pop("apiVersion")
+    told = convert({"apiVersion": version, "kind": f"{chart.pop('kind')}List", "items": [chart]})
+    assert told.release["spec"]["chart"]["name"] == "blog"
+
+
+def of_text(tmp_path, text, *flags):
+    """Convert a file of a repository, which has other files too."""
+    (tmp_path / "blog.yaml").write_bytes(text.encode())
+    return run("convert", str(tmp_path), *flags)
+
+
+CHART = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: blog, namespace: a}\n"
+BLOG = f"{CHART}spec: {{chart: blog, repo: 'https://charts.example.com'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        pytest.param(
+            "patch.yaml",
+            "- {op: remove, path: /spec/values}",
+            "patch.yaml:1: is no object of Kubernetes: the file is passed over",
+            id="a patch",
+        ),
+        pytest.param(
+            "set.yaml", "a: {{ .x }}\n{{- end }}\n", "the file is passed over", id="a template"
+        ),
+        pytest.param("old.yaml", "a: \udcff", "is no UTF-8: the file is passed over", id="Latin 1"),
+        pytest.param(
+            "kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamePrefix: a-\n",
+            "is passed over, and what it changes: convert what `kustomize build` prints",
+            id="a kustomization that changes things",
+        ),
+        pytest.param(
+            "set.yaml",
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\n",
+            "is passed over: convert the Applications that it makes",
+            id="an ApplicationSet",
+        ),
+        *(
+            pytest.param(
+                "patch.yaml",
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
+                f"metadata: {{name: x}}\nspec: {spec}\n",
+                "HelmRelease x: is passed over: it is part of one, a patch; convert what",
+                id=f"part of a release, {spec}",
+            )
+            for spec in ("{values: {a: 1}}", "{chart: {spec: {version: 2.0.0}}}")
+        ),
+        pytest.param("again.yaml", BLOG, "is the name of another one of these", id="namesakes"),
+    ],
+)
+def test_what_a_repository_has_besides_is_passed_over_with_a_warning(tmp_path, name, text, said):
+    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    output, errors, code = of_text(tmp_path, BLOG)
+    assert list(yaml.safe_load_all(output))
+    assert [one for one in errors.splitlines() if one.startswith("warning:") and said in one]
+    assert code == 0
+    output, errors, code = of_text(tmp_path, BLOG, "--strict")
+    assert (bool(output), code) == (True, 1)
+    assert "1 field(s), object(s) or file(s) were left out" in errors
+
+
+def test_a_kustomization_that_lists_files_changes_nothing(tmp_path):
+    listing = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a]\n"
+    (tmp_path / "kustomization.yaml").write_text(listing)
+    assert of_text(tmp_path, BLOG, "--strict")[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        pytest.param(f"{CHART}spec:\n  chart: a\n  chart: blog\n", "spec.chart", id="twice"),
+        pytest.param(f"{BLOG}sops: {{mac: 'ENC[a]'}}\n", "sops", id="encrypted"),
+        pytest.param(
+            f"{BLOG}---\napiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\n"
+            "metadata: {name: blog, namespace: a}\n"
+            "spec: {valuesContent: 'a: 1', valuesContent: 'a: 2'}\n",
+            "spec.valuesContent",
+            id="twice in what goes into another",
+        ),
+    ],
+)
+def test_what_a_text_hides_is_told(tmp_path, text, field):
+    _, errors, code = of_text(tmp_path, text, "--strict")
+    assert code == 1
+    assert [one for one in errors.splitlines() if "warning" in one and f": {field}: " in one]
+
+
+def test_lines_may_end_as_on_windows_and_variables_stay(tmp_path):
+    body = BLOG.replace("chart: blog", "chart: blog, version: '${version}', set: {a: '${a:=b}'}")
+    output, errors, code = of_text(tmp_path, "\ufeff" + body.replace("\n", "\r\n"))
+    (release,) = yaml.safe_load_all(output)
+    assert release["spec"]["chart"]["version"] == "${version}"
+    assert release["spec"]["values"] == {"a": "${a:=b}"}
+    assert (errors, code) == ("", 0)
+
+
 BOMB = "a0: &a0 [x, x, x]\n" + "".join(
     f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 9)
 )

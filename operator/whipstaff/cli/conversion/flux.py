@@ -10,6 +10,7 @@ from whipstaff.helmrelease.names import KIND
 from whipstaff.release.revision import JsonObject
 
 GROUP = "helm.toolkit.fluxcd.io"
+HELM_RELEASE = f"{GROUP}/HelmRelease"
 WHOSE = "fluxcd.io"
 # Kustomizations of Flux go on applying what is in Git.
 KEPT = ("annotations:kustomize.toolkit.fluxcd.io",)
@@ -32,8 +33,10 @@ _DEFAULTS: tuple[tuple[Path, object], ...] = (
 )
 
 
-def helmrelease(original: Original, around: Surroundings) -> list[Draft]:
-    """Convert a HelmRelease."""
+def helmrelease(original: Original, around: Surroundings) -> list[Draft] | None:
+    """Convert a HelmRelease; None for a part of one, such as kustomize lays over another."""
+    if _is_part(original):
+        return None
     draft = Draft.new(KIND, original.name, original.namespace, original.subject)
     carry_marks(draft, original, WHOSE, KEPT)
     write_chart(draft, original, around)
@@ -52,6 +55,17 @@ def helmrelease(original: Original, around: Surroundings) -> list[Draft]:
             draft.put(path, value)
     draft.tell_of_rest(original, _PLACES, _NO_EQUAL)
     return [draft]
+
+
+def _is_part(original: Original) -> bool:
+    """Whether it names no chart, or none of a source: Flux's definition takes no such object."""
+    if original.at("spec", "chartRef") is not None:
+        return False
+    chart = original.at("spec", "chart")
+    if chart is None:
+        return isinstance(original.at("spec"), dict)
+    inner = original.at("spec", "chart", "spec")
+    return isinstance(inner, dict) and "sourceRef" not in inner
 
 
 def _suspend(draft: Draft) -> None:
