@@ -737,6 +737,21 @@ def test_no_shape_is_too_odd(kind, wrong):
     assert convert({**body, "spec": wrong}).code in {0, 1}
 
 
+@pytest.mark.parametrize("wrong", [[1], {"a": 1}], ids=repr)
+def test_no_list_or_table_in_place_of_a_word_is_too_odd(wrong):
+    layer = an_oci_source(layerSelector={"mediaType": wrong}, provider=wrong)
+    for objects in (
+        [a_flux_release(chartRef=BY_REFERENCE), layer],
+        [a_flux_release(chartRef=BY_REFERENCE), an_oci_source(provider=wrong)],
+        [an_application(source={"repoURL": "https://a", "path": wrong, "helm": {}})],
+        [an_application(source={"repoURL": "https://a", "chart": "a", "helm": {"version": wrong}})],
+        [a_helmchart(serverSide=wrong)],
+    ):
+        told = convert(*objects)
+        assert "Traceback" not in told.errors
+        assert told.code == 0
+
+
 def test_logins_in_urls_are_repeated_nowhere():
     url = "https://user:canary@charts.example.com/x"
     for body in (

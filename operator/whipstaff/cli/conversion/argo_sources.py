@@ -97,7 +97,7 @@ def _of_registry(draft: Draft, source: Source) -> None:
     draft.put((*_CHART, "repository"), folder, (original, (*base, "repoURL")))
     draft.put((*_CHART, "name"), name, (original, (*base, "repoURL")))
     _version(draft, source)
-    if original.at(*base, "path") in {".", "", "./"}:
+    if original.at(*base, "path") in (".", "", "./"):
         original.take(*base, "path")
 
 
@@ -228,7 +228,7 @@ def _options(draft: Draft, source: Source) -> None:
         for action in ("install", "upgrade"):
             draft.put(("spec", action, "disableSchemaValidation"), value=True)
     original.flag(*helm, "skipTests")  # tests run where spec.test asks for them
-    if original.at(*helm, "version") in {"v3", "3"}:
+    if original.at(*helm, "version") in ("v3", "3"):
         original.take(*helm, "version")
     same = original.at(*helm, "namespace") == source.namespace
     if same:

@@ -166,8 +166,8 @@ def is_plain(source: Original, namespace: str) -> bool:
     return (
         not set(spec) - _IN_REPOSITORIES
         and _OCI.fullmatch(str(spec.get("url"))) is not None
-        and layer.get("mediaType") in {None, _HELM_LAYER}
-        and spec.get("provider") in {None, "generic"}
+        and layer.get("mediaType") in (None, _HELM_LAYER)
+        and spec.get("provider") in (None, "generic")
         and not spec.get("suspend")
         and not reference.get("semverFilter")
         and (bool(named) or bool(_VERSION.fullmatch(str(reference.get("tag")))))

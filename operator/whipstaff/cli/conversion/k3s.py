@@ -245,7 +245,7 @@ def _ways(draft: Draft, original: Original, config: Original | None) -> None:
     for giver in (config, original):
         if giver is not None:
             _failures(draft, giver, decided=giver is original and _says(config, "failurePolicy"))
-            if giver.at("spec", "serverSide") in {"true", "auto"}:
+            if giver.at("spec", "serverSide") in ("true", "auto"):
                 giver.take("spec", "serverSide")
             text = "was left out: objects are always applied server-side"
             draft.lose(giver, ("spec", "serverSide"), text, place=_SPEC)
