@@ -16,6 +16,7 @@ FOREIGN = (
     "fluxcd.io",
     "argoproj.io",
     "networking.k8s.io",
+    "istio.io",
 )  # kinds that this control plane does not have
 
 
