@@ -141,9 +141,15 @@ class Client:
         jitter: Callable[[], float] = _RANDOM.random,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
         attempts_limit: int = ATTEMPTS,
+        answer_bytes_limit: int = 0,
     ) -> None:
-        """`attempts_limit`: how often a request is sent at most, whatever it allows itself."""
+        """Take the way there.
+
+        `attempts_limit`: how often a request is sent at most, whatever it allows itself.
+        `answer_bytes_limit`: what one answer may take, where a server is not trusted; 0: anything.
+        """
         self._attempts_limit = attempts_limit
+        self._answer_bytes_limit = answer_bytes_limit
         self._connection = connection
         self._user_agent = user_agent
         self._jitter = jitter
@@ -291,7 +297,7 @@ class Client:
                 trace_request_ctx=request,
             ) as response:
                 if _OK <= response.status < 300:  # noqa: PLR2004 - the successes of HTTP
-                    return await response.text("utf-8", errors="replace")
+                    return await self._content(response)
                 await self._raise_refusal(response, request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _Again(_no_answer(request, error)) from error  # nothing was sent
@@ -302,7 +308,7 @@ class Client:
             raise refused from error
 
     async def _raise_refusal(self, response: aiohttp.ClientResponse, request: Request) -> NoReturn:
-        text = await response.text("utf-8", errors="replace")
+        text = await self._content(response)
         try:
             status = scanner.decode(text)
         except Unreadable:
@@ -321,6 +327,19 @@ class Client:
         if undone or (refused.code in _ANSWER_LOST and _repeatable(request)):
             raise _Again(refused, pause)
         raise refused
+
+    async def _content(self, response: aiohttp.ClientResponse) -> str:
+        """Return the text of an answer; ClusterRefused if it is longer than it may be."""
+        limit = self._answer_bytes_limit
+        if not limit:
+            return await response.text("utf-8", errors="replace")
+        content = bytearray()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > limit:
+                text = f"the API server's answer is larger than {limit >> 20} MiB"
+                raise ClusterRefused(text, code=_OK, api_reason="Unreadable")
+        return content.decode("utf-8", errors="replace")
 
     def _refusal(self, request: Request, status: int, answer: object) -> ClusterRefused:
         """Return what an answer says that is no success."""
@@ -369,6 +388,8 @@ class Client:
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trace_configs=[] if watch else [self._last_checks()],
+                # Nobody was asked to compress; a little that becomes much is no honest answer.
+                auto_decompress=not self._answer_bytes_limit,
             )
             if watch:
                 self._watches = session

@@ -37,6 +37,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 IDLE_SECONDS = 120.0
 SWEEP_SECONDS = 30.0
 ATTEMPTS = 2
+ANSWER_BYTES_LIMIT = 64 << 20  # whoever wrote the kubeconfig chose who answers
 _KEYS = ("value", "value.yaml")  # Flux's
 _UNAUTHORIZED = 401
 
@@ -238,6 +239,7 @@ class RemoteClusters:
             user_agent=self._rules.user_agent,
             silence_seconds=self._rules.silence_seconds,
             attempts_limit=ATTEMPTS,
+            answer_bytes_limit=ANSWER_BYTES_LIMIT,
         )
         client.write_only_while(self._leads)
         site = self._sites[digest] = _Site(client, connection, used_at=monotonic())

@@ -1,11 +1,13 @@
 """Clients of other clusters: made when needed, shared, closed, and held off where none answers."""
 
 import asyncio
+import gzip
 import json
 import traceback
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from tests.builders.remote_clusters import b64
 from tests.builders.stub_api_server import NEVER, a_stub, event, refused
@@ -123,6 +125,29 @@ async def test_a_request_goes_where_its_identity_acts(clock):
         assert headers["Impersonate-User"] == "system:serviceaccount:team:deployer"
         assert headers["Authorization"] == "Bearer remote-token"
         assert paths(home) == ["/api/v1/pods"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda: web.Response(body=b" " * (3 << 20)), id="a long answer"),
+        pytest.param(lambda: web.Response(body=b" " * (3 << 20), status=403), id="a refusal"),
+        pytest.param(
+            lambda: web.Response(
+                body=gzip.compress(b" " * (3 << 20)), headers={"Content-Encoding": "gzip"}
+            ),
+            id="one that was packed",
+        ),
+    ],
+)
+async def test_an_answer_without_end_is_not_read_to_its_end(clock, monkeypatch, answer):
+    monkeypatch.setattr(remote_module, "ANSWER_BYTES_LIMIT", 1 << 20)
+    async with a_remote() as (there, secrets), clusters(secrets) as (every, _, _home):
+        there.on("GET", "/api/v1/pods", answer)
+        for ask in (every.send, every.list_all):
+            with pytest.raises(ClusterRefused) as refusal:
+                await ask(pods())
+            assert refusal.value.api_reason == "Unreadable"
 
 
 async def test_lists_texts_and_watches_go_there_too(clock):
