@@ -5,14 +5,16 @@ is shown again only to who may read that login, too.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from whipstaff.errors import ClusterRefused, InvalidSpec, OperatorError
 from whipstaff.gateway.callers import Caller
+from whipstaff.gateway.problems import of_error
 from whipstaff.golang.semver import SemverError, Version
 from whipstaff.helmrelease.names import API_VERSION
 from whipstaff.helmrepository.parsing import parse
@@ -35,8 +37,9 @@ _REGISTRY = "oci://"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A HelmRepository, and the file of its index or why there is none."""
+    """A HelmRepository of a cluster, and the file of its index or why there is none."""
 
+    cluster: str
     repository: HelmRepository
     trouble: str = ""
     file: Path | None = None
@@ -51,6 +54,7 @@ class Offered:
 class Chart:
     """A chart of a repository."""
 
+    cluster: str
     repository: str
     name: str
     newest: str
@@ -73,19 +77,22 @@ class Offers:
         self._client = client
         self._repositories = repositories
 
-    async def of(self, caller: Caller, namespaces: Collection[str]) -> list[Offered]:
-        """Return what the HelmRepositories have that the caller may read.
+    async def listed(self, caller: Caller, namespaces: Collection[str]) -> Sequence[HelmRepository]:
+        """Return the HelmRepositories of a cluster that the caller may read.
 
         Who may not list all is told of those in `namespaces` that they may list.
         """
-        found = [
-            parsed
-            for body in await self._listed(caller, namespaces)
-            if (parsed := _parsed(body)) is not None
-        ]
+        bodies = await self._listed(caller, namespaces)
+        found = [parsed for body in bodies if (parsed := _parsed(body)) is not None]
+        return found[:REPOSITORIES_LIMIT]
+
+    async def read(
+        self, caller: Caller, cluster: str, repositories: Iterable[HelmRepository]
+    ) -> list[Offered]:
+        """Return what repositories of a cluster have, each whatever becomes of the others."""
         charts = Charts({}, _AsCaller(self._client, caller.identity), timeout_seconds=WAIT_SECONDS)
         return await asyncio.gather(
-            *(self._offered(one, charts) for one in found[:REPOSITORIES_LIMIT])
+            *(self._offered(caller, cluster, one, charts) for one in repositories)
         )
 
     async def _listed(self, caller: Caller, namespaces: Collection[str]) -> list[JsonObject]:
@@ -110,18 +117,30 @@ class Offers:
         answer = await self._client.send(request)
         return [one for one in answer.get("items") or () if isinstance(one, dict)]
 
-    async def _offered(self, repository: HelmRepository, charts: Charts) -> Offered:
+    async def _offered(
+        self, caller: Caller, cluster: str, repository: HelmRepository, charts: Charts
+    ) -> Offered:
         if repository.spec.url.startswith(_REGISTRY):
-            return Offered(repository, "a registry tells nobody which charts it has")
+            return Offered(cluster, repository, "a registry tells nobody which charts it has")
+        if caller.identity.remote is not None and _is_inside(repository.spec.url):
+            # Here the name would be somebody else's, or nobody's.
+            return Offered(cluster, repository, "its address means something in its cluster alone")
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 place = await charts.place(repository)
                 file = await self._repositories.entries(place, max_age_seconds=MAX_AGE_SECONDS)
-                return Offered(repository, "", file, await asyncio.to_thread(names_of, file))
+                names = await asyncio.to_thread(names_of, file)
+                return Offered(cluster, repository, "", file, names)
         except TimeoutError:
-            return Offered(repository, "its index is still being read: look again")
+            return Offered(cluster, repository, "its index is still being read: look again")
         except OperatorError as error:
-            return Offered(repository, error.text)
+            return Offered(cluster, repository, of_error(error).detail)
+
+
+def _is_inside(url: str) -> bool:
+    """Whether a URL's host is a name that a cluster gives its own Services."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return not {".", ":"} & set(host) or host.endswith((".svc", ".cluster.local"))
 
 
 class _AsCaller:
@@ -147,14 +166,14 @@ def charts_of(offered: Iterable[Offered], search: str) -> list[tuple[Offered, st
     """Return the charts whose name has a text in it, by name; in which repository each is."""
     word = search.casefold()
     found = [(one, name) for one in offered for name in one.names if word in name.casefold()]
-    return sorted(found, key=lambda pair: (pair[1], pair[0].name))
+    return sorted(found, key=lambda pair: (pair[1], pair[0].cluster, pair[0].name))
 
 
 def described(offered: Offered, name: str) -> Chart:
     """Read from an index what there is of a chart."""
     versions = _versions(offered, name)
     newest = next((one for one in versions if not _prerelease(one)), versions[0])
-    return Chart(offered.name, name, newest, len(versions))
+    return Chart(offered.cluster, offered.name, name, newest, len(versions))
 
 
 def behind(releases: Iterable[JsonObject], offered: Iterable[Offered]) -> list[Lag]:
@@ -162,18 +181,18 @@ def behind(releases: Iterable[JsonObject], offered: Iterable[Offered]) -> list[L
 
     Pre-releases do not count.
     """
-    places: dict[str, Offered] = {}
+    places: dict[tuple[str, str], Offered] = {}
     for one in offered:
-        places[one.name] = one
-        places.setdefault(one.repository.spec.url, one)
-    known: dict[tuple[str, str], tuple[str, ...]] = {}
+        places[one.cluster, one.name] = one
+        places.setdefault((one.cluster, one.repository.spec.url), one)
+    known: dict[tuple[str, str, str], tuple[str, ...]] = {}
     found = []
     for _, facts in zip(range(RELEASES_LIMIT), releases, strict=False):
         chart = facts["chart"]
-        place = places.get(chart["repository"].rstrip("/"))
+        place = places.get((facts["cluster"], chart["repository"].rstrip("/")))
         if place is None or chart["name"] not in place.names:
             continue
-        key = (place.name, chart["name"])
+        key = (place.cluster, place.name, chart["name"])
         if key not in known:
             known[key] = _versions(place, chart["name"])
         newer = _newer(known[key], chart["version"])

@@ -8,6 +8,7 @@ import pytest
 from tests.builders.little_api_server import OWN_TOKEN, a_release
 from tests.builders.remote_clusters import a_kubeconfig
 from tests.builders.several_clusters import Hub, Spoke, reachable, several, spokes, until
+from tests.builders.web_pages import Page
 from whipstaff.gateway import clusters, running
 from whipstaff.gateway.callers import Caller, elsewhere
 from whipstaff.gateway.options import READER
@@ -263,6 +264,30 @@ async def test_pages_show_the_releases_of_all_clusters(hub, east):
         assert "cluster east" in one
         assert "edits/suspend?cluster=east" in one
         assert (await ask("/ui/namespaces/sales/releases/crm?cluster=east")).status == 403
+
+
+async def test_the_page_of_charts_is_about_all_clusters_that_answer(hub, east):
+    hub.lead("east", east.kubeconfig)
+    hub.lead("west", a_kubeconfig("http://127.0.0.1:1"))
+    hub.repositories = [a_repository("charts")]
+    east.repositories = [a_repository("theirs"), a_repository("inside", "http://charts.tools.svc")]
+    east.allow("alice", "list", "helmrepositories", "web")
+    async with several(hub) as ask:
+        await until(ask, "/v1/releases", lambda found: found["total"] == 3)
+        text = " ".join(Page((await ask("/ui/charts")).text).text.split())
+        assert "repositories of cluster west are missing: it does not answer" in text
+        assert "east: web/theirs" in text
+        assert "its address means something in its cluster alone" in text
+        assert "local:" not in text
+        one = Page((await ask("/ui/charts?cluster=east")).text).text
+        assert ("web/theirs" in one, "web/charts" in one) == (True, False)
+        assert (await ask("/ui/charts?cluster=west")).status in (502, 503)
+        assert (await ask("/ui/charts?cluster=nowhere")).status == 404
+
+
+def a_repository(name, url="http://127.0.0.1:9"):
+    metadata = {"name": name, "namespace": "web", "uid": name, "generation": 1}
+    return {"metadata": {**metadata, "resourceVersion": "1"}, "spec": {"url": url}}
 
 
 async def test_a_write_goes_to_the_cluster_that_is_named(hub, east):

@@ -10,7 +10,7 @@ from whipstaff.gateway import offers
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.summaries import summary_of
-from whipstaff.reconcile.ports import Identity, Person
+from whipstaff.reconcile.ports import Identity, Person, RemoteCluster
 
 ALICE = Caller("alice", "alice", Identity(person=Person("alice")))
 URL = "https://charts.example"
@@ -84,8 +84,9 @@ class Repositories:
         return self.file
 
 
-async def offered(cluster, repositories, namespaces=("web",)):
-    return await Offers(cluster, repositories).of(ALICE, namespaces)
+async def offered(cluster, repositories, namespaces=("web",), caller=ALICE):
+    offers = Offers(cluster, repositories)
+    return await offers.read(caller, "hub", await offers.listed(caller, namespaces))
 
 
 async def test_repositories_are_read_as_the_caller(tmp_path):
@@ -131,7 +132,7 @@ def a_release(version, **chart):
     spec = {"chart": {"name": "blog", **chart}}
     status = {"revision": 1, "history": [{"revision": 1, "chart": "blog", "version": version}]}
     metadata = {"name": "shop", "namespace": "web"}
-    return summary_of({"metadata": metadata, "spec": spec, "status": status})
+    return {**summary_of({"metadata": metadata, "spec": spec, "status": status}), "cluster": "hub"}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,33 @@ async def test_a_release_of_no_repository_is_behind_none(tmp_path):
         a_release("1.0.0"),
     ]
     assert offers.behind(elsewhere, found) == []
+
+
+async def test_a_release_is_behind_repositories_of_its_own_cluster_alone(tmp_path):
+    found = await offered(Cluster(a_repository()), Repositories(an_index(tmp_path, blog=["9.0.0"])))
+    here = a_release("1.0.0", repositoryRef={"name": "charts"})
+    (lag,) = offers.behind([{**here, "cluster": "east"}, here], found)
+    assert lag.release is here
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        pytest.param("http://charts.tools.svc/", False, id="of a Service"),
+        pytest.param("http://charts.tools.svc.cluster.local./", False, id="in full"),
+        pytest.param("http://charts/", False, id="in short"),
+        pytest.param("https://charts.example/", True, id="of anybody"),
+        pytest.param("http://[2001:db8::1]/", True, id="by number"),
+    ],
+)
+async def test_names_inside_another_cluster_are_not_looked_up_in_this_one(tmp_path, url, asked):
+    there = Identity(person=Person("alice"), remote=RemoteCluster("whipstaff-system", "east"))
+    caller = Caller("alice", "alice there", there)
+    repositories = Repositories(an_index(tmp_path, blog=["1.0.0"]))
+    (found,) = await offered(Cluster(a_repository(url=url)), repositories, caller=caller)
+    assert (not found.trouble, len(repositories.places)) == (asked, int(asked))
+    (here,) = await offered(Cluster(a_repository(url=url)), repositories)
+    assert here.names == ("blog",)
 
 
 async def test_charts_are_searched_and_told_by_their_newest_stable_version(tmp_path):

@@ -9,11 +9,14 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import Field
 
 from whipstaff.gateway import models, offers
-from whipstaff.gateway.api import Parts, visible
+from whipstaff.gateway.api import Parts, visible_anywhere
 from whipstaff.gateway.callers import Caller
+from whipstaff.gateway.clusters import Cluster, Unreachable
 from whipstaff.gateway.listing import SEARCH_LIMIT
 from whipstaff.gateway.offers import Chart, Offered
 from whipstaff.gateway.pages.sheets import Sheets
+from whipstaff.helmrepository.types import HelmRepository
+from whipstaff.release.revision import JsonObject
 
 A_PAGE = 50  # charts
 _PAGES = 100_000
@@ -25,6 +28,11 @@ class Wanted(models.Nothing):
 
     search: str = Field("", max_length=SEARCH_LIMIT)
     page: int = Field(1, ge=1, le=_PAGES)
+
+    def link(self, page: int) -> str:
+        """Return the query of another page of the same."""
+        given = {"search": self.search, "cluster": self.cluster, "page": str(page)}
+        return "?" + urlencode({key: value for key, value in given.items() if value})
 
 
 def add_charts(
@@ -39,8 +47,7 @@ def add_charts(
         wanted: Annotated[Wanted, Query()],
     ) -> Response:
         """Show the charts of the HelmRepositories that the caller may read."""
-        seen = [entry.facts for entry in (await visible(parts, caller, "")).entries]
-        offered = await parts.offers.of(caller, {one["namespace"] for one in seen})
+        seen, offered, unreachable = await _offered(parts, caller, wanted.cluster)
         found = offers.charts_of(offered, wanted.search)
         first = (wanted.page - 1) * A_PAGE
         shown, lags = await asyncio.gather(
@@ -52,19 +59,39 @@ def add_charts(
             "charts.html",
             home=parts.clusters.home.name,
             wanted=wanted,
+            unreachable=unreachable,
             repositories=offered,
             charts=shown,
             total=len(found),
             behind=lags[:_BEHIND_SHOWN],
             behind_total=len(lags),
-            before=_link(wanted, wanted.page - 1) if wanted.page > 1 else "",
-            after=_link(wanted, wanted.page + 1) if first + A_PAGE < len(found) else "",
+            before=wanted.link(wanted.page - 1) if wanted.page > 1 else "",
+            after=wanted.link(wanted.page + 1) if first + A_PAGE < len(found) else "",
         )
+
+
+async def _offered(
+    parts: Parts, caller: Caller, name: str
+) -> tuple[Sequence[JsonObject], Sequence[Offered], Sequence[Unreachable]]:
+    """Return releases and repositories of all clusters unless one is named, and who is silent."""
+    listed = await visible_anywhere(parts, caller, models.FiltersEverywhere(cluster=name))
+    seen = [entry.facts for entry in listed.entries]
+
+    async def ask(cluster: Cluster) -> tuple[Caller, str, Sequence[HelmRepository]]:
+        there = cluster.caller(caller)
+        places = {one["namespace"] for one in seen if one["cluster"] == cluster.name}
+        return there, cluster.name, await parts.offers.listed(there, places)
+
+    silent: Sequence[Unreachable] = ()
+    if name:
+        found = [await ask(parts.clusters.named(name))]
+    else:
+        found, silent = await parts.clusters.across(ask)
+    # An index may take longer than a cluster is waited for.
+    read = await asyncio.gather(*(parts.offers.read(*one) for one in found))
+    unreachable = {one.cluster: one for one in (*listed.unreachable, *silent)}
+    return seen, [one for some in read for one in some], list(unreachable.values())
 
 
 def _described(found: Sequence[tuple[Offered, str]]) -> list[Chart]:
     return [offers.described(place, name) for place, name in found]
-
-
-def _link(wanted: Wanted, page: int) -> str:
-    return "?" + urlencode({"search": wanted.search, "page": page})
