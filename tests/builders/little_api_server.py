@@ -61,6 +61,8 @@ class LittleApiServer:
         self.secrets = {}
         self.events = []
         self.repositories = []
+        self.workloads = {}  # by namespace and name
+        self.pods = []
         self.tokens = {"alice-token": "alice", "bob-token": "bob"}
         self.rights = {(READER, "list", "helmreleases", "")}
         self.requests = []
@@ -130,7 +132,9 @@ class LittleApiServer:
             return refused(
                 403, "Forbidden", f'{resource} "{name}" is forbidden: User "{user}" cannot {where}'
             )
-        held = self.releases if resource == "helmreleases" else self.secrets
+        held = {"helmreleases": self.releases, "deployments": self.workloads}.get(
+            resource, self.secrets
+        )
         if "watch" in request.query:
             return await self._watch(request)
         if request.method != "GET":
@@ -139,7 +143,11 @@ class LittleApiServer:
             found = held.get((namespace, name))
             missing = refused(404, "NotFound", f'{resource} "{name}" not found')
             return web.json_response(found) if found else missing
-        others = {"events": self.events, "helmrepositories": self.repositories}
+        others = {
+            "events": self.events,
+            "helmrepositories": self.repositories,
+            "pods": self.pods,
+        }
         items = others.get(resource, list(held.values()))
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 

@@ -27,7 +27,8 @@ RULES = (
     ("whipstaff.dev", ["helmreleases"], ["get", "list", "patch"]),
     ("whipstaff.dev", ["helmrepositories"], ["list"]),
     ("", ["secrets"], ["get"]),
-    ("", ["events"], ["list"]),
+    ("", ["events", "pods"], ["list"]),
+    ("apps", ["deployments"], ["get"]),
 )
 SETTINGS = """apiVersion: v1
 kind: ConfigMap
@@ -210,6 +211,7 @@ def test_what_is_waited_for_is_named_with_its_cause(site):
     browser.click("Objects")
     browser.waits_for("not ready: ")
     assert "✗ Deployment hangs" in browser.text
+    assert re.search(r"ReplicaSet hangs-\w+\s+✗ Pod hangs-\w+", browser.text), browser.text
     browser.open(site.page("", "?search=hangs"))
     browser.waits_for("Deployment hangs: ")
 

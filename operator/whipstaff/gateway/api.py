@@ -17,6 +17,7 @@ from whipstaff.gateway.callers import Caller, Callers
 from whipstaff.gateway.clusters import Cluster, Clusters, Unreachable
 from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.offers import Offers
+from whipstaff.gateway.pods import LivePods
 from whipstaff.gateway.problems import Problem, not_for
 from whipstaff.gateway.releases import Named, Releases
 from whipstaff.gateway.streams import Streams
@@ -41,6 +42,7 @@ class Parts:
     access: Access
     clusters: Clusters
     releases: Releases
+    pods: LivePods
     offers: Offers
     writer: Writer
     streams: Streams

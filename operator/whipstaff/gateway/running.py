@@ -25,6 +25,7 @@ from whipstaff.gateway.limits import Rate
 from whipstaff.gateway.offers import Offers
 from whipstaff.gateway.oidc import OpenIDConnect
 from whipstaff.gateway.options import Options
+from whipstaff.gateway.pods import LivePods
 from whipstaff.gateway.releases import Releases
 from whipstaff.gateway.streams import Streams
 from whipstaff.gateway.writing import Writer
@@ -192,6 +193,7 @@ def _parts(
         access=access,
         clusters=clusters,
         releases=Releases(client, access, pool, options.storage_driver),
+        pods=LivePods(client),
         offers=Offers(client, repositories),
         writer=Writer(client),
         streams=Streams(changes, access, clusters),

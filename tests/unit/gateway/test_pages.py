@@ -231,6 +231,55 @@ async def test_notes_and_objects_are_shown(shop):
     assert re.search(r"settings\.yaml\s+✓\s+ConfigMap\s+settings", text), text
 
 
+DEPLOYMENT = """---
+# Source: blog/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: blog}
+"""
+
+
+def a_server_with_a_pod(text):
+    server = LittleApiServer(a_release(revision=1, history=[{"revision": 1}]))
+    server.allow("alice", "*", "*")
+    server.store(a_revision(1, name="blog", namespace="web", manifest=DEPLOYMENT))
+    selector = {"matchLabels": {"app": text}}
+    server.workloads["web", "blog"] = {
+        "metadata": {"name": "blog", "namespace": "web", "generation": 2},
+        "spec": {"selector": selector, "replicas": 20},
+        "status": {"observedGeneration": 1},
+    }
+    owner = {"kind": "ReplicaSet", "name": f"blog-{text}", "uid": "u", "controller": True}
+    for number in range(12):
+        metadata = {"name": text, "labels": {"pod-template-hash": text}, "ownerReferences": [owner]}
+        waiting = {"reason": text, "message": f"{number} {text}"}
+        container = {"name": text, "state": {"waiting": waiting}, "restartCount": 2}
+        status = {"phase": "Running", "containerStatuses": [container]}
+        server.pods.append({"metadata": {**metadata, "creationTimestamp": text}, "status": status})
+    return server
+
+
+async def test_pods_stand_below_their_workload_and_what_they_say_is_text():
+    shapes = set()
+    for text in ("fine", *HOSTILE[:4]):
+        async with a_gateway(a_server_with_a_pod(text)) as ask:
+            page = Page((await signed_in(ask, f"{BLOG}/objects")).text)
+            shapes.add(tuple(page.shape))
+            assert seen(f"ReplicaSet blog-{text}") in page.text
+            assert "and 2 more Pods, 2 of which are not ready: kubectl -n web get pods" in page.text
+    assert len(shapes) == 1
+
+
+async def test_pods_that_the_caller_may_not_read_are_said_to_be_missing():
+    server = a_server_with_a_pod("fine")
+    server.allow("bob", "get", "helmreleases", "web")
+    server.allow("bob", "get", "secrets", "web")
+    async with a_gateway(server) as ask:
+        text = Page((await signed_in(ask, f"{BLOG}/objects", token="bob-token")).text).text
+        assert "What lives below 1 workload is not shown: deployments" in text
+        assert "ReplicaSet" not in text
+
+
 async def test_who_may_not_read_a_revision_is_told_so(shop):
     answer = await signed_in(shop, f"{BLOG}/values", token="bob-token")
     assert (answer.status, "forbidden" in answer.text) == (403, True)

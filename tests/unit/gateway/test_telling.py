@@ -1,6 +1,7 @@
 import pytest
 
 from whipstaff.gateway.pages import telling
+from whipstaff.gateway.pods import Below
 
 SPEC = {
     "values": {"replicas": 2, "image": {"tag": "9"}},
@@ -80,7 +81,9 @@ DOCUMENTS = [
 
 
 def test_objects_stand_where_they_come_from_in_the_chart():
-    root = telling.tree(DOCUMENTS, {"revision": 1, "ready": "True", "unready": [], "status": {}}, 1)
+    root = telling.tree(
+        DOCUMENTS, {"revision": 1, "ready": "True", "unready": [], "status": {}}, 1, {}
+    )
     blog = root.branches["blog"]
     assert [one["name"] for one in blog.branches["a.yaml"].objects] == ["a"]
     assert [one["name"] for one in blog.branches["db"].branches["b.yaml"].objects] == ["b"]
@@ -115,5 +118,24 @@ def test_readiness_is_told_where_it_is_known(details, revision, standings):
         others = [an_object(f"other-{number}") for number in range(details.get("many", 1) - 1)]
         found["unready"] = [{**one, "cause": "no image"} for one in (an_object("c"), *others)]
         found["status"] = {"lastAttemptedRevision": details["waits"]}
-    objects = telling.tree(DOCUMENTS, found, revision).objects
+    objects = telling.tree(DOCUMENTS, found, revision, {}).objects
     assert [one["standing"] for one in objects] == standings
+
+
+def test_what_was_looked_at_just_now_is_believed_first():
+    details = {"revision": 1, "ready": "False", "unready": [], "status": {}, "standing": ""}
+    details["unready"] = [{**an_object("a"), "cause": "its Pod x has no image"}]
+    details["status"] = {"lastAttemptedRevision": 1}
+    live = {
+        ("v1", "Pod", "web", "a"): Below("unready", "0 of 1 are ready"),
+        ("v1", "Pod", "web", "c"): Below("unready", "it is not there"),
+        ("v1", "Pod", "web", "d"): Below("ready", "the Pod is ready"),
+    }
+    root = telling.tree(DOCUMENTS, details, 1, live)
+    (mine,) = root.branches["blog"].branches["a.yaml"].objects
+    assert (mine["standing"], mine["cause"]) == ("unready", "its Pod x has no image")
+    assert [one["cause"] for one in root.objects] == ["it is not there", ""]
+    live["v1", "Pod", "web", "a"] = Below("ready", "the Pod is ready")
+    root = telling.tree(DOCUMENTS, details, 1, live)
+    (mine,) = root.branches["blog"].branches["a.yaml"].objects
+    assert (mine["standing"], mine["cause"]) == ("ready", "")

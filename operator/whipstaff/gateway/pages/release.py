@@ -1,6 +1,7 @@
 """The pages of one release: its revisions, objects, values, notes, events, and its plan."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.pages import beside, telling
 from whipstaff.gateway.pages.edits import TEXTS, Button
 from whipstaff.gateway.pages.sheets import Sheets
+from whipstaff.gateway.pods import Below, Identity
 from whipstaff.gateway.releases import Named
 from whipstaff.gateway.summaries import conditions_of
 from whipstaff.release.revision import JsonObject, RevisionNumber
@@ -101,6 +103,7 @@ def _of_revision(shown: "_Release", part: str, asked: Any) -> Callable[..., Awai
 class _Release:
     def __init__(self, parts: Parts, sheets: Sheets) -> None:
         self._releases = parts.releases
+        self._pods = parts.pods
         self._changes = parts.cache.changes
         self._home = parts.clusters.home.name
         self._sheets = sheets
@@ -166,20 +169,32 @@ class _Release:
         self, named: Named, part: str, details: JsonObject, number: RevisionNumber
     ) -> JsonObject:
         if part == "objects":
-            found = await self._releases.part(named, number, "manifest", reveal=False)
-            hooks = await self._releases.part(named, number, "hooks", reveal=False)
-            return {
-                "tree": telling.tree(found["documents"], details, number),
-                "hooks": telling.tree(
-                    hooks["documents"], {**details, "ready": "", "unready": []}, number
-                ),
-            }
+            return await self._objects(named, details, number)
         if part == "values":
             found = await self._releases.part(named, number, "layers", reveal=False)
             return {"values": telling.values(found, details["spec"])}
         found = await self._releases.part(named, number, part, reveal=False)
         facts = await self._releases.part(named, number, "facts", reveal=False)
         return {"notes": found["notes"], "chart": facts["chart"]}
+
+    async def _objects(
+        self, named: Named, details: JsonObject, number: RevisionNumber
+    ) -> JsonObject:
+        found = await self._releases.part(named, number, "manifest", reveal=False)
+        hooks = await self._releases.part(named, number, "hooks", reveal=False)
+        mine: Mapping[Identity, Below] = {}
+        theirs: Mapping[Identity, Below] = {}
+        if number in (details["revision"], *telling.waited_for(details)):  # what others had is gone
+            mine, theirs = await asyncio.gather(
+                self._pods.below(named.caller, _objects_of(found)),
+                self._pods.below(named.caller, _objects_of(hooks), hooks=True),
+            )
+        unknown = {**details, "ready": "", "unready": []}
+        return {
+            "tree": telling.tree(found["documents"], details, number, mine),
+            "hooks": telling.tree(hooks["documents"], unknown, number, theirs),
+            "withheld": [one.withheld for one in mine.values() if one.withheld],
+        }
 
     async def diff(self, request: Request, named: Named, query: TwoRevisions) -> Response:
         """Show two revisions side by side, each object and the values."""
@@ -209,6 +224,10 @@ class _Release:
             objects=objects,
             values=values,
         )
+
+
+def _objects_of(found: JsonObject) -> Iterator[JsonObject]:
+    return (one for document in found["documents"] for one in document["objects"])
 
 
 def _numbers(history: JsonObject) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from whipstaff.gateway.pods import Below, Identity, identity_of
 from whipstaff.gateway.summaries import Standing
 from whipstaff.release.legible import legible
 from whipstaff.release.revision import JsonObject
@@ -73,13 +74,19 @@ def waited_for(details: JsonObject) -> tuple[int, ...]:
     return (tried + 1, tried) if details["standing"] == Standing.PROGRESSING else (tried,)
 
 
-def tree(documents: Sequence[JsonObject], details: JsonObject, revision: int) -> Branch:
+def tree(
+    documents: Sequence[JsonObject],
+    details: JsonObject,
+    revision: int,
+    live: Mapping[Identity, Below],
+) -> Branch:
     """Return the objects of a revision by where in the chart they come from, with their readiness.
 
-    Each has `standing`, "ready", "unready" or "" where nothing is known, and `cause`.
+    Each has `standing`, "ready", "unready" or "" where nothing is known, `cause`, and `below`, what
+    lives below it. What was looked at just now is believed before what the status tells.
     """
     waited = details["unready"] if revision in waited_for(details) else ()
-    causes = {_identity(one): one["cause"] for one in waited}
+    causes = {identity_of(one): one["cause"] for one in waited}
     # Of those that are waited for all are told, a hundred at most; the others are ready.
     ready = 0 < len(causes) < UNREADY_LIMIT or (
         revision == details["revision"] and details["ready"] == "True"
@@ -91,10 +98,13 @@ def tree(documents: Sequence[JsonObject], details: JsonObject, revision: int) ->
         for part in _parts(document["source"]):
             branch = branch.branches.setdefault(part, Branch(part))
         for one in document["objects"][:left]:
-            why = causes.get(_identity(one), "")
-            standing = "unready" if why else "ready" if ready else ""
+            below = live.get(identity_of(one), Below())
+            why = causes.get(identity_of(one), "")
+            standing = below.standing or ("unready" if why else "ready" if ready else "")
+            cause = (why or below.told) if standing == "unready" else ""
             text = document["text"] if len(document["objects"]) == 1 else ""
-            branch.objects.append({**one, "standing": standing, "cause": why, "text": text})
+            facts = {"standing": standing, "cause": cause, "below": below, "text": text}
+            branch.objects.append({**one, **facts})
             left -= 1
     return root
 
@@ -104,10 +114,6 @@ def _parts(source: str) -> list[str]:
     chart, _, file = source.partition("/templates/")
     charts = [part for part in chart.split("/") if part and part != "charts"]
     return [*charts, file] if file else charts
-
-
-def _identity(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(one.get(key, "")) for key in ("apiVersion", "kind", "namespace", "name"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,9 @@
 
   for (const one of document.querySelectorAll("[data-live]")) shown.set(one, one.innerHTML);
   if (document.querySelector("[data-live]") === null) return;
-  if (!source) {
-    ask();
-    return;
-  }
+  // What lives below objects changes without a change of the HelmRelease.
+  if (!source || document.querySelector("[data-aging]") !== null) ask();
+  if (!source) return;
   let changes = null;
 
   const listen = () => {
