@@ -206,8 +206,12 @@ def test_what_is_waited_for_is_named_with_its_cause(site):
     site.releases.until("hangs", lambda one: one["status"].get("unready"))
     site.sign_in(site.page("hangs"))
     browser.waits_for("Deployment hangs")
-    cause = site.releases.get("hangs")["status"]["unready"][0]["cause"]
-    assert cause in browser.text
+
+    def told():
+        (one,) = site.releases.get("hangs")["status"]["unready"]
+        return one["cause"] in browser.text
+
+    browser.until(told, "the cause is not seen")
     browser.click("Objects")
     browser.waits_for("not ready: ")
     assert "✗ Deployment hangs" in browser.text

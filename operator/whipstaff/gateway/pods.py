@@ -5,6 +5,7 @@ that are not ready first. What cannot be read is said, and is no failure of anyt
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -38,6 +39,7 @@ _PLURALS = {
 }
 _COUNTS = ("replicas", "currentNumberScheduled", "active")  # of status, whichever is there
 _HASH = "pod-template-hash"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]|\.(?!\.))*")
 
 Identity = tuple[str, str, str, str]  # apiVersion, kind, namespace, name
 
@@ -89,7 +91,7 @@ class LivePods:
 
         `hooks`: they have an end, and may be gone after it.
         """
-        wanted = [one for one in objects if group_and_kind(one) in _PLURALS][:WORKLOADS_LIMIT]
+        wanted = [one for one in objects if _is_workload(one)][:WORKLOADS_LIMIT]
         until = asyncio.get_running_loop().time() + SECONDS
         found = await asyncio.gather(*(self._one(caller, one, until, hooks) for one in wanted))
         return {identity_of(one): below for one, below in zip(wanted, found, strict=True)}
@@ -179,6 +181,12 @@ def identity_of(one: JsonObject) -> Identity:
         str(one.get(key, "")) for key in ("apiVersion", "kind", "namespace", "name")
     )
     return api_version, kind, namespace, name
+
+
+def _is_workload(one: JsonObject) -> bool:
+    """Whether an object may have Pods; a manifest may call its objects anything."""
+    names = str(one["namespace"]), str(one["name"])
+    return group_and_kind(one) in _PLURALS and all(map(_NAME.fullmatch, names))
 
 
 def _judged(live: JsonObject, below: Below, *, hooks: bool) -> Below:

@@ -215,8 +215,11 @@ async def test_what_cannot_be_read_is_said(monkeypatch, failure, told):
     assert found.standing == ""
 
 
-async def test_other_kinds_are_not_asked_about():
+async def test_other_kinds_and_names_that_are_none_are_not_asked_about():
     cluster = Cluster()
     others = [an_object("ConfigMap", api_version="v1"), an_object("Deployment", api_version="x/v1")]
+    others += [
+        an_object(name=name) for name in ("", "a/../../secrets/b", "..", "a..b", "a\n", "a?b")
+    ]
     assert await LivePods(cluster).below(ALICE, others) == {}
     assert cluster.asked == []

@@ -74,7 +74,8 @@ async def _offered(
     parts: Parts, caller: Caller, name: str
 ) -> tuple[Sequence[JsonObject], Sequence[Offered], Sequence[Unreachable]]:
     """Return releases and repositories of all clusters unless one is named, and who is silent."""
-    listed = await visible_anywhere(parts, caller, models.FiltersEverywhere(cluster=name))
+    filters = models.FiltersEverywhere.model_validate({"cluster": name})
+    listed = await visible_anywhere(parts, caller, filters)
     seen = [entry.facts for entry in listed.entries]
 
     async def ask(cluster: Cluster) -> tuple[Caller, str, Sequence[HelmRepository]]:
