@@ -93,8 +93,16 @@ class Shown:
         return self._blacking.value(masked_values(found, self._schema))
 
     @property
+    def subcharts(self) -> list[str]:
+        """The charts in the chart that took part, as its values call them."""
+        declared = _table(_table(self.record.get("chart")).get("metadata")).get("dependencies")
+        listed = declared if isinstance(declared, list) else []
+        found = [one for one in listed if isinstance(one, dict)]
+        return [str(one.get("alias") or one.get("name") or "") for one in found]
+
+    @property
     def defaults(self) -> Any:  # noqa: ANN401 - as above
-        """The values of the chart itself, which hold where none was given."""
+        """The values of the chart and those in it, which hold where none was given."""
         own = _table(_table(self.record.get("chart")).get("values"))
         if self._values_revealed:
             return own
@@ -229,7 +237,8 @@ def show(
         case "computed":
             return {"values": shown.computed}
         case "layers":
-            return {"values": shown.config, "defaults": shown.defaults}
+            subcharts = shown.subcharts
+            return {"values": shown.config, "defaults": shown.defaults, "subcharts": subcharts}
         case "manifest":
             return {"documents": shown.shown(shown.documents)}
         case "hooks":

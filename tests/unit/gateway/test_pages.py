@@ -225,6 +225,17 @@ async def test_values_say_where_they_came_from(shop):
     assert re.search(r"title\s*A blog\s*chart default", text)
 
 
+async def test_a_pinned_revision_and_one_that_repeats_another_say_so(shop):
+    told = "The release is pinned to this revision"
+    assert told not in (await signed_in(shop, f"{BLOG}/values")).text
+    release = shop.server.releases["web", "blog"]
+    release["spec"]["revision"] = 2
+    release["status"]["history"] = [{"revision": 2, "madeFrom": 1}, {"revision": 1}]
+    assert told in (await signed_in(shop, f"{BLOG}/values")).text
+    release["spec"]["revision"] = 1
+    assert "has the values of revision 1" in (await signed_in(shop, f"{BLOG}/values")).text
+
+
 async def test_notes_and_objects_are_shown(shop):
     assert "Open it in a browser." in (await signed_in(shop, f"{BLOG}/notes")).text
     text = Page((await signed_in(shop, f"{BLOG}/objects")).text).text

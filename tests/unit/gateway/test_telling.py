@@ -19,7 +19,12 @@ TOLD = {
         "list": [1, {"b": 2}],
     },
     "defaults": {"replicas": 1, "image": {"tag": "1", "name": "blog"}, "a.b": None, "empty": {}},
+    "subcharts": [],
 }
+
+
+def made_of(given, defaults=(), *subcharts):
+    return {"values": given, "defaults": dict(defaults), "subcharts": list(subcharts)}
 
 
 def test_each_value_says_where_it_came_from():
@@ -38,18 +43,58 @@ def test_each_value_says_where_it_came_from():
 
 def test_a_value_of_one_of_several_references_says_so():
     spec = {"valuesFrom": [{"kind": "ConfigMap", "name": one} for one in ("a", "b")]}
-    (value,) = telling.values({"values": {"x": 1}, "defaults": {}}, spec)
+    (value,) = telling.values(made_of({"x": 1}), spec)
     assert value.origin == "valuesFrom: one of ConfigMap a, ConfigMap b"
 
 
 def test_a_value_that_nothing_holds_any_more_is_of_an_earlier_spec():
-    (value,) = telling.values({"values": {"x": 1}, "defaults": {}}, {})
+    (value,) = telling.values(made_of({"x": 1}), {})
     assert value.origin == "an earlier spec"
+
+
+def test_defaults_for_subcharts_name_them_and_globals_stand_once():
+    told = made_of(
+        {"db": {"size": 3}, "global": {"zone": "a"}},
+        {
+            "db": {"size": 1, "user": "me", "global": {"zone": "b", "own": 1, "registry": "r"}},
+            "cache": {},
+            "global": {"registry": "r"},
+            "other": {"user": "you"},
+        },
+        "db",
+        "cache",
+    )
+    spec = {"values": {"db": {"size": 3}, "global": {"zone": "a"}}}
+    assert {one.path: one.origin for one in telling.values(told, spec)} == {
+        "cache": "chart default",
+        "db.global.own": "default for subchart db",
+        "db.size": "inline",
+        "db.user": "default for subchart db",
+        "global.registry": "chart default, for all charts in the chart",
+        "global.zone": "inline, for all charts in the chart",
+        "other.user": "chart default",
+    }
+
+
+def test_a_revision_says_what_the_spec_says_by_now():
+    told = made_of({"same": 1, "other": 1, "password": "***"}, {"later": 1})
+    spec = {"values": {"same": 1, "other": 2, "password": "x", "later": 2, "login": {"key": "k"}}}
+    listed = telling.values(told, spec)
+    found = {one.path: (one.text, one.origin, one.now) for one in listed}
+    assert len(listed) == len(found)
+    since = "inline by now, and not in this revision"
+    assert found == {
+        "same": ("1", "inline", ""),
+        "other": ("1", "inline", "2"),
+        "password": ("'***'", "inline", ""),
+        "later": ("1", "chart default, and inline by now", ""),
+        "login.key": ("", since, ""),
+    }
 
 
 @pytest.mark.parametrize("spec", [{"values": []}, {"values": {}, "valuesFrom": ["x"]}, {}])
 def test_a_release_without_values_has_none(spec):
-    assert telling.values({"values": {}, "defaults": {}}, spec) == []
+    assert telling.values(made_of({}), spec) == []
 
 
 @pytest.mark.parametrize(

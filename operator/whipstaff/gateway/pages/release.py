@@ -148,7 +148,8 @@ class _Release:
         """Show a part of one revision."""
         position = self._changes.position()
         details = await self._releases.details(named)
-        numbers = _numbers(await self._releases.history(named))
+        history = await self._releases.history(named)
+        numbers = _numbers(history)
         facts: JsonObject = {"part": part, "numbers": numbers}
         wanted = [number] if number else [*telling.waited_for(details), *numbers[:1]]
         asked = [one for one in wanted if one]
@@ -159,7 +160,7 @@ class _Release:
                 if one == asked[-1]:
                     raise
                 continue
-            facts["revision"] = one
+            facts |= {"revision": one, "made_from": _made_from(history, one)}
             break
         return await self.page(
             request, named, f"{part}.html", details=details, position=position, **facts
@@ -228,6 +229,12 @@ class _Release:
 
 def _objects_of(found: JsonObject) -> Iterator[JsonObject]:
     return (one for document in found["documents"] for one in document["objects"])
+
+
+def _made_from(history: JsonObject, number: int) -> int | None:
+    """Return the revision that another one repeats, None if it is one of its own."""
+    found = [one.get("madeFrom") for one in history["items"] if one.get("revision") == number]
+    return next((one for one in found if isinstance(one, int)), None)
 
 
 def _numbers(history: JsonObject) -> list[int]:

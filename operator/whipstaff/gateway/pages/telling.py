@@ -1,6 +1,6 @@
 """What pages say of releases: functions of what the gateway's other functions gave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,15 @@ from whipstaff.gateway.pods import Below, Identity, identity_of
 from whipstaff.gateway.summaries import Standing
 from whipstaff.release.legible import legible
 from whipstaff.release.revision import JsonObject
+from whipstaff.release.secrecy import MASK
 
 TREE_LIMIT = 5000  # objects of one page
 UNREADY_LIMIT = 100  # objects that status names
 VALUES_LIMIT = 5000  # rows of one page
 
 _MINUTE, _HOUR = 60, 3600
+_GLOBAL = "global"
+_OF_SUBCHART = 3  # parts of a path to one of a subchart's globals, at least
 
 
 def cause(facts: JsonObject) -> str:
@@ -123,6 +126,7 @@ class Value:
     path: str
     text: str
     origin: str
+    now: str = ""  # what the spec says by now, if that is something else
 
 
 def values(told: JsonObject, spec: JsonObject) -> list[Value]:
@@ -130,20 +134,8 @@ def values(told: JsonObject, spec: JsonObject) -> list[Value]:
 
     The spec as it is now tells values that it holds from those that its references held.
     """
-    given, defaults = told["values"], told["defaults"]
-    inline = spec.get("values") if isinstance(spec.get("values"), dict) else {}
-    references = [one for one in spec.get("valuesFrom") or () if isinstance(one, dict)]
-    found = [
-        Value(_written(path), _shown(value), _origin(path, inline or {}, references))
-        for path, value in _leaves(given)
-    ]
-    covered = [path for path, _ in _leaves(given)]
-    held = {path[:length] for path in covered for length in range(1, len(path) + 1)}
-    ends = set(covered)
-    for path, value in _leaves(defaults):
-        above = any(path[:length] in ends for length in range(1, len(path) + 1))
-        if not above and path not in held:
-            found.append(Value(_written(path), _shown(value), "chart default"))
+    layers = _Layers(told["values"], told["defaults"], told["subcharts"], spec)
+    found = [*layers.given(), *layers.given_since(), *layers.defaults()]
     return sorted(found, key=lambda value: value.path)[:VALUES_LIMIT]
 
 
@@ -157,18 +149,87 @@ def _leaves(value: object, path: Path = ()) -> list[tuple[Path, Any]]:
     return [leaf for key, one in value.items() for leaf in _leaves(one, (*path, str(key)))]
 
 
-def _origin(path: Path, inline: JsonObject, references: Sequence[JsonObject]) -> str:
-    targets = {str(one["targetPath"]): one for one in references if one.get("targetPath")}
-    if _holds(inline, path):
-        return "inline"
-    if one := targets.get(".".join(path)):
-        return _reference(one)
-    whole = [one for one in references if not one.get("targetPath")]
-    if len(whole) == 1:
-        return _reference(whole[0])
-    if whole:
-        return "valuesFrom: one of " + ", ".join(_reference(one, "") for one in whole)
-    return "an earlier spec"
+class _Layers:
+    """What a revision was made with, and the spec as it is now."""
+
+    def __init__(
+        self, given: object, defaults: object, subcharts: Sequence[str], spec: JsonObject
+    ) -> None:
+        self._given = dict(_leaves(given))
+        self._defaults = dict(_leaves(defaults))
+        self._subcharts = frozenset(subcharts)
+        inline = spec.get("values")
+        self._inline: JsonObject = inline if isinstance(inline, dict) else {}
+        self._references = [one for one in spec.get("valuesFrom") or () if isinstance(one, dict)]
+
+    def given(self) -> Iterator[Value]:
+        """Yield what was given."""
+        for path, value in self._given.items():
+            text, origin = _shown(value), self._origin(path)
+            if path[0] == _GLOBAL and self._subcharts:
+                origin += ", for all charts in the chart"
+            yield Value(_written(path), text, origin, self._now(path, text))
+
+    def _now(self, path: Path, text: str) -> str:
+        if MASK in text or not _holds(self._inline, path):
+            return ""  # who masks one of two tells nothing of the other
+        now = _shown(_at(self._inline, path))
+        return "" if now == text else now
+
+    def given_since(self) -> Iterator[Value]:
+        """Yield what the spec holds now and did not when the revision was made.
+
+        Without the values: which of them are secret says the chart of a revision.
+        """
+        known = _prefixes(self._given) | self._defaults.keys()
+        for path, _ in _leaves(self._inline):
+            if path and path not in known and not _is_below(path, self._given):
+                yield Value(_written(path), "", "inline by now, and not in this revision")
+
+    def defaults(self) -> Iterator[Value]:
+        """Yield the values of the chart, and of those in it, that nothing given is laid over."""
+        covered = _prefixes(self._given)
+        for path, value in self._defaults.items():
+            if path in covered or _is_below(path, self._given) or self._is_handed_down(path):
+                continue
+            since = ", and inline by now" if _holds(self._inline, path) else ""
+            yield Value(_written(path), _shown(value), self._default_origin(path) + since)
+
+    def _is_handed_down(self, path: Path) -> bool:
+        """Whether a subchart has this of the globals of the chart, where it stands already."""
+        if len(path) < _OF_SUBCHART or path[0] not in self._subcharts or path[1] != _GLOBAL:
+            return False
+        return path[1:] in self._defaults or _is_below(path[1:], self._given)
+
+    def _default_origin(self, path: Path) -> str:
+        if path[:1] and path[0] in self._subcharts and len(path) > 1:
+            return f"default for subchart {path[0]}"
+        if path[:1] == (_GLOBAL,) and self._subcharts:
+            return "chart default, for all charts in the chart"
+        return "chart default"
+
+    def _origin(self, path: Path) -> str:
+        targets = {str(one["targetPath"]): one for one in self._references if one.get("targetPath")}
+        if _holds(self._inline, path):
+            return "inline"
+        if one := targets.get(".".join(path)):
+            return _reference(one)
+        whole = [one for one in self._references if not one.get("targetPath")]
+        if len(whole) == 1:
+            return _reference(whole[0])
+        if whole:
+            return "valuesFrom: one of " + ", ".join(_reference(one, "") for one in whole)
+        return "an earlier spec"
+
+
+def _prefixes(leaves: Iterable[Path]) -> set[Path]:
+    """Return all paths to leaves, and to what they are in."""
+    return {path[:length] for path in leaves for length in range(1, len(path) + 1)}
+
+
+def _is_below(path: Path, leaves: Container[Path]) -> bool:
+    """Whether a path leads to a leaf, or into it."""
+    return any(path[:length] in leaves for length in range(1, len(path) + 1))
 
 
 def _reference(one: JsonObject, before: str = "valuesFrom: ") -> str:
@@ -181,6 +242,12 @@ def _holds(table: object, path: Path) -> bool:
             return False
         table = table[key]
     return True
+
+
+def _at(table: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON
+    for key in path:
+        table = table[key]
+    return table
 
 
 def _written(path: Path) -> str:
