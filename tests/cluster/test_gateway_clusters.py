@@ -6,6 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from tests.builders.browsers import Browser
 from tests.builders.gateways import ACCOUNT, RunningGateway, grant
 from tests.builders.granted import FORBIDDEN, requests_of
 from tests.builders.own_chart import ROOT, by_name
@@ -72,6 +73,9 @@ def east(tmp_path_factory):
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
     for user in ("alice", "whipstaff:serviceaccount:web:known"):
         let_list(cluster, user)
+    an_account(cluster, "web", "editor", ("whipstaff.dev", ["helmreleases"], ["patch"]))
+    edit = ("edit-alice", "-n", "web", "--role", "editor", "--user", "alice")
+    cluster.kubectl("create", "rolebinding", *edit)
     yield cluster
     cluster.stop(grace_seconds=0.0)
 
@@ -186,6 +190,41 @@ def test_a_cluster_that_freezes_is_named_until_it_is_back(hub, east, gateway):
     finally:
         east.resume_api_server()
     gateway.until("/v1/releases", alice, lambda found: found["total"] == 3)
+
+
+@pytest.mark.browser
+def test_a_button_on_another_cluster_s_page_edits_there(hub, east, gateway, tmp_path):
+    browser = Browser(tmp_path)
+    page = f"{gateway.url}/ui/namespaces/web/releases/blog?cluster=east"
+    try:
+        browser.open(page)
+        browser.fill("token", hub.tokens["alice"])
+        browser.click("Sign in")
+        browser.waits_for("cluster east")
+        browser.click("Suspend…")
+        browser.waits_for("suspend: true")
+        browser.click("Suspend")
+        browser.waits_for("the edit was made")
+        browser.waits_for("∥ suspended")
+        assert "cluster=east" in browser.url
+        assert [suspended(hub), suspended(east)] == [False, True]
+        browser.script("window.stayed = 1")
+        east.kubectl(*EDIT, '{"spec": {"suspend": false}}')
+        browser.until(lambda: "∥ suspended" not in browser.text, "it stays suspended")
+        assert browser.script("return window.stayed") == 1
+        browser.open(f"{gateway.url}/ui/")
+        browser.waits_for("cluster east")
+        assert browser.troubles() == []
+    finally:
+        browser.close()
+
+
+EDIT = ("patch", "helmrelease", "blog", "-n", "web", "--type=merge", "-p")
+
+
+def suspended(cluster):
+    found = json.loads(cluster.kubectl("get", "helmrelease", "blog", "-n", "web", "-o", "json"))
+    return found["spec"].get("suspend", False)
 
 
 def test_a_secret_that_goes_takes_its_cluster_along(hub, gateway):

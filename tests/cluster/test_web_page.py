@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -321,13 +323,22 @@ def test_a_release_is_pinned_without_a_mouse(site):
     assert site.releases.get("keys")["spec"]["revision"] == 1
 
 
-def test_the_pages_work_behind_the_api_server_s_proxy(site):
-    """The browser speaks to `kubectl proxy`, that to the API server, and that to the gateway."""
-    cluster, browser, address = site.cluster, site.browser, own_address()
+@pytest.fixture(scope="module")
+def proxied(site):
+    """A gateway behind a Service: its path on the API server."""
+    address = own_address()
     gateway = RunningGateway(
-        cluster, "--address", f"{address}:0", "--tls-name", address, name="gateway-pages-proxied"
+        site.cluster,
+        *("--address", f"{address}:0", "--tls-name", address),
+        name="gateway-pages-proxied",
     )
-    path = behind_the_api_server(cluster, PLACE, gateway, address)
+    yield behind_the_api_server(site.cluster, PLACE, gateway, address)
+    gateway.stop()
+
+
+def test_the_pages_work_behind_the_api_server_s_proxy(site, proxied):
+    """The browser speaks to `kubectl proxy`, that to the API server, and that to the gateway."""
+    cluster, browser = site.cluster, site.browser
     proxy = subprocess.Popen(
         [cluster.programs["kubectl"], "proxy", "--port=0"],
         env=cluster.environment(),
@@ -335,16 +346,11 @@ def test_the_pages_work_behind_the_api_server_s_proxy(site):
         text=True,
     )
     try:
-        base = "http://" + re.search(r"127\.0\.0\.1:\d+", proxy.stdout.readline())[0] + path
+        base = "http://" + re.search(r"127\.0\.0\.1:\d+", proxy.stdout.readline())[0] + proxied
         browser.until(lambda: _answers(browser, f"{base}/ui/sign-in"), "it does not answer")
         site.sign_in(site.page("keys", base=base))
         browser.troubles()
-        browser.script("window.stayed = 1")
-        browser.click("Suspend…")
-        browser.click("Suspend")
-        browser.waits_for("suspended\n")
-        site.releases.edit("keys", suspend=None)
-        browser.until(lambda: "∥ suspended" not in browser.text, "it stays suspended")
+        suspended_and_resumed(site)
         browser.click("Releases")
         browser.waits_for("hostile")
         assert browser.url == f"{base}/ui/"
@@ -353,7 +359,54 @@ def test_the_pages_work_behind_the_api_server_s_proxy(site):
         proxy.terminate()
         proxy.wait(timeout=60)
         proxy.stdout.close()
-        gateway.stop()
+
+
+def test_the_dashboard_opens_the_pages_as_its_account(site, proxied):
+    """`whipstaff dashboard` signs in whoever has its URL, and nobody else."""
+    cluster, browser = site.cluster, site.browser
+    command = [
+        *(sys.executable, "-m", "whipstaff", "dashboard", "--no-browser"),
+        *("-n", PLACE, "--service", "gateway", "--service-account", f"{PLACE}/editor"),
+    ]
+    browser.until(lambda: _answers_through(cluster, proxied), "the proxy knows no endpoints")
+    with subprocess.Popen(
+        command, env=cluster.environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            url = re.search(r"http://127\.0\.0\.1:\S+", process.stdout.readline()).group()
+            root = url.partition("/?")[0]
+            browser.open(f"{root}/ui/")
+            assert "hostile" not in browser.text
+            browser.open(url)
+            browser.waits_for("hostile")
+            assert "system:serviceaccount:ui-web:editor" in browser.text
+            browser.click("keys")
+            browser.waits_for("Conditions")
+            browser.troubles()  # the page that nobody was let to see
+            suspended_and_resumed(site)
+            assert browser.troubles() == []
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+def suspended_and_resumed(site):
+    """Press a button on the page of `keys`; what others do after shows without a reload."""
+    site.browser.click("Suspend…")
+    site.browser.click("Suspend")
+    site.browser.waits_for("suspended\n")
+    site.browser.script("window.stayed = 1")
+    site.releases.edit("keys", suspend=None)
+    site.browser.until(lambda: "∥ suspended" not in site.browser.text, "it stays suspended")
+    assert site.browser.script("return window.stayed") == 1
+
+
+def _answers_through(cluster, path):
+    try:
+        cluster.kubectl("get", "--raw", f"{path}/livez")
+    except RuntimeError:
+        return False
+    return True
 
 
 def _answers(browser, url):

@@ -311,6 +311,7 @@ class Release(_Told):
     revision: int = Field(description="that runs; 0 if none does")
     pinned: int | None
     suspended: bool
+    drifted: bool = Field(description="others changed its objects, and that was not put right yet")
     unready: list[Unready]
     plan: WaitingPlan | None
 

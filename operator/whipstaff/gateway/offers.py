@@ -52,10 +52,9 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of a repository."""
+    """A chart, and the repositories that have it from one place."""
 
-    cluster: str
-    repository: str
+    repositories: Sequence[Offered]
     name: str
     newest: str
     versions: int
@@ -162,18 +161,30 @@ class _AsCaller:
         return dict(found)
 
 
-def charts_of(offered: Iterable[Offered], search: str) -> list[tuple[Offered, str]]:
-    """Return the charts whose name has a text in it, by name; in which repository each is."""
+def charts_of(offered: Iterable[Offered], search: str) -> list[tuple[str, Sequence[Offered]]]:
+    """Return the charts whose name has a text in it, by name, each with its repositories.
+
+    HelmRepositories of several namespaces and clusters often are of one place: it counts once.
+    """
     word = search.casefold()
-    found = [(one, name) for one in offered for name in one.names if word in name.casefold()]
-    return sorted(found, key=lambda pair: (pair[1], pair[0].cluster, pair[0].name))
+    found: dict[tuple[str, str], list[Offered]] = {}
+    for one in offered:
+        for name in one.names:
+            if word in name.casefold():
+                found.setdefault((name, str(one.file)), []).append(one)
+    return sorted(((name, places) for (name, _), places in found.items()), key=_order)
 
 
-def described(offered: Offered, name: str) -> Chart:
+def _order(pair: tuple[str, Sequence[Offered]]) -> tuple[str, str, str]:
+    name, places = pair
+    return name, places[0].cluster, places[0].name
+
+
+def described(name: str, repositories: Sequence[Offered]) -> Chart:
     """Read from an index what there is of a chart."""
-    versions = _versions(offered, name)
+    versions = _versions(repositories[0], name)
     newest = next((one for one in versions if not _prerelease(one)), versions[0])
-    return Chart(offered.cluster, offered.name, name, newest, len(versions))
+    return Chart(repositories, name, newest, len(versions))
 
 
 def behind(releases: Iterable[JsonObject], offered: Iterable[Offered]) -> list[Lag]:

@@ -56,6 +56,7 @@ def summary_of(body: JsonObject) -> JsonObject:
         "revision": _number(status, "revision"),
         "pinned": _number(spec, "revision") or None,
         "suspended": spec.get("suspend") is True,
+        "drifted": _is(conditions, "Drifted"),
         "unready": unready_of(status)[:UNREADY_LIMIT],
         "plan": _plan(status),
     }

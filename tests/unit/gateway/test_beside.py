@@ -44,8 +44,36 @@ def test_what_was_left_out_between_is_a_gap():
     before = "".join(f"{number}\n" for number in range(40))
     after = before.replace("2\n", "x\n", 1).replace("35\n", "y\n", 1)
     found = rows(unified(before, after))
-    assert [row.kind for row in found].count("gap") == 1
+    gaps = [row.left.number for row in found if row.kind == "gap"]
+    shown = [row.left.number for row in found if row.kind in ("same", "changed")]
+    assert gaps == [max(shown) - 7 - min(shown) - 5]
     assert Row("changed", Side(36, "35"), Side(36, "y")) in found
+
+
+def test_what_was_left_out_before_is_a_gap_as_well():
+    before = "".join(f"{number}\n" for number in range(40))
+    first, *_ = rows(unified(before, before.replace("35\n", "y\n")))
+    assert first == Row("gap", Side(32))
+
+
+LABELS = "metadata:\n  labels:\n    helm.sh/chart: blog-1\n    app.kubernetes.io/version: '1'\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "routine"),
+    [
+        pytest.param(LABELS.replace("1", "2"), True, id="labels of the version"),
+        pytest.param(f"{LABELS}    app: blog\n", False, id="one more label"),
+        pytest.param(LABELS.replace("1", "2") + "spec: {}\n", False, id="and something else"),
+        pytest.param("metadata:\n  labels:\n    helm.sh/chart: blog-1\n", False, id="one less"),
+    ],
+)
+def test_what_every_version_changes_is_told_from_what_matters(after, routine):
+    assert beside.is_routine(rows(unified(LABELS, after))) is routine
+
+
+def test_lines_are_counted():
+    assert beside.tally(rows(unified("a\nb\nc\n", "a\nB\nc\nd\ne\n"))) == (3, 1)
 
 
 def test_a_line_that_looks_like_a_head_is_a_line():

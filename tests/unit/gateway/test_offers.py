@@ -192,12 +192,20 @@ async def test_charts_are_searched_and_told_by_their_newest_stable_version(tmp_p
     index = an_index(tmp_path, blog=["2.0.0-rc.1", "1.0.0"], app=["1.0.0-beta"], db=["3.0.0"])
     found = await offered(Cluster(a_repository()), Repositories(index))
     charts = [offers.described(*one) for one in offers.charts_of(found, "")]
+    assert [one.name for one in charts[0].repositories] == ["web/charts"]
     assert [(one.name, one.newest, one.versions) for one in charts] == [
         ("app", "1.0.0-beta", 1),
         ("blog", "1.0.0", 2),
         ("db", "3.0.0", 1),
     ]
-    assert [name for _, name in offers.charts_of(found, "BL")] == ["blog"]
+    assert [name for name, _ in offers.charts_of(found, "BL")] == ["blog"]
+
+
+async def test_repositories_of_one_place_offer_a_chart_once(tmp_path):
+    cluster = Cluster(a_repository(), a_repository(namespace="shop"))
+    found = await offered(cluster, Repositories(an_index(tmp_path, blog=["1.0.0"])))
+    ((name, places),) = offers.charts_of(found, "")
+    assert (name, [one.name for one in places]) == ("blog", ["web/charts", "shop/charts"])
 
 
 def test_a_summary_has_no_password_of_a_repository():

@@ -211,10 +211,91 @@ async def test_two_revisions_stand_side_by_side(shop):
     assert "The objects are the same." in text
 
 
+BLOG_MANIFEST = """---
+# Source: blog/templates/{kind}.yaml
+apiVersion: v1
+kind: {kind}
+metadata:
+  name: blog
+  labels:
+    helm.sh/chart: blog-{number}
+    a: a
+    b: b
+    c: c
+data: {{number: "{data}"}}
+"""
+
+
+async def test_what_every_version_changes_is_folded_away():
+    server = LittleApiServer(a_release())
+    server.allow("alice", "*", "*")
+    for number in (1, 2):
+        facts = (("ConfigMap", number), ("Other", 0))
+        manifest = "".join(
+            BLOG_MANIFEST.format(kind=kind, number=number, data=data) for kind, data in facts
+        )
+        server.store(a_revision(number, name="blog", namespace="web", manifest=manifest))
+    async with a_gateway(server) as ask:
+        text = Page((await signed_in(ask, f"{BLOG}/diff?from=1&to=2")).text).text
+    assert "2 changed" in text
+    folded = text.index("1 object differs in labels of the chart's version alone")
+    assert text.index("ConfigMap") < folded < text.index("Other")
+    assert "+2 " in text
+
+
+async def test_an_empty_page_says_what_to_do():
+    server = LittleApiServer()
+    server.allow("alice", "*", "*")
+    async with a_gateway(server) as ask:
+        assert "whipstaff install NAME CHART" in (await signed_in(ask, "/ui/")).text
+        filtered = (await signed_in(ask, "/ui/?search=x")).text
+        assert "No release is like that" in filtered
+        assert "There are no HelmRepositories" in (await signed_in(ask, "/ui/charts")).text
+
+
+async def test_a_list_says_what_has_drifted(shop):
+    assert "drifted" not in (await signed_in(shop, "/ui/")).text
+    release = a_release("blog", version="8")
+    release["status"]["conditions"].append({"type": "Drifted", "status": "True"})
+    shop.server.change(release)
+    async with asyncio.timeout(60):
+        while "drifted" not in (await signed_in(shop, "/ui/")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_time_is_told_with_the_exact_one_beside_it(shop):
+    text = (await signed_in(shop, "/ui/")).text
+    exact = 'datetime="2026-01-02T03:04:05Z" title="2026-01-02 03:04:05 UTC"'
+    assert re.search(rf"<time {exact}>(2026-01-02|.* ago)</time>", text)
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status", "way"),
+    [
+        ("/ui/namespaces/shop/releases/shop", "bob-token", 403, "You are <strong>bob</strong>"),
+        ("/ui/namespaces/web/releases/none", TOKEN, 404, "There is nothing here"),
+        (f"{BLOG}/edits/approve", TOKEN, 409, "It is another by now"),
+    ],
+)
+async def test_a_page_that_fails_shows_a_way_on(shop, path, token, status, way):
+    answer = await signed_in(shop, path, token=token)
+    assert (answer.status, way in answer.text, "All releases" in answer.text) == (
+        status,
+        True,
+        True,
+    )
+
+
+async def test_a_page_that_may_come_back_says_so(shop):
+    shop.server.away = True
+    answer = await signed_in(shop, BLOG)
+    assert (answer.status, '<a href="">try again</a>' in answer.text) == (502, True)
+
+
 async def test_a_repository_that_cannot_be_asked_says_why(ask):
     text = (await signed_in(ask, "/ui/charts")).text
     assert "web/charts" in text
-    assert "None, as far as these repositories tell." in text
+    assert "None, as far as the repositories below tell." in text
     assert "127.0.0.1" in text
     assert 'class="unready"' in text
 
@@ -226,7 +307,7 @@ async def test_values_say_where_they_came_from(shop):
 
 
 async def test_a_pinned_revision_and_one_that_repeats_another_say_so(shop):
-    told = "The release is pinned to this revision"
+    told = "The release is pinned to revision"
     assert told not in (await signed_in(shop, f"{BLOG}/values")).text
     release = shop.server.releases["web", "blog"]
     release["spec"]["revision"] = 2

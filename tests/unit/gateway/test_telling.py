@@ -184,3 +184,53 @@ def test_what_was_looked_at_just_now_is_believed_first():
     root = telling.tree(DOCUMENTS, details, 1, live)
     (mine,) = root.branches["blog"].branches["a.yaml"].objects
     assert (mine["standing"], mine["cause"]) == ("ready", "")
+
+
+NOW = 1_767_225_600  # 2026-01-01T00:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        ("2025-12-31T23:59:58Z", "just now"),
+        ("2026-01-01T00:00:30Z", "just now"),  # clocks differ
+        ("2025-12-31T23:59:30Z", "30 s ago"),
+        ("2025-12-31T23:58:30.123456789Z", "1 min ago"),
+        ("2026-01-01T00:30:00+02:00", "1 h ago"),
+        ("2025-12-30T23:00:00Z", "1 day ago"),
+        ("2025-12-29T00:00:00Z", "3 days ago"),
+        ("2025-10-01T00:00:00Z", "2025-10-01"),
+        ("2026-01-01T02:00:00Z", "2026-01-01"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+        ("<b>", "<b>"),
+    ],
+)
+def test_a_time_is_told_by_how_long_ago_it_was(moment, told):
+    assert telling.ago(moment, NOW) == told
+
+
+def test_a_time_is_told_in_utc():
+    assert telling.exactly("2026-01-01T01:30:00.5+02:00") == "2025-12-31 23:30:00 UTC"
+    assert telling.exactly("never") == "never"
+
+
+def test_a_plan_that_waits_says_what_it_would_do():
+    plan = {"action": "upgrade", "chart": "blog", "version": "2.0.0", "summary": "1 to change"}
+    facts = {"unready": [], "plan": plan, "standing": "waiting-for-approval", "message": "…"}
+    assert telling.cause(facts) == "upgrade to blog 2.0.0: 1 to change"
+    assert telling.cause({**facts, "standing": "failed"}) == "…"
+
+
+@pytest.mark.parametrize(
+    ("status", "sound"),
+    [("deployed", True), ("superseded", True), ("failed", False), ("pending-upgrade", False)],
+)
+def test_a_revision_that_did_not_end_well_is_none_to_go_back_to(status, sound):
+    (entry,) = telling.timeline({"revision": 3, "items": [{"revision": 2, "status": status}]})
+    assert entry["sound"] is sound
+
+
+def test_objects_are_counted_by_how_they_stand():
+    details = {"revision": 1, "ready": "True", "unready": [], "status": {}}
+    live = {("v1", "Pod", "web", "c"): Below("unready", "it is not there")}
+    assert telling.tally(telling.tree(DOCUMENTS, details, 1, live)) == {"ready": 3, "unready": 1}

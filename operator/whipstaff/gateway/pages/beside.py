@@ -1,12 +1,14 @@
 """A unified diff as two columns, line beside line."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 ROWS_LIMIT = 4000  # of one object
 
+_LABEL = re.compile(r"\s*[\"']?(helm\.sh/chart|chart|app\.kubernetes\.io/version)[\"']?: ")
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -22,7 +24,7 @@ class Side:
 class Row:
     """Two lines beside each other."""
 
-    kind: str  # "same", "changed", "added", "removed", "gap" or "note"
+    kind: str  # "same", "changed", "added", "removed", "gap" (of so many lines) or "note"
     left: Side = Side()
     right: Side = Side()
 
@@ -35,6 +37,21 @@ def rows(unified: str) -> list[Row]:
             return [*found, Row("note", Side(0, "… the rest is too long to be shown"))]
         found.append(row)
     return found
+
+
+def tally(found: Sequence[Row]) -> tuple[int, int]:
+    """Return how many lines were added and removed."""
+    kinds = Counter(row.kind for row in found)
+    return kinds["added"] + kinds["changed"], kinds["removed"] + kinds["changed"]
+
+
+def is_routine(found: Sequence[Row]) -> bool:
+    """Whether nothing differs but labels that each version of a chart changes in all objects."""
+    different = [row for row in found if row.kind not in ("same", "gap")]
+    return all(
+        row.kind == "changed" and _LABEL.match(row.left.text) and _LABEL.match(row.right.text)
+        for row in different
+    )
 
 
 def _rows(unified: str) -> Iterator[Row]:
@@ -61,9 +78,10 @@ def _rows(unified: str) -> Iterator[Row]:
             yield Row("same", Side(left, text), Side(right, text))
             left, right = left + 1, right + 1
         elif hunk := _HUNK.fullmatch(line):
-            if left or right:
-                yield Row("gap")
-            left, right = max(1, int(hunk[1])), max(1, int(hunk[2]))
+            start = max(1, int(hunk[1]))
+            if left_out := start - max(1, left):
+                yield Row("gap", Side(left_out))
+            left, right = start, max(1, int(hunk[2]))
         elif line:
             yield Row("note", Side(0, line))
 

@@ -94,5 +94,5 @@ async def _offered(
     return seen, [one for some in read for one in some], list(unreachable.values())
 
 
-def _described(found: Sequence[tuple[Offered, str]]) -> list[Chart]:
-    return [offers.described(place, name) for place, name in found]
+def _described(found: Sequence[tuple[str, Sequence[Offered]]]) -> list[Chart]:
+    return [offers.described(*one) for one in found]

@@ -57,7 +57,10 @@ TEXTS = {
     Button.APPROVE: ("Approve", "What the plan says is done."),
     Button.SUSPEND: ("Suspend", "The operator begins nothing for this release any more."),
     Button.RESUME: ("Resume", "The operator looks after the release again."),
-    Button.RECONCILE: ("Reconcile", "The operator looks at the release now."),
+    Button.RECONCILE: (
+        "Reconcile",
+        "The operator looks at the release now; what failed is tried again at once.",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """The pages of one release: its revisions, objects, values, notes, events, and its plan."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -130,6 +131,7 @@ class _Release:
         details = await self._releases.details(named)
         history = await self._releases.history(named)
         status = details["status"]
+        conditions = conditions_of(status)
         return await self.page(
             request,
             named,
@@ -138,7 +140,9 @@ class _Release:
             position=position,
             done=TEXTS[done][0] if done else "",
             timeline=telling.timeline(history),
-            conditions=conditions_of(status).values(),
+            conditions=conditions.values(),
+            held=conditions.get("Pinned", {}).get("message", ""),
+            drifted=conditions.get("Drifted", {}).get("message", ""),
             drift=[one for one in status.get("drift") or () if isinstance(one, dict)],
         )
 
@@ -191,8 +195,10 @@ class _Release:
                 self._pods.below(named.caller, _objects_of(hooks), hooks=True),
             )
         unknown = {**details, "ready": "", "unready": []}
+        tree = telling.tree(found["documents"], details, number, mine)
         return {
-            "tree": telling.tree(found["documents"], details, number, mine),
+            "tree": tree,
+            "tally": telling.tally(tree),
             "hooks": telling.tree(hooks["documents"], unknown, number, theirs),
             "withheld": [one.withheld for one in mine.values() if one.withheld],
         }
@@ -211,7 +217,7 @@ class _Release:
             found = await self._releases.diff(
                 named, RevisionNumber(before), RevisionNumber(after), reveal=False
             )
-            objects = [{**one, "rows": beside.rows(one["diff"])} for one in found["objects"]]
+            objects = [_beside(one) for one in found["objects"]]
             values = beside.rows(found["values"])
         return await self.page(
             request,
@@ -222,9 +228,19 @@ class _Release:
             numbers=numbers,
             before=before,
             after=after,
-            objects=objects,
+            objects=[one for one in objects if not one["routine"]],
+            routine=[one for one in objects if one["routine"]],
+            effects=Counter(one["effect"] for one in objects),
             values=values,
         )
+
+
+def _beside(one: JsonObject) -> JsonObject:
+    """Return in what an object differs as rows, with how many lines it has more and less."""
+    rows = beside.rows(one["diff"])
+    added, removed = beside.tally(rows)
+    routine = one["effect"] == "changed" and beside.is_routine(rows)
+    return {**one, "rows": rows, "added": added, "removed": removed, "routine": routine}
 
 
 def _objects_of(found: JsonObject) -> Iterator[JsonObject]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from whipstaff.gateway.pages import sessions
+from whipstaff.gateway.pages import sessions, telling
 from whipstaff.gateway.problems import not_found
 from whipstaff.gateway.summaries import Standing
 from whipstaff.serving.html import environment
@@ -44,12 +45,16 @@ class _File:
 class Sheets:
     """Renders pages, and gives out their files."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds since 1970, which pages tell times by."""
         files = {path.name: _File(path) for path in sorted((_FOLDER / "static").iterdir())}
         self._files = {one.name: one for one in files.values()}
         self._templates = environment(_FOLDER / "templates")
         self._templates.globals["files"] = files
         self._templates.globals["standings"] = _STANDINGS
+        self._templates.filters["ago"] = lambda text: telling.ago(text, clock())
+        self._templates.filters["exactly"] = telling.exactly
+        self._templates.globals["now"] = lambda: int(clock() * 1000)
         # Of scripts only this very one: behind a proxy, `self` is whatever else is served there.
         self._policy = (
             f"default-src 'none'; script-src '{files['page.js'].integrity}'; style-src 'self'; "

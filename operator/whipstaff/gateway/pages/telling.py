@@ -1,8 +1,9 @@
 """What pages say of releases: functions of what the gateway's other functions gave."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from whipstaff.gateway.pods import Below, Identity, identity_of
@@ -15,7 +16,10 @@ TREE_LIMIT = 5000  # objects of one page
 UNREADY_LIMIT = 100  # objects that status names
 VALUES_LIMIT = 5000  # rows of one page
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_LONG_AGO = 60 * _DAY
+_JUST_NOW = 5  # seconds; clocks differ
+_SOUND = ("deployed", "superseded")  # a revision that did not fail
 _GLOBAL = "global"
 _OF_SUBCHART = 3  # parts of a path to one of a subchart's globals, at least
 
@@ -24,14 +28,22 @@ def cause(facts: JsonObject) -> str:
     """Say in one sentence why a release is not ready, or what it is at."""
     for one in facts["unready"]:
         return f"{one['kind']} {one['name']}: {one['cause']}"
+    plan = facts["plan"]
+    if plan and facts["standing"] == Standing.WAITING:
+        return f"{plan['action']} to {plan['chart']} {plan['version']}: {plan['summary']}"
     return str(facts["message"])
 
 
 def timeline(history: JsonObject) -> list[JsonObject]:
-    """Return the revisions with how long each took, and whether it runs."""
+    """Return the revisions with how long each took, whether it runs, and may be gone back to."""
     running = history["revision"]
     return [
-        {**one, "runs": one.get("revision") == running, "took": _took(one)}
+        {
+            **one,
+            "runs": one.get("revision") == running,
+            "took": _took(one),
+            "sound": one.get("status") in _SOUND,
+        }
         for one in history["items"]
     ]
 
@@ -51,9 +63,32 @@ def _took(entry: Mapping[str, Any]) -> str:
 
 def _moment(text: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(text)[:19])
-    except ValueError:
+        found = datetime.fromisoformat(str(text))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
+
+
+def exactly(text: object) -> str:
+    """Write a time as people do, in UTC; what is no time stays what it is."""
+    found = _moment(text)
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC" if found else str(text)
+
+
+def ago(text: object, now: float) -> str:
+    """Say how long ago a time was, by a clock in seconds since 1970; its day if that is long."""
+    found = _moment(text)
+    if found is None:
+        return str(text)
+    seconds = int(now - found.timestamp())
+    if not -_HOUR < seconds < _LONG_AGO:
+        return f"{found:%Y-%m-%d}"
+    if seconds < _JUST_NOW:
+        return "just now"
+    for size, word in ((_DAY, "day"), (_HOUR, "h"), (_MINUTE, "min")):
+        if number := seconds // size:
+            return f"{number} {word}{'s' if word == 'day' and number > 1 else ''} ago"
+    return f"{seconds} s ago"
 
 
 @dataclass(slots=True)
@@ -112,6 +147,14 @@ def tree(
     return root
 
 
+def tally(branch: Branch) -> Counter[str]:
+    """Count the objects of a tree by how they stand."""
+    found = Counter(str(one["standing"]) for one in branch.objects)
+    for one in branch.branches.values():
+        found += tally(one)
+    return found
+
+
 def _parts(source: str) -> list[str]:
     """Return chart, subcharts and file of a template: `a/charts/b/templates/c.yaml`."""
     chart, _, file = source.partition("/templates/")
@@ -127,6 +170,7 @@ class Value:
     text: str
     origin: str
     now: str = ""  # what the spec says by now, if that is something else
+    given: bool = True  # the chart's own otherwise
 
 
 def values(told: JsonObject, spec: JsonObject) -> list[Value]:
@@ -193,7 +237,8 @@ class _Layers:
             if path in covered or _is_below(path, self._given) or self._is_handed_down(path):
                 continue
             since = ", and inline by now" if _holds(self._inline, path) else ""
-            yield Value(_written(path), _shown(value), self._default_origin(path) + since)
+            origin = self._default_origin(path) + since
+            yield Value(_written(path), _shown(value), origin, given=False)
 
     def _is_handed_down(self, path: Path) -> bool:
         """Whether a subchart has this of the globals of the chart, where it stands already."""

@@ -57,6 +57,21 @@
     polling ??= setInterval(() => later(0), poll);
   };
 
+  // Times are told by the clock of the server; what is long ago stays a day.
+  const skew = Date.now() - Number(document.body.dataset.now);
+  const age = () => {
+    for (const one of document.querySelectorAll("time")) {
+      if (!/ ago$|^just now$/.test(one.textContent)) continue;
+      const seconds = Math.floor((Date.now() - skew - Date.parse(one.dateTime)) / 1000);
+      if (!(seconds >= 5)) continue;
+      const [size, word] = [[86400, "day"], [3600, "h"], [60, "min"], [1, "s"]]
+        .find(([length]) => seconds >= length);
+      const number = Math.floor(seconds / size);
+      one.textContent = `${number} ${word}${word === "day" && number > 1 ? "s" : ""} ago`;
+    }
+  };
+  setInterval(age, 10000);
+
   for (const one of document.querySelectorAll("[data-live]")) shown.set(one, one.innerHTML);
   if (document.querySelector("[data-live]") === null) return;
   // What lives below objects changes without a change of the HelmRelease.
