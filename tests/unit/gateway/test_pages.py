@@ -517,11 +517,26 @@ async def test_a_form_that_is_none_is_refused(shop):
     "text",
     [
         *("https://hostile.example/", "//hostile.example", "/\\hostile.example", "javascript:x"),
-        *("../../x", "a/../../x", "a//b", "\thttps:x", "namespaces/web?next=//x", "", "?x"),
+        *(
+            "../../x",
+            "a/../../x",
+            "a//b",
+            "\thttps:x",
+            "namespaces/web?next=//x",
+            "",
+            "?//x",
+            "?..",
+            "/?x",
+        ),
     ],
 )
 def test_after_signing_in_nobody_is_led_elsewhere(text):
     assert sessions.next_page(text) == ""
+
+
+@pytest.mark.parametrize("text", ["?search=a&standing=failed", "charts?page=2", "charts"])
+def test_after_signing_in_everybody_is_led_back(text):
+    assert sessions.next_page(text) == text
 
 
 async def test_a_link_of_another_site_leads_to_the_page_all_the_same(shop):

@@ -23,8 +23,8 @@ FORM_BYTES_LIMIT = 16 << 10
 _FIELDS_LIMIT = 20
 _FORM_KEY = re.compile("[0-9a-f]{32}")
 _FORM_TYPE = "application/x-www-form-urlencoded"
-# A page of ours below ui/, with its query: nothing that could be another site.
-_NEXT = re.compile(r"(?!.*//)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9/._-]*(\?[A-Za-z0-9&=%._+-]*)?")
+# A page of ours, as what comes after `ui/`: nothing that could be another site.
+_NEXT = re.compile(r"(?!.*//)(?!.*\.\.)([A-Za-z0-9][A-Za-z0-9/._-]*)?(\?[A-Za-z0-9&=%._+-]*)?")
 
 
 def told(request: Request, headers: list[str]) -> list[str]:
