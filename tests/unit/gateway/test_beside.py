@@ -72,6 +72,20 @@ def test_what_every_version_changes_is_told_from_what_matters(after, routine):
     assert beside.is_routine(rows(unified(LABELS, after))) is routine
 
 
+@pytest.mark.parametrize(
+    ("line", "routine"),
+    [
+        ("    chart: blog-{}.0.0", True),
+        ('    "helm.sh/chart": "blog-{}.0.0"', True),
+        ("  chart: '{}.0.0'", False),
+        ("  version: '{}'", False),
+    ],
+)
+def test_a_label_of_the_version_is_told_from_data_of_the_name(line, routine):
+    before, after = (f"a:\n{line.format(number)}\n" for number in (1, 2))
+    assert beside.is_routine(rows(unified(before, after))) is routine
+
+
 def test_lines_are_counted():
     assert beside.tally(rows(unified("a\nb\nc\n", "a\nB\nc\nd\ne\n"))) == (3, 1)
 

@@ -76,6 +76,12 @@ def test_defaults_for_subcharts_name_them_and_globals_stand_once():
     }
 
 
+def test_what_was_referred_to_before_it_was_inline_says_so():
+    spec = {"values": {"x": 2}, "valuesFrom": [{"kind": "ConfigMap", "name": "common"}]}
+    (value,) = telling.values(made_of({"x": 1}), spec)
+    assert value.origin == "an earlier spec, or valuesFrom: ConfigMap common"
+
+
 def test_a_revision_says_what_the_spec_says_by_now():
     told = made_of({"same": 1, "other": 1, "password": "***"}, {"later": 1})
     spec = {"values": {"same": 1, "other": 2, "password": "x", "later": 2, "login": {"key": "k"}}}
@@ -85,7 +91,7 @@ def test_a_revision_says_what_the_spec_says_by_now():
     since = "inline by now, and not in this revision"
     assert found == {
         "same": ("1", "inline", ""),
-        "other": ("1", "inline", "2"),
+        "other": ("1", "an earlier spec", "2"),
         "password": ("'***'", "inline", ""),
         "later": ("1", "chart default, and inline by now", ""),
         "login.key": ("", since, ""),

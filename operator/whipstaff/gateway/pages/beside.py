@@ -8,7 +8,10 @@ from itertools import zip_longest
 
 ROWS_LIMIT = 4000  # of one object
 
-_LABEL = re.compile(r"\s*[\"']?(helm\.sh/chart|chart|app\.kubernetes\.io/version)[\"']?: ")
+_LABEL = re.compile(
+    r"\s*[\"']?(helm\.sh/chart|app\.kubernetes\.io/version"
+    r"|chart(?=: [\"']?[a-z][a-z0-9-]*-v?\d))[\"']?: "
+)
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 

@@ -209,10 +209,12 @@ class _Layers:
     def given(self) -> Iterator[Value]:
         """Yield what was given."""
         for path, value in self._given.items():
-            text, origin = _shown(value), self._origin(path)
+            text = _shown(value)
+            now = self._now(path, text)
+            origin = self._origin(path, changed=bool(now))
             if path[0] == _GLOBAL and self._subcharts:
                 origin += ", for all charts in the chart"
-            yield Value(_written(path), text, origin, self._now(path, text))
+            yield Value(_written(path), text, origin, now)
 
     def _now(self, path: Path, text: str) -> str:
         if MASK in text or not _holds(self._inline, path):
@@ -253,18 +255,25 @@ class _Layers:
             return "chart default, for all charts in the chart"
         return "chart default"
 
-    def _origin(self, path: Path) -> str:
-        targets = {str(one["targetPath"]): one for one in self._references if one.get("targetPath")}
-        if _holds(self._inline, path):
+    def _origin(self, path: Path, *, changed: bool) -> str:
+        """Say what gave a value; `changed`: the spec holds another by now."""
+        held = _holds(self._inline, path)
+        if held and not changed:
             return "inline"
+        referred = self._referred(path)
+        if not referred:
+            return "an earlier spec"
+        return f"an earlier spec, or {referred}" if held else referred
+
+    def _referred(self, path: Path) -> str:
+        """Name the references that may have given a value; empty if none can."""
+        targets = {str(one["targetPath"]): one for one in self._references if one.get("targetPath")}
         if one := targets.get(".".join(path)):
             return _reference(one)
         whole = [one for one in self._references if not one.get("targetPath")]
-        if len(whole) == 1:
-            return _reference(whole[0])
-        if whole:
+        if len(whole) > 1:
             return "valuesFrom: one of " + ", ".join(_reference(one, "") for one in whole)
-        return "an earlier spec"
+        return "".join(_reference(one) for one in whole)
 
 
 def _prefixes(leaves: Iterable[Path]) -> set[Path]:
