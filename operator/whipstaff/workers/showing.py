@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -22,10 +21,9 @@ from whipstaff.release.secrecy import (
     secret_values,
 )
 from whipstaff.workers import documents
+from whipstaff.workers.unified import unified
 
 DOCUMENTS_LIMIT = 10_000  # as of a rendering
-DIFF_LINES_LIMIT = 20_000  # of one document: comparing takes the square of them
-DIFF_BYTES_LIMIT = 4 << 20
 
 _HOOK_FACTS = ("name", "kind", "path", "weight", "events", "delete_policies", "last_run")
 
@@ -272,8 +270,8 @@ def compare(
             continue
         effect = "added" if left is None else "removed" if right is None else "changed"
         facts = dict(zip(("apiVersion", "kind", "namespace", "name"), place, strict=True))
-        told.append({**facts, "effect": effect, "diff": _diff(left or "", right or "")})
-    values_diff = _diff(legible(old.config), legible(new.config))
+        told.append({**facts, "effect": effect, "diff": unified(left or "", right or "")})
+    values_diff = unified(legible(old.config), legible(new.config))
     return {"objects": told, "values": values_diff}
 
 
@@ -289,17 +287,6 @@ def _texts(shown: Shown, beside: Shown | None) -> dict[tuple[str, str, str, str]
             single = _Document(one.where, legible(body), [body])
             found[shown.identity(body)] = shown.shown([single], beside)[0]["text"]
     return found
-
-
-def _diff(before: str, after: str) -> str:
-    """Return a unified diff, empty if nothing differs; a note in place of one without an end."""
-    if before == after:
-        return ""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    if len(old) + len(new) > DIFF_LINES_LIMIT:
-        return f"… {len(old)} and {len(new)} lines are too many to be compared\n"
-    text = "".join(difflib.unified_diff(old, new, "before", "after"))
-    return text if len(text) <= DIFF_BYTES_LIMIT else text[:DIFF_BYTES_LIMIT] + "…\n"
 
 
 def _named(one: Collection[str]) -> Named:

@@ -56,6 +56,11 @@ def test_what_was_left_out_before_is_a_gap_as_well():
     assert first == Row("gap", Side(32))
 
 
+def test_a_gap_says_what_comes_after_it_is_in():
+    (first, *_) = rows("--- a\n+++ b\n@@ -5,1 +5,1 @@ spec.template\n-a\n+b\n")
+    assert first == Row("gap", Side(4, "spec.template"))
+
+
 LABELS = "metadata:\n  labels:\n    helm.sh/chart: blog-1\n    app.kubernetes.io/version: '1'\n"
 
 

@@ -12,7 +12,7 @@ _LABEL = re.compile(
     r"\s*[\"']?(helm\.sh/chart|app\.kubernetes\.io/version"
     r"|chart(?=: [\"']?[a-z][a-z0-9-]*-v?\d))[\"']?: "
 )
-_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(?: (.*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Side:
 class Row:
     """Two lines beside each other."""
 
-    kind: str  # "same", "changed", "added", "removed", "gap" (of so many lines) or "note"
+    # "same", "changed", "added", "removed", "note" or "gap": of so many lines, and where it ends
+    kind: str
     left: Side = Side()
     right: Side = Side()
 
@@ -83,7 +84,7 @@ def _rows(unified: str) -> Iterator[Row]:
         elif hunk := _HUNK.fullmatch(line):
             start = max(1, int(hunk[1]))
             if left_out := start - max(1, left):
-                yield Row("gap", Side(left_out))
+                yield Row("gap", Side(left_out, hunk[3] or ""))
             left, right = start, max(1, int(hunk[2]))
         elif line:
             yield Row("note", Side(0, line))
