@@ -8,6 +8,7 @@ from selenium.common.exceptions import (
     NoAlertPresentException,
     NoSuchElementException,
     StaleElementReferenceException,
+    WebDriverException,
 )
 from selenium.webdriver.common.by import By
 
@@ -16,6 +17,9 @@ from tools import browser
 
 POLL_SECONDS = 0.05
 PHONE = 320  # pixels of the narrowest that is told to be read
+
+# What the driver says of an element that was replaced while it was looked at.
+_REPLACED = "does not belong to the document"
 
 _SCAN = """
 const done = arguments[arguments.length - 1];
@@ -121,6 +125,9 @@ class Browser:
                     return found
             except (NoSuchElementException, StaleElementReferenceException):
                 pass  # between two pages
+            except WebDriverException as error:
+                if _REPLACED not in str(error.msg):
+                    raise
             if time.monotonic() > deadline:
                 raise AssertionError(f"{complaint} at {self.url}: {self.text[:2000]}")
             time.sleep(POLL_SECONDS)

@@ -20,11 +20,18 @@
 
   const reached = "a[href], button, input, select, summary, [tabindex]";
 
+  // What a part says, but for how long ago that was.
+  const said = (part) => {
+    const copy = part.cloneNode(true);
+    for (const one of copy.querySelectorAll("time")) one.textContent = "";
+    return copy.innerHTML;
+  };
+
   const put = (fresh) => {
     for (const old of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(old.id);
-      if (next === null || next.innerHTML === shown.get(old)) continue;
-      shown.set(old, next.innerHTML);
+      if (next === null || said(next) === shown.get(old)) continue;
+      shown.set(old, said(next));
       const focus = [...old.querySelectorAll(reached)].indexOf(document.activeElement);
       const open = new Map([...old.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
       old.replaceChildren(...document.adoptNode(next).childNodes);
@@ -72,7 +79,7 @@
   };
   setInterval(age, 10000);
 
-  for (const one of document.querySelectorAll("[data-live]")) shown.set(one, one.innerHTML);
+  for (const one of document.querySelectorAll("[data-live]")) shown.set(one, said(one));
   if (document.querySelector("[data-live]") === null) return;
   // What lives below objects changes without a change of the HelmRelease.
   if (!source || document.querySelector("[data-aging]") !== null) ask();
