@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from whipstaff.chart import manifests, record, rendering, schema
 from whipstaff.chart.capabilities import Capabilities
+from whipstaff.chart.changes import Changes, Patch, Unfollowable, is_same
 from whipstaff.chart.manifests import Document, Hook
 from whipstaff.chart.model import Chart, CRDFile, JsonObject
 from whipstaff.chart.reads import Reads, ValuePath, conditions
@@ -29,7 +30,6 @@ from whipstaff.template.tracing import (
     Place,
     TracedMap,
     Tracer,
-    Whole,
     Written,
     peek,
     restore,
@@ -159,10 +159,6 @@ class Store(Protocol):
         ...
 
 
-class _Unfollowable(Exception):
-    """The data changed in a way that cannot be done to the kept data."""
-
-
 class Memory:
     """How one release of one chart was rendered last."""
 
@@ -186,7 +182,7 @@ class Memory:
         if self._found is not None:
             found, self._found = self._found, None
             kept = found.kept if _fits(found.question, question) else None
-        changes = _Changes()
+        changes = Changes()
         if kept is None or not _fits(kept.question, question):
             saved = self._store.find(question, values) if self._store else None
             if saved is not None and saved.is_whole and _steps(saved) <= scope.limits.steps:
@@ -269,7 +265,7 @@ def _staged(
     )
 
 
-def _followed(kept: _Kept, question: Question, values: JsonObject, changes: "_Changes") -> _Kept:
+def _followed(kept: _Kept, question: Question, values: JsonObject, changes: Changes) -> _Kept:
     """Change the kept data as the values changed; or start anew."""
     if not _substituted(kept, values, changes):
         warnings: list[str] = []
@@ -280,14 +276,14 @@ def _followed(kept: _Kept, question: Question, values: JsonObject, changes: "_Ch
         plain_values = _checked(question, chart, own_values, kept.approved, kept.own_values)
         kept.warnings = tuple(warnings)
         try:
-            _Patch(kept.tracer, changes).apply(kept.traced_values, own_values)
-        except _Unfollowable:
+            Patch(kept.tracer, changes).apply(kept.traced_values, own_values)
+        except Unfollowable:
             changes.clear()
             return _staged(question, values, chart, own_values, warnings)
         kept.own_values, kept.places = plain_values, None
     if question.release != kept.question.release:
         node = cast("TracedMap", peek(kept.stage.data, "Release"))
-        _Patch(kept.tracer, changes).apply(node, question.release.as_values())
+        Patch(kept.tracer, changes).apply(node, question.release.as_values())
     if kept.values is not values or kept.question != question:
         kept.is_saved = False
     kept.values, kept.question = values, question
@@ -327,7 +323,7 @@ def _reusing(old: object, new: object) -> object:
             key in old and value is old[key] for key, value in made.items()
         )
         return old if same else made
-    return old if _same(old, new) else new
+    return old if is_same(old, new) else new
 
 
 def _same_charts(one: Chart, other: Chart) -> bool:
@@ -337,87 +333,6 @@ def _same_charts(one: Chart, other: Chart) -> bool:
         and len(one.subcharts) == len(other.subcharts)
         and all(map(_same_charts, one.subcharts, other.subcharts))
     )
-
-
-class _Patch:
-    """Makes traced data equal to new plain data, and tells the differences."""
-
-    def __init__(self, tracer: Tracer, changes: "_Changes") -> None:
-        self._tracer = tracer
-        self._changes = changes
-        self._met: dict[int, JsonObject] = {}
-
-    def apply(self, node: TracedMap, fresh: JsonObject) -> None:
-        """Raise _Unfollowable where maps are shared otherwise than before; all is lost then."""
-        try:
-            self._table(node, fresh)
-        finally:
-            self._tracer.settle()
-
-    def _table(self, node: TracedMap, fresh: JsonObject) -> None:
-        if not self._first_met(node, fresh):
-            return
-        for key in [key for key in dict.keys(node) if key not in fresh]:
-            self._put(node, key, MISSING)
-        for key, value in fresh.items():
-            old = peek(node, key)
-            if isinstance(value, dict) and isinstance(old, TracedMap):
-                self._table(old, value)
-            elif not _same(old, value):
-                self._put(node, key, self._tracer.adopt(value))
-            elif isinstance(value, list):
-                self._unchanged(old, value)
-
-    def _unchanged(self, old: object, fresh: object) -> None:
-        """See that the maps in an unchanged list are shared as they were."""
-        if isinstance(fresh, list):
-            for inner, other in zip(cast("list[object]", old), fresh, strict=True):
-                self._unchanged(inner, other)
-        elif isinstance(fresh, dict):
-            node = cast("TracedMap", old)
-            if self._first_met(node, fresh):
-                for key, value in fresh.items():
-                    self._unchanged(peek(node, key), value)
-
-    def _first_met(self, node: TracedMap, fresh: JsonObject) -> bool:
-        met = self._met.get(node.number)
-        if met is fresh:
-            return False
-        if met is not None or not self._tracer.pair(fresh, node):
-            raise _Unfollowable
-        self._met[node.number] = fresh
-        return True
-
-    def _put(self, node: TracedMap, key: str, value: object) -> None:
-        self._changes.was(node, key, peek(node, key))
-        restore(node, key, value)
-        self._changes.compare(node, key, value)
-
-
-def _same(old: object, new: object) -> bool:
-    """Whether plain data equals other data, traced or not, in depth and type."""
-    if old is new:
-        return True
-    if isinstance(old, dict) and isinstance(new, dict):
-        return dict.keys(old) == dict.keys(new) and all(
-            _same(peek(old, key), value) for key, value in dict.items(new)
-        )
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_same, old, new))
-    return _same_scalar(old, new)
-
-
-def _same_scalar(old: object, new: object) -> bool:
-    if type(old) is float and type(new) is float:
-        return old.hex() == new.hex()  # a zero has a sign
-    return type(old) is type(new) and type(old) in SCALARS and old == new
-
-
-def _indistinguishable(old: object, new: object) -> bool:
-    """Whether no template can tell two values apart, nor change one of them alone."""
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_indistinguishable, old, new))
-    return old is new or _same_scalar(old, new)
 
 
 # -- one leaf for another ----------------------------------------------------------------------
@@ -432,7 +347,7 @@ class _Leaf:
         self.path = path
 
 
-def _substituted(kept: _Kept, values: JsonObject, changes: "_Changes") -> bool:
+def _substituted(kept: _Kept, values: JsonObject, changes: Changes) -> bool:
     """Follow a change of leaves alone, without coalescing; False if the change is another.
 
     Laying values over each other never looks at a leaf that is no null and no table, but to move
@@ -481,7 +396,7 @@ def _changed_leaves(
         after = new[key]
         if isinstance(before, dict) and isinstance(after, dict):
             yield from _changed_leaves(before, after, (*above, key))
-        elif not _same(before, after):
+        elif not is_same(before, after):
             leaves = _is_leaf(before) and _is_leaf(after)
             yield ((*above, key) if leaves else None), before, after
 
@@ -532,64 +447,13 @@ def _silent(_warning: str) -> None:
     """The render that went before gave the same warnings."""
 
 
-# -- what differs from the last time -----------------------------------------------------------
-
-
-class _Changes:
-    """The places where shared data differs from what it was at the same moment last time."""
-
-    def __init__(self) -> None:
-        self._was: dict[Place, object] = {}  # where the last render had something else than now
-        self._different: dict[Place, bool] = {}  # whether a key came or went
-        self.dirty: frozenset[Place] = frozenset()
-        self._stale = False
-
-    def clear(self) -> None:
-        self._was.clear()
-        self._different.clear()
-        self.dirty = frozenset()
-
-    def was(self, node: TracedMap, key: str, value: object) -> None:
-        """Say what a place held at this moment of the last render."""
-        self._was[node.number, key] = value
-
-    def compare(self, node: TracedMap, key: str, original: object) -> None:
-        """See whether a place differs now; `original` is what it held before all templates."""
-        place = node.number, key
-        old, new = self._was.get(place, original), peek(node, key)
-        if _indistinguishable(old, new):
-            self._stale |= self._different.pop(place, None) is not None
-        else:
-            self._different[place] = (old is MISSING) != (new is MISSING)
-            self._stale = True
-
-    def touches(self, reads: frozenset[Place]) -> bool:
-        """Whether any of these reads would give something else than the last time."""
-        return not reads.isdisjoint(self.places())
-
-    def places(self) -> frozenset[Place]:
-        """What would give something else than the last time, if it was read."""
-        if self._stale:
-            self.dirty = frozenset(self._spread())
-            self._stale = False
-        return self.dirty
-
-    def _spread(self) -> Iterator[Place]:
-        for (number, key), came_or_went in self._different.items():
-            yield number, key
-            yield number, Whole.VALUES
-            if came_or_went:
-                yield number, Whole.KEYS
-                yield number, Whole.EMPTINESS
-
-
 # -- from traced data to texts -----------------------------------------------------------------
 
 
 class _Pass:
     """One way through all templates."""
 
-    def __init__(self, kept: _Kept, changes: _Changes, scope: "RenderScope") -> None:
+    def __init__(self, kept: _Kept, changes: Changes, scope: "RenderScope") -> None:
         self._kept = kept
         self._changes = changes
         self._tracer = kept.tracer

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from whipstaff.errors import OperatorError
@@ -18,6 +17,7 @@ from whipstaff.planning.drift_notes import DriftFindings, condition_of, entries_
 from whipstaff.planning.failed import Failed, counts, failed, rejected_inputs
 from whipstaff.planning.observation import Observation, Planned, Remembered
 from whipstaff.planning.state import held_back
+from whipstaff.planning.status_history import entries, entry_of
 from whipstaff.release.marks import TESTS_FAILED, TESTS_PASSED, Marks, MetRequest, is_ours
 from whipstaff.release.objects import ObjectReference
 from whipstaff.release.revision import (
@@ -30,12 +30,9 @@ from whipstaff.release.revision import (
     RevisionNumber,
 )
 
-HISTORY_LIMIT = 100  # entries of status.history, newest first
-TESTS_FAILED_WORDS = "; tests failed: "  # in the description of a revision
 TESTS_LIMIT = 32  # that are told of
 UNREADY_LIMIT = 100  # objects that are told of: a status that is too large cannot be written
 MESSAGE_LIMIT = 2048  # characters of a condition's message; the rest is in the release's record
-
 
 _ABOUT_TESTS = ("tests", "testedRevision", "testRequest")
 
@@ -173,7 +170,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
     """Return the whole status."""
     seen, findings = facts.seen, facts.findings
     old = seen.release.status
-    history = _history(facts)
+    history = entries(facts.seen, facts.revisions)
     deployed = seen.deployed
     newest = seen.newest
     held = findings.waiting or findings.exhausted or findings.unapproved
@@ -192,7 +189,7 @@ def status_for(facts: StatusFacts) -> JsonObject:
         "lastHandledTestAt": seen.release.test_at or seen.remembered.handled_test,
         "revision": deployed.number if deployed else 0,
         "release": told_of_placement(seen.release.spec.placement),
-        "chartVersion": _entry_of(history, deployed).get("version", ""),
+        "chartVersion": entry_of(history, deployed).get("version", ""),
         "pinnedRevision": _reached_pin(seen, findings),
         "observedInputs": facts.same_inputs,
         "rejected": rejected_inputs(seen, history, old.get("rejected") or {}),
@@ -391,7 +388,7 @@ def _standing(
         return "False", Reason.SUSPENDED, text
     if deployed is None:
         return "False", Reason.SUSPENDED, "nothing runs, and the HelmRelease is suspended"
-    entry = _entry_of(history, deployed)
+    entry = entry_of(history, deployed)
     what = f"{entry.get('chart', 'the chart')} {entry.get('version', '')}".strip()
     text = f"revision {deployed.number} runs {what}"
     if not is_ours(deployed):
@@ -430,7 +427,7 @@ def _about_failure(
     if found is not None and found.by_tests:
         told["Tested"] = ("False", Reason.TEST_FAILED, found.text(history))
     elif tests == TESTS_FAILED and newest is not None:
-        text = str(_entry_of(history, newest).get("description", ""))
+        text = str(entry_of(history, newest).get("description", ""))
         told["Tested"] = ("False", Reason.TEST_FAILED, text)
     elif tests == TESTS_PASSED and newest is not None:
         text = f"the tests of revision {newest.number} passed"
@@ -472,7 +469,7 @@ def _released(
     found = failed(seen)
     if found is not None and not found.by_tests:
         return "False", _FAILED[found.action], found.text(history)
-    entry = _entry_of(history, newest)
+    entry = entry_of(history, newest)
     text = str(entry.get("description") or f"revision {newest.number} is {newest.status}")
     return "True", _SUCCEEDED[_action(newest, entry)], text
 
@@ -541,87 +538,9 @@ def _post_renderers(seen: Observation) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def _history(facts: StatusFacts) -> list[JsonObject]:
-    old = {
-        entry.get("revision"): entry
-        for entry in facts.seen.release.status.get("history") or ()
-        if isinstance(entry, dict)
-    }
-    return [
-        _entry(header, old.get(header.number, {}), facts.revisions.get(header.number), facts)
-        for header in facts.seen.headers[:HISTORY_LIMIT]
-    ]
-
-
-def unknown_revisions(seen: Observation) -> tuple[RevisionHeader, ...]:
-    """Return those whose entry in status.history has to be read from the store first."""
-    known = {
-        entry.get("revision"): entry
-        for entry in seen.release.status.get("history") or ()
-        if isinstance(entry, dict) and "chart" in entry
-    }
-    return tuple(
-        header
-        for header in seen.headers[:HISTORY_LIMIT]
-        if header.number not in known or _described_anew(known[header.number], header)
-    )
-
-
-def _described_anew(entry: JsonObject, header: RevisionHeader) -> bool:
-    """Whether a revision got another description: a superseded one keeps its own."""
-    known, status = str(entry.get("status", "")), header.status
-    ended = known.startswith("pending-") and not status.pending
-    if known != status and (ended or status in (ReleaseStatus.FAILED, ReleaseStatus.UNINSTALLED)):
-        return True
-    untold = TESTS_FAILED_WORDS not in str(entry.get("description", ""))
-    return Marks.of(header).tests == TESTS_FAILED and untold
-
-
-def _entry(
-    header: RevisionHeader, old: JsonObject, revision: Revision | None, facts: StatusFacts
-) -> JsonObject:
-    noted = Marks.of(header)
-    entry: JsonObject = dict(old)
-    entry["revision"] = header.number
-    entry["status"] = str(header.status)
-    if revision is not None:
-        metadata = revision.chart.get("metadata") or {}
-        entry["chart"] = metadata.get("name", "")
-        entry["version"] = metadata.get("version", "")
-        entry["appVersion"] = metadata.get("appVersion", "")
-        entry["description"] = revision.description[:MESSAGE_LIMIT]
-    if "action" not in entry or revision is not None:
-        entry["action"] = noted.action or _action_outside(header, revision)
-    entry["trigger"] = noted.trigger or ("spec" if is_ours(header) else "outside")
-    entry["manifestDigest"] = noted.manifest
-    entry["madeFrom"] = noted.made_from or 0
-    inputs = facts.seen.inputs
-    if not isinstance(inputs, OperatorError) and noted.inputs == inputs.digest:
-        entry["chartDigest"] = inputs.chart_digest
-        entry["valuesDigest"] = inputs.values_digest
-    entry["started"] = _moment(header.created_at)
-    if header.status.pending:
-        entry["finished"] = ""
-    elif header.status is not ReleaseStatus.SUPERSEDED or "finished" not in entry:
-        entry["finished"] = _moment(header.modified_at)
-    return {name: value for name, value in entry.items() if value not in ("", 0)}
-
-
-def _entry_of(history: Sequence[JsonObject], header: RevisionHeader | None) -> JsonObject:
-    if header is None:
-        return {}
-    return next((entry for entry in history if entry["revision"] == header.number), {})
-
-
 def _action(header: RevisionHeader, entry: JsonObject) -> str:
     action = Marks.of(header).action or entry.get("action", "")
     return action if action in _SUCCEEDED else str(Action.UPGRADE)
-
-
-def _action_outside(header: RevisionHeader, revision: Revision | None) -> str:
-    if revision is not None and revision.description.startswith("Rollback"):
-        return str(Action.ROLLBACK)
-    return str(Action.INSTALL if header.number == 1 else Action.UPGRADE)
 
 
 def _unready(item: Unready) -> JsonObject:
@@ -634,12 +553,6 @@ def _unready(item: Unready) -> JsonObject:
         "cause": item.cause,
     }
     return {name: value for name, value in entry.items() if value}
-
-
-def _moment(unix_seconds: int) -> str:
-    if not unix_seconds:
-        return ""
-    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _to_second(moment: str) -> str:

@@ -36,8 +36,8 @@ from whipstaff.planning.status import (
     remembered,
     status_for,
     told_of,
-    unknown_revisions,
 )
+from whipstaff.planning.status_history import unknown_revisions
 from whipstaff.planning.steps import (
     Change,
     MarkFailed,

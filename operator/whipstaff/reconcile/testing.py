@@ -13,7 +13,8 @@ from whipstaff.errors import InvalidSpec, OperatorError
 from whipstaff.helmrelease.asked_tests import asked_tests
 from whipstaff.helmrelease.types import HelmRelease, TestOptions
 from whipstaff.planning.causes import masked
-from whipstaff.planning.status import TESTS_FAILED_WORDS, Tested
+from whipstaff.planning.status import Tested
+from whipstaff.planning.status_history import TESTS_FAILED_WORDS
 from whipstaff.reconcile.hooks import run_hooks
 from whipstaff.reconcile.inquiry import secrets_of
 from whipstaff.reconcile.world import Settled, Work, World

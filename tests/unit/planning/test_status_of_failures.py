@@ -12,7 +12,8 @@ from tests.builders.observations import (
 from tests.builders.releases import a_revision
 from tests.builders.worlds import hook
 from whipstaff.helmrelease.types import TestOptions
-from whipstaff.planning.status import Findings, StatusFacts, Tested, status_for, unknown_revisions
+from whipstaff.planning.status import Findings, StatusFacts, Tested, status_for
+from whipstaff.planning.status_history import unknown_revisions
 from whipstaff.release.marks import Rejected
 from whipstaff.release.revision import HookPhase
 
