@@ -23,6 +23,7 @@ RUN /opt/whipstaff/bin/python -m compileall -q -x /site-packages/kubernetes/ /op
 FROM ${BASE}
 LABEL org.opencontainers.image.title="whipstaff" \
       org.opencontainers.image.description="Runs Helm charts on Kubernetes from HelmRelease objects" \
+      org.opencontainers.image.source="https://github.com/whipstaff/whipstaff" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/whipstaff /opt/whipstaff
 # The file system may be read-only: what is written goes to these two, which are volumes in the chart.

@@ -5,7 +5,7 @@ import itertools
 import re
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.direct import APPLY_PATCH
+from whipstaff.kube.media_types import APPLY_PATCH
 
 ESTABLISHED = [
     {"type": "Established", "status": "True"},

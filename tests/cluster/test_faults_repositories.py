@@ -1,4 +1,4 @@
-"""A repository that fails in every way: it is named, and what runs is not touched (fault 18)."""
+"""A repository that fails in every way: it is named, and what runs is not touched."""
 
 import gzip
 import ssl

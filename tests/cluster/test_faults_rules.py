@@ -1,7 +1,4 @@
-"""A cluster that refuses: admission, quotas, rights, kinds that go; and helm at the same time.
-
-Faults 12, 15, 23 and 28 to 31 of those that are to be survived.
-"""
+"""A cluster that refuses: admission, quotas, rights, kinds that go; and helm at the same time."""
 
 import threading
 import time

@@ -175,7 +175,7 @@ def test_what_the_api_server_does_not_take_is_told_and_changes_nothing(site):
 
 
 def test_a_post_has_one_effect_whenever_the_gateway_dies_and_however_often_it_is_sent(site):
-    """Fault 35: one request had its effect, of the other nobody knows."""
+    """One request had its effect, of the other nobody knows."""
     keys = {name: {"Idempotency-Key": str(uuid.uuid4())} for name in ("done", "open")}
     for name in keys:
         site.install(name)

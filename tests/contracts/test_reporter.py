@@ -10,7 +10,8 @@ import pytest
 from tests.builders.api_server import a_client
 from tests.builders.clocks import FixedClock
 from tests.fakes.reporter import FakeReporter
-from whipstaff.kube.reporter import FINALIZER, ApiServerReporter
+from whipstaff.helmrelease.names import FINALIZER
+from whipstaff.kube.reporter import ApiServerReporter
 from whipstaff.reconcile.ports import Event
 
 FAILED = {"observedGeneration": 1, "conditions": [], "failures": 3}

@@ -1,4 +1,4 @@
-"""Archives that are none, that climb, that lie about their size (rows 26 to 38)."""
+"""Archives that are none, that climb, that lie about their size."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Files of a chart that cannot be used: schemas, CRDs, encodings, ignore rules (rows 36 to 44)."""
+"""Files of a chart that cannot be used: schemas, CRDs, encodings, ignore rules."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Rendered text that is no manifest, too much of it, or more than it seems (rows 78 to 84)."""
+"""Rendered text that is no manifest, too much of it, or more than it seems."""
 
 import pytest
 

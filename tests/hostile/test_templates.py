@@ -1,4 +1,4 @@
-"""Templates that ask for too much, go too deep or reach for what is not theirs (rows 63 to 76)."""
+"""Templates that ask for too much, go too deep or reach for what is not theirs."""
 
 import pytest
 

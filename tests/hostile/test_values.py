@@ -1,4 +1,4 @@
-"""Values that mean harm, and those that look like something else (rows 41 and 47 to 52)."""
+"""Values that mean harm, and those that look like something else."""
 
 import pytest
 

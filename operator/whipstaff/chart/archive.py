@@ -10,6 +10,7 @@ import posixpath
 import re
 import tarfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,6 @@ _HEADER_BYTES = 4 << 10  # what a member may take besides its content, roughly
 
 _CHUNK_BYTES = 64 << 10
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DRIVE = re.compile(r"[a-zA-Z]:/")
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 
@@ -167,7 +167,7 @@ def _admitted(member_name: str, size: int, budget: Budget, *, is_file: bool) -> 
 
 def _file(name: str, data: bytes, modified: float, budget: Budget) -> File:
     budget.total_bytes -= len(data)
-    return File(name, data.removeprefix(_BYTE_ORDER_MARK), _timestamp(modified))
+    return File(name, data.removeprefix(BOM_UTF8), _timestamp(modified))
 
 
 def _too_large() -> ChartTooLarge:

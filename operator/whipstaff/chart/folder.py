@@ -1,5 +1,6 @@
 """A chart in a folder, as the command line reads it: .helmignore counts, links are followed."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,6 @@ from whipstaff.chart.model import Chart, File
 from whipstaff.errors import ChartInvalid, ChartTooDeep, ChartTooLarge
 from whipstaff.golang.strconv import quote
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_FOLDER_DEPTH = 64
 
 
@@ -64,4 +64,4 @@ def _read(name: str, file: Path) -> File:
             where=name,
         )
     modified = datetime.fromtimestamp(int(facts.st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return File(name, file.read_bytes().removeprefix(_BYTE_ORDER_MARK), modified)
+    return File(name, file.read_bytes().removeprefix(BOM_UTF8), modified)

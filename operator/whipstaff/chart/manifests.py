@@ -11,6 +11,7 @@ from whipstaff.chart.model import JsonObject
 from whipstaff.chart.shapes import MapOf, Scalar, ShapeError, Struct
 from whipstaff.errors import ManifestInvalid
 from whipstaff.golang import yaml
+from whipstaff.golang.unicode import SPACES
 
 _RANKS = {kind: rank for rank, kind in enumerate(INSTALL_ORDER)}
 
@@ -33,11 +34,6 @@ EVENTS: Mapping[str, str] = {
 }
 
 _SEPARATOR = re.compile(r"^---[ \t]*", re.MULTILINE)
-# What Go takes for a blank; Python's own set has four separators of ASCII more.
-_BLANKS = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 _ATOI = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _INT64_DIGITS = 19
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -85,8 +81,8 @@ class Hook:
 
 def split(text: str) -> list[str]:
     """Cut a rendered template into its documents; what holds only blanks is none."""
-    parts = _SEPARATOR.split(text.lstrip(_BLANKS))
-    return [part.lstrip(_BLANKS) for part in parts if part.strip(_BLANKS)]
+    parts = _SEPARATOR.split(text.lstrip(SPACES))
+    return [part.lstrip(SPACES) for part in parts if part.strip(SPACES)]
 
 
 def sort(rendered: Mapping[str, str]) -> tuple[tuple[Hook, ...], tuple[Document, ...]]:
@@ -173,7 +169,7 @@ def _parse(path: str, text: str) -> tuple[JsonObject, JsonObject]:
 
 
 def _words(annotation: str) -> list[str]:
-    return [word.strip(_BLANKS).lower() for word in annotation.split(",")]
+    return [word.strip(SPACES).lower() for word in annotation.split(",")]
 
 
 def _policies(annotations: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import gzip
 import posixpath
 import tarfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,6 @@ from whipstaff.errors import ChartInvalid, ChartPathIllegal, ChartTooLarge
 MAX_MEMBERS = 200_000
 MAX_UNPACKED_BYTES = 2 << 30  # all members together, wanted or not
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES = 512
 
@@ -49,7 +49,7 @@ class Tarball:
                     )
                 content = archive.extractfile(member)
                 data = content.read() if content else b""
-                found[name] = File(name, data.removeprefix(_BYTE_ORDER_MARK))
+                found[name] = File(name, data.removeprefix(BOM_UTF8))
         return found
 
     def tops(self) -> set[str]:

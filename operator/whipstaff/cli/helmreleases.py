@@ -24,7 +24,8 @@ from whipstaff.helmrelease.edits import (
 from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
 from whipstaff.helmrepository.names import KIND as REPOSITORY
 from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
-from whipstaff.kube.direct import APPLY_PATCH, JSON_PATCH, METADATA_LIST, Call, Direct
+from whipstaff.kube.direct import Call, Direct
+from whipstaff.kube.media_types import APPLY_PATCH, JSON_PATCH, METADATA_LIST
 from whipstaff.release.revision import JsonObject
 
 CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422

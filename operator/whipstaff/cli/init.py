@@ -37,7 +37,8 @@ from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.golang.semver import SemverError, Version
 from whipstaff.helmrelease.edits import MANAGER
 from whipstaff.helmrelease.names import API_VERSION, PLURAL
-from whipstaff.kube.direct import APPLY_PATCH, METADATA_LIST, Call, Direct
+from whipstaff.kube.direct import Call, Direct
+from whipstaff.kube.media_types import APPLY_PATCH, METADATA_LIST
 from whipstaff.release.revision import JsonObject
 from whipstaff.settings import VERSION
 

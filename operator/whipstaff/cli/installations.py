@@ -8,13 +8,13 @@ from whipstaff.cli.carried import MADE_BY, NAME, VALUES, VERSION_LABEL, path_of
 from whipstaff.errors import ClusterRefused
 from whipstaff.helmrelease.edits import MANAGER, synced_by
 from whipstaff.kube.direct import Direct
+from whipstaff.release.manifests import RELEASE_NAME_ANNOTATION
 from whipstaff.release.revision import JsonObject
 
 _NAME_LABEL = "app.kubernetes.io/name"
 OPERATORS = f"{_NAME_LABEL}={NAME}"
 NAMES = (NAME, f"{NAME}-gateway")  # of what belongs to an installation
 _FORBIDDEN = 403
-_HELMS_NAME = "meta.helm.sh/release-name"
 _INSTANCE = "app.kubernetes.io/instance"
 _WATCHED = "WHIPSTAFF_WATCH_NAMESPACES"
 
@@ -107,8 +107,8 @@ def maker_of(body: JsonObject) -> tuple[Maker, str]:
     tool = synced_by(body)
     if tool:
         return Maker.GIT, tool
-    if _HELMS_NAME in notes or labels.get(MADE_BY) == "Helm":
-        return Maker.HELM, str(notes.get(_HELMS_NAME) or labels.get(_INSTANCE, ""))
+    if RELEASE_NAME_ANNOTATION in notes or labels.get(MADE_BY) == "Helm":
+        return Maker.HELM, str(notes.get(RELEASE_NAME_ANNOTATION) or labels.get(_INSTANCE, ""))
     if labels.get(MADE_BY) == MANAGER:
         return Maker.INIT, ""
     return Maker.MANIFESTS, ""

@@ -23,13 +23,13 @@ from whipstaff.helmrelease import names
 from whipstaff.helmrelease.edits import MANAGER
 from whipstaff.helmrelease.names import API_VERSION, FINALIZER
 from whipstaff.helmrepository import names as repository_names
-from whipstaff.kube.direct import METADATA_LIST, Call, Direct
+from whipstaff.kube.direct import Call, Direct
+from whipstaff.kube.media_types import MERGE_PATCH, METADATA_LIST
 from whipstaff.release.revision import JsonObject
 
 KINDS = {names.KIND: names.PLURAL, repository_names.KIND: repository_names.PLURAL}
 DEFINITIONS = (names.CRD_NAME, repository_names.CRD_NAME)
 
-_MERGE_PATCH = "application/merge-patch+json"
 _NOT_FOUND, _CONFLICT = 404, 409
 _ATTEMPTS = 10
 _SECRETS = "/api/v1/secrets"
@@ -175,7 +175,7 @@ def _edited(client: Direct, path: str, subject: str, change: Any) -> None:  # no
             version = live["metadata"]["resourceVersion"]
             body = {"metadata": {"resourceVersion": version, **change(live)}}
             query = {"fieldManager": MANAGER}
-            client.send(Call("PATCH", path, query, body, _MERGE_PATCH, subject=subject))
+            client.send(Call("PATCH", path, query, body, MERGE_PATCH, subject=subject))
         except ClusterRefused as error:
             if error.code == _NOT_FOUND:
                 return

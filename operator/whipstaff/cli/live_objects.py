@@ -9,7 +9,7 @@ import click
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import yaml
-from whipstaff.kube.direct import JSON, TABLE
+from whipstaff.kube.media_types import JSON, TABLE
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import table
 

@@ -22,10 +22,9 @@ from whipstaff.cli.rollout import interruptible
 from whipstaff.helmrelease.edits import MANAGER
 from whipstaff.helmrelease.names import GROUP
 from whipstaff.kube.direct import Call, Direct
+from whipstaff.kube.media_types import MERGE_PATCH
 from whipstaff.release.revision import JsonObject
 from whipstaff.settings import VERSION
-
-_MERGE_PATCH = "application/merge-patch+json"
 
 
 @click.command("reset", cls=HelmCommand)
@@ -145,7 +144,7 @@ def _stop(client: Direct, one: Installation, timeout_seconds: float) -> None:
     live = client.get(path, subject=subject)
     body = {"spec": {"replicas": 0}}
     query = {"fieldManager": MANAGER}
-    client.send(Call("PATCH", path, query, body, _MERGE_PATCH, subject=subject))
+    client.send(Call("PATCH", path, query, body, MERGE_PATCH, subject=subject))
     labels = live["spec"]["selector"].get("matchLabels") or {}
     selector = ",".join(f"{name}={text}" for name, text in labels.items())
     deadline = time.monotonic() + timeout_seconds

@@ -23,7 +23,7 @@ from whipstaff.helmrelease.types import Placement
 from whipstaff.kube.client import Request, Requester
 from whipstaff.kube.release_store import SECRET, object_name, payload_of, read_request
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
-from whipstaff.release.secrecy import masked_values
+from whipstaff.release.secrecy import LAST_APPLIED, masked_values
 from whipstaff.workers.pool import Showing, Stored, WorkerPool
 
 EVENTS_LIMIT = 100
@@ -32,7 +32,6 @@ READS_WAITING = 32  # more are told to come again
 READS_OF_ONE = 4  # of one caller: a record that takes long must not hold up everybody
 SECRETS_LIMIT = 100  # of one release, that a caller is asked about
 
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _EVENT = ("type", "reason", "message", "count")
 
 
@@ -74,7 +73,7 @@ class Releases:
             spec["values"] = masked_values(spec["values"])
         metadata = body.get("metadata") or {}
         annotations = dict(metadata.get("annotations") or {})
-        annotations.pop(_LAST_APPLIED, None)  # it holds the values once more
+        annotations.pop(LAST_APPLIED, None)  # it holds the values once more
         return {
             **summary_of(body),
             "resourceVersion": metadata.get("resourceVersion", ""),

@@ -21,7 +21,8 @@ from whipstaff.helmrelease.edits import (
     synced_by,
 )
 from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
-from whipstaff.kube.client import APPLY_PATCH, JSON, JSON_PATCH, Request, Requester
+from whipstaff.kube.client import Request, Requester
+from whipstaff.kube.media_types import APPLY_PATCH, JSON, JSON_PATCH
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.secrecy import masked_values
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.helmrelease.names import FIELD_MANAGER
-from whipstaff.kube.client import JSON_PATCH, Client, Request
+from whipstaff.kube.client import Client, Request
+from whipstaff.kube.media_types import JSON_PATCH
 from whipstaff.release.revision import JsonObject
 
 _NOT_FOUND, _CONFLICT = 404, 409

@@ -20,18 +20,12 @@ from whipstaff.errors import ClusterRefused
 from whipstaff.kube import scanner
 from whipstaff.kube.connection import Connection
 from whipstaff.kube.encoding import encoded
+from whipstaff.kube.media_types import JSON
 from whipstaff.kube.refusals import refusal
 from whipstaff.kube.scanner import Poison, Unreadable
 from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
-
-JSON = "application/json"
-APPLY_PATCH = "application/apply-patch+yaml"
-MERGE_PATCH = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
-METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 CONNECTIONS = 32
 REQUEST_SECONDS = 60.0  # above the 34 s of the API server's own limit for webhooks

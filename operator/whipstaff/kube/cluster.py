@@ -7,16 +7,10 @@ from typing import Any
 
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import ownership
-from whipstaff.kube.client import (
-    APPLY_PATCH,
-    JSON_PATCH,
-    MERGE_PATCH,
-    METADATA_ONLY,
-    Request,
-    Requester,
-)
+from whipstaff.kube.client import Request, Requester
 from whipstaff.kube.discovery import Discoveries, Resource
 from whipstaff.kube.follow import Followers
+from whipstaff.kube.media_types import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, METADATA_ONLY
 from whipstaff.kube.undeclared import without_undeclared
 from whipstaff.reconcile.ports import (
     OPERATOR,

@@ -18,18 +18,10 @@ from whipstaff.errors import ClusterRefused
 from whipstaff.kube import scanner
 from whipstaff.kube.access import Access
 from whipstaff.kube.encoding import encoded
+from whipstaff.kube.media_types import JSON
 from whipstaff.kube.proxies import Proxy
 from whipstaff.kube.refusals import refusal
 from whipstaff.release.revision import JsonObject
-
-JSON = "application/json"
-APPLY_PATCH = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-TABLE = (
-    "application/json;as=Table;v=v1;g=meta.k8s.io,"
-    "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
-)
 
 UNREACHABLE = "kubernetes cluster unreachable"  # how a refusal begins that says so
 

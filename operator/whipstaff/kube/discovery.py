@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import JSON, Request, Requester
+from whipstaff.kube.client import Request, Requester
+from whipstaff.kube.media_types import JSON
 from whipstaff.reconcile.ports import OPERATOR, ClusterCapabilities, Identity, RemoteCluster
 from whipstaff.release.revision import JsonObject
 

@@ -14,14 +14,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import (
-    METADATA_LIST,
-    Request,
-    Requester,
-    WatchEvent,
-    WatchFailed,
-)
+from whipstaff.kube.client import Request, Requester, WatchEvent, WatchFailed
 from whipstaff.kube.discovery import Discoveries, Resource
+from whipstaff.kube.media_types import METADATA_LIST
 from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
 from whipstaff.release.revision import JsonObject

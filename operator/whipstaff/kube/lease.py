@@ -12,13 +12,13 @@ from secrets import SystemRandom, token_hex
 from time import monotonic
 
 from whipstaff.errors import ClusterRefused
+from whipstaff.helmrelease.names import FIELD_MANAGER
 from whipstaff.kube.client import Client, Request
 from whipstaff.kube.times import micro_time
 from whipstaff.reconcile.ports import Clock
 from whipstaff.release.revision import JsonObject
 
 NAME = "whipstaff"
-FIELD_MANAGER = "whipstaff"
 TENURE = "whipstaff.dev/tenure"  # annotation: which process of one identity holds the lease
 
 _NOT_FOUND, _CONFLICT = 404, 409

@@ -10,14 +10,8 @@ from time import monotonic
 from typing import Protocol
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import (
-    METADATA_LIST,
-    METADATA_ONLY,
-    Request,
-    Requester,
-    WatchEvent,
-    WatchFailed,
-)
+from whipstaff.kube.client import Request, Requester, WatchEvent, WatchFailed
+from whipstaff.kube.media_types import METADATA_LIST, METADATA_ONLY
 from whipstaff.reconcile.backoff import Backoff
 
 FIRST_PAUSE_SECONDS = 0.25

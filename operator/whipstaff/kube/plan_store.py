@@ -11,7 +11,8 @@ import binascii
 from whipstaff.errors import ClusterRefused, StorageCorrupt
 from whipstaff.helmrelease.names import API_VERSION, FIELD_MANAGER, KIND
 from whipstaff.helmrelease.types import Head
-from whipstaff.kube.client import APPLY_PATCH, METADATA_ONLY, Request, Requester
+from whipstaff.kube.client import Request, Requester
+from whipstaff.kube.media_types import APPLY_PATCH, METADATA_ONLY
 from whipstaff.planning.changes import ReleasePlan
 from whipstaff.reconcile.ports import Codec, Identity
 from whipstaff.release.revision import JsonObject, Revision

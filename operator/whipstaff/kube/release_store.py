@@ -18,13 +18,9 @@ from whipstaff.errors import (
     StorageCorrupt,
     StorageTooLarge,
 )
-from whipstaff.kube.client import (
-    MERGE_PATCH,
-    METADATA_LIST,
-    METADATA_ONLY,
-    Request,
-    Requester,
-)
+from whipstaff.helmrelease.names import FIELD_MANAGER
+from whipstaff.kube.client import Request, Requester
+from whipstaff.kube.media_types import MERGE_PATCH, METADATA_LIST, METADATA_ONLY
 from whipstaff.kube.times import unix_seconds
 from whipstaff.reconcile.ports import Clock, Codec, Identity, Meter, NoMeter, RemoteCluster
 from whipstaff.release.marks import MARK_PREFIX
@@ -37,7 +33,6 @@ from whipstaff.release.revision import (
     RevisionNumber,
 )
 
-FIELD_MANAGER = "whipstaff"
 PAYLOAD_BYTES_LIMIT = 1 << 20  # of all data of a Secret or ConfigMap
 SECRET, CONFIGMAP = "secret", "configmap"
 _KINDS: Mapping[str, str] = {SECRET: "Secret", CONFIGMAP: "ConfigMap"}

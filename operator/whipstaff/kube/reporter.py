@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import JSON_PATCH, MERGE_PATCH, METADATA_ONLY, Client, Request
+from whipstaff.helmrelease.names import API_VERSION, FIELD_MANAGER, FINALIZER, GROUP
+from whipstaff.kube.client import Client, Request
+from whipstaff.kube.media_types import JSON_PATCH, MERGE_PATCH, METADATA_ONLY
 from whipstaff.kube.times import micro_time
 from whipstaff.reconcile.ports import Clock, Event
 from whipstaff.release.revision import JsonObject
 
-API_VERSION = "whipstaff.dev/v1"
-FINALIZER = "whipstaff.dev/finalizer"
-FIELD_MANAGER = "whipstaff"
-CONTROLLER = "whipstaff.dev"
+CONTROLLER = GROUP
 NOTE_BYTES_LIMIT = 1024  # the API server refuses a longer one
 EVENT_ATTEMPTS = 2  # events are a comfort: they hold nobody up
 

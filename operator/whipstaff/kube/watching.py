@@ -13,14 +13,15 @@ from time import monotonic
 from typing import Protocol
 
 from whipstaff.errors import ClusterRefused
-from whipstaff.kube.client import METADATA_ONLY, Request, Requester, WatchEvent, WatchFailed
+from whipstaff.helmrelease.names import API_VERSION, GROUP
+from whipstaff.kube.client import Request, Requester, WatchEvent, WatchFailed
+from whipstaff.kube.media_types import METADATA_ONLY
 from whipstaff.kube.scanner import Poison
 from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
 
-GROUP = "whipstaff.dev"
-PATH = f"/apis/{GROUP}/v1"
+PATH = f"/apis/{API_VERSION}"
 CRDS_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0

@@ -20,7 +20,7 @@ MASK = "***"
 CHANGED = "*** (another)"
 
 _DATA, _STRING_DATA = "data", "stringData"
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # repeats the object
 # Shorter ones are words that stand everywhere, as "true" and "admin".
 _SHORTEST_TEXT = 8
 _TEXTS_LIMIT = 3000  # that are looked for
@@ -131,9 +131,9 @@ def masked_secret(body: JsonObject, before: JsonObject | None = None) -> JsonObj
     }
     metadata = body.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if isinstance(annotations, dict) and _LAST_APPLIED in annotations:
+    if isinstance(annotations, dict) and LAST_APPLIED in annotations:
         masked["metadata"] = {**body["metadata"], "annotations": {**annotations}}
-        masked["metadata"]["annotations"][_LAST_APPLIED] = MASK
+        masked["metadata"]["annotations"][LAST_APPLIED] = MASK
     return masked
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from whipstaff.golang.printf import SURROGATES
 from whipstaff.golang.strconv import NumberError, parse_float, parse_int, quote
 from whipstaff.template.lexer import Kind
 from whipstaff.template.nodes import Number
 
 MAX_BYTE = 0xFF
 MAX_RUNE = 0x10FFFF
-SURROGATES = range(0xD800, 0xE000)
 ESCAPED_BYTES = range(0xDC80, 0xDD00)  # how bytes that are no UTF-8 travel in str
 
 _ESCAPE = re.compile(

@@ -250,7 +250,6 @@ async def test_another_token_of_the_same_caller_makes_no_other_caller(ask, serve
 
 
 async def test_of_a_thousand_who_wait_as_many_are_taken_as_there_is_room_for(server, monkeypatch):
-    """Fault 35."""
     monkeypatch.setattr(streams, "CHECK_SECONDS", 600.0)
     for name in (f"user-{number}" for number in range(100)):
         server.tokens[name] = name

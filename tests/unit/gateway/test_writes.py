@@ -216,7 +216,7 @@ async def test_requests_with_one_key_at_the_same_time_have_one_effect(ask, serve
 
 
 async def test_a_gateway_that_was_killed_after_the_effect_does_not_repeat_it(server):
-    """Fault 35: the next gateway has no memory of it but the HelmRelease."""
+    """The next gateway has no memory of it but the HelmRelease."""
     new = {"name": "shop", "spec": {"chart": {"name": "shop"}}}
     for path, method, body in (
         ("/v1/namespaces/web/releases", "POST", new),

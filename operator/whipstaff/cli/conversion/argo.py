@@ -4,7 +4,7 @@ from copy import deepcopy
 
 from whipstaff.cli.conversion.argo_policies import write_policies
 from whipstaff.cli.conversion.argo_sources import Source, write_source
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import NO_EQUAL, Draft
 from whipstaff.cli.conversion.originals import Original, Path
 from whipstaff.cli.conversion.surroundings import Surroundings, carry_marks
 from whipstaff.helmrelease.names import KIND
@@ -15,7 +15,6 @@ APPLICATION_SET = f"{GROUP}/ApplicationSet"
 KEPT = ("argocd.argoproj.io/sync-wave",)  # Argo CD may go on applying what is in Git
 
 _HERE = ("https://kubernetes.default.svc", "in-cluster")
-_NO_EQUAL = "was left out: it has no equal here"
 _SPEC: Path = ("spec",)
 _CHART: Path = ("spec", "chart")
 _PLACES: dict[Path, Path] = {
@@ -47,7 +46,7 @@ def application(original: Original, around: Surroundings) -> list[Draft] | None:
     for base in bases:
         if base not in charts:
             _tell_of_source(draft, original, base)
-    draft.tell_of_rest(original, _PLACES, _NO_EQUAL)
+    draft.tell_of_rest(original, _PLACES, NO_EQUAL)
     return [*made, draft, *others]
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import NO_EQUAL, Draft
 from whipstaff.cli.conversion.originals import Original, Path
 from whipstaff.release.revision import JsonObject
 
@@ -17,7 +17,6 @@ _SAME_OPTIONS = frozenset(
         *("ServerSideApply=auto", "Force=false", "ClientSideApplyMigration=true"),
     }
 )
-_NO_EQUAL = "was left out: it has no equal here"
 
 
 def write_policies(draft: Draft, original: Original) -> None:
@@ -84,7 +83,7 @@ def _option(draft: Draft, original: Original, path: Path, option: str) -> None:
         draft.put(field, said, (original, path))
     if told or option in _SAME_OPTIONS:
         original.take(*path)
-    draft.lose(original, path, _NO_EQUAL, place=_SPEC)
+    draft.lose(original, path, NO_EQUAL, place=_SPEC)
 
 
 def _differences(draft: Draft, original: Original) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from whipstaff.cli.conversion import given_layers
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import EXACT_VERSION, Draft
 from whipstaff.cli.conversion.flux_charts import SOURCES
 from whipstaff.cli.conversion.originals import Original, Path
 from whipstaff.cli.conversion.surroundings import without_login
@@ -16,7 +16,6 @@ from whipstaff.release.revision import JsonObject
 _SPEC: Path = ("spec",)
 _CHART: Path = ("spec", "chart")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?")
 _RANGE = re.compile(r"[\^~<>=*|]|\.x\b")
 _SECURE_COPY = re.compile(r"([^@/:]+@[^:/]+):(?!//)(.+)")
 _VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+)|(\$))")
@@ -144,7 +143,7 @@ def _revision(git: Draft, source: Source) -> None:
     kind = "branch"
     if _COMMIT.fullmatch(revision):
         kind = "commit"
-    elif _VERSION.fullmatch(revision):
+    elif EXACT_VERSION.fullmatch(revision):
         kind = "tag"
     elif _RANGE.search(revision):
         kind = "semver"

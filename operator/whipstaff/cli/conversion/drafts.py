@@ -17,6 +17,9 @@ from whipstaff.helmrepository import names as repositories
 from whipstaff.helmrepository import parsing as repository_parsing
 from whipstaff.release.revision import JsonObject
 
+EXACT_VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?")
+NO_EQUAL = "was left out: it has no equal here"
+
 _PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
     names.KIND: parsing.parse,
     repositories.KIND: repository_parsing.parse,

@@ -1,6 +1,6 @@
 """Flux's HelmRelease: most of its fields are ours, too."""
 
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import NO_EQUAL, Draft
 from whipstaff.cli.conversion.flux_charts import write_chart
 from whipstaff.cli.conversion.originals import Original, Path
 from whipstaff.cli.conversion.surroundings import Surroundings, carry_marks
@@ -15,7 +15,6 @@ WHOSE = "fluxcd.io"
 # Kustomizations of Flux go on applying what is in Git.
 KEPT = ("annotations:kustomize.toolkit.fluxcd.io",)
 
-_NO_EQUAL = "was left out: it has no equal here"
 _SPEC: Path = ("spec",)
 _PLACES: dict[Path, Path] = {
     (): ("metadata",),
@@ -53,7 +52,7 @@ def helmrelease(original: Original, around: Surroundings) -> list[Draft] | None:
     for path, value in _DEFAULTS[original.found.body["apiVersion"] == _OLDEST :]:
         if isinstance(draft.at(*path[:-1]) or {}, dict) and draft.at(*path) is None:
             draft.put(path, value)
-    draft.tell_of_rest(original, _PLACES, _NO_EQUAL)
+    draft.tell_of_rest(original, _PLACES, NO_EQUAL)
     return [draft]
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import EXACT_VERSION, Draft
 from whipstaff.cli.conversion.originals import Original, Path
 from whipstaff.cli.conversion.surroundings import Surroundings
 from whipstaff.helmrelease.types import SourceKind
@@ -13,7 +13,6 @@ SOURCES = "source.toolkit.fluxcd.io"
 CHART: Path = ("spec", "chart")
 
 _HELM_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-_VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?")
 _OCI = re.compile(r"(oci://[^/@]+(?:/[^/]+)*)/([^/]+)/?")
 _IN_REPOSITORIES = frozenset(
     {"url", "interval", "timeout", "ref", "layerSelector", "secretRef", "certSecretRef"}
@@ -170,7 +169,7 @@ def is_plain(source: Original, namespace: str) -> bool:
         and spec.get("provider") in (None, "generic")
         and not spec.get("suspend")
         and not reference.get("semverFilter")
-        and (bool(named) or bool(_VERSION.fullmatch(str(reference.get("tag")))))
+        and (bool(named) or bool(EXACT_VERSION.fullmatch(str(reference.get("tag")))))
         and (not verify or (source.namespace == namespace and _is_known(verify)))
     )
 

@@ -1,6 +1,6 @@
 """Flux's repositories of charts, which become HelmRepositories of ours."""
 
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import NO_EQUAL, Draft
 from whipstaff.cli.conversion.flux import KEPT, WHOSE
 from whipstaff.cli.conversion.flux_charts import folder_of, is_plain, needs_repository
 from whipstaff.cli.conversion.originals import Original, Path
@@ -9,7 +9,6 @@ from whipstaff.helmrepository.names import KIND
 
 _SPEC: Path = ("spec",)
 _PLACES: dict[Path, Path] = {(): ("metadata",), _SPEC: _SPEC}
-_NO_EQUAL = "was left out: it has no equal here"
 _NAMESPACE = "kubernetes.io/metadata.name"  # the label that every namespace has
 _SAME = (
     *("interval", "timeout", "secretRef", "certSecretRef", "passCredentials", "insecure"),
@@ -34,7 +33,7 @@ def helmrepository(original: Original, around: Surroundings) -> list[Draft]:
         place=_SPEC,
     )
     _allow(draft, original, around)
-    draft.tell_of_rest(original, _PLACES, _NO_EQUAL)
+    draft.tell_of_rest(original, _PLACES, NO_EQUAL)
     return [draft]
 
 
@@ -46,14 +45,14 @@ def oci_repository(original: Original, around: Surroundings) -> list[Draft] | No
         return None
     if not needs_repository(original):
         carry = users[0]
-        carry.tell_of_rest(original, {(): ("spec", "chart")}, _NO_EQUAL)
+        carry.tell_of_rest(original, {(): ("spec", "chart")}, NO_EQUAL)
         return []
     draft = _begun(original)
     draft.put(("spec", "url"), folder_of(original), (original, ("spec", "url")))
     for name in ("interval", "timeout", "secretRef", "certSecretRef", "insecure"):
         draft.move(original, ("spec", name))
     _allow(draft, original, around)
-    draft.tell_of_rest(original, _PLACES, _NO_EQUAL)
+    draft.tell_of_rest(original, _PLACES, NO_EQUAL)
     return [draft]
 
 
@@ -87,5 +86,5 @@ def helmchart(original: Original, around: Surroundings) -> list[Draft] | None:
     users = around.users_of(original)
     if not users:
         return None
-    users[0].tell_of_rest(original, {(): ("spec", "chart")}, _NO_EQUAL)
+    users[0].tell_of_rest(original, {(): ("spec", "chart")}, NO_EQUAL)
     return []

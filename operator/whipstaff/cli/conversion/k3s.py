@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from whipstaff.chart.values import merge_documents
 from whipstaff.cli.conversion import given_layers
-from whipstaff.cli.conversion.drafts import Draft
+from whipstaff.cli.conversion.drafts import NO_EQUAL, Draft
 from whipstaff.cli.conversion.originals import Original, Path, copied
 from whipstaff.cli.conversion.surroundings import Surroundings, carry_marks, without_login
 from whipstaff.helmrelease.names import KIND
@@ -20,7 +20,6 @@ _SPEC: Path = ("spec",)
 _CHART: Path = ("spec", "chart")
 _VALUES: Path = ("spec", "values")
 _PLACES: dict[Path, Path] = {(): ("metadata",), _SPEC: _SPEC}
-_NO_EQUAL = "was left out: it has no equal here"
 _OF_JOBS = "was left out: no Job runs helm here"
 _FIELDS_OF_JOBS = ("jobImage", "backOffLimit", "podSecurityContext", "securityContext", "bootstrap")
 _LOGIN = ("authSecret", "dockerRegistrySecret", "repoCA", "repoCAConfigMap", "authPassCredentials")
@@ -47,7 +46,7 @@ def helmchart(original: Original, around: Surroundings) -> list[Draft]:
                 if one.at("spec", each) is False:
                     one.take("spec", each)
                 draft.lose(one, ("spec", each), _OF_JOBS, place=_SPEC)
-            draft.tell_of_rest(one, _PLACES, _NO_EQUAL)
+            draft.tell_of_rest(one, _PLACES, NO_EQUAL)
     return [*made, draft]
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from whipstaff.cli.conversion.drafts import Draft
 from whipstaff.cli.conversion.originals import Original, Path
-
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # repeats the object
+from whipstaff.release.secrecy import LAST_APPLIED
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ def carry_marks(draft: Draft, original: Original, whose: str, kept: tuple[str, .
         for name in list(original.table("metadata", table)):
             source = ("metadata", table, name)
             domain = name.partition("/")[0] if "/" in name else ""
-            if name == _LAST_APPLIED:
+            if name == LAST_APPLIED:
                 original.take(*source)
             elif f".{domain}".endswith(f".{whose}") and not {name, f"{table}:{domain}"} & set(kept):
                 original.take(*source)
