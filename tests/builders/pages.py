@@ -52,6 +52,11 @@ def links(text):
     return [link for link in found if link and "://" not in link]
 
 
+def anchor(heading):
+    """The name that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def commands(block):
     """List the commands of a console block."""
     found = []

@@ -7,6 +7,7 @@ import click
 import pytest
 import yaml
 
+from tests.builders import pages
 from whipstaff.chart import strvals
 from whipstaff.cli.main import Late, main
 
@@ -59,6 +60,12 @@ def explained(name):
 
 def test_every_command_has_a_section_and_no_other_has():
     assert set(SECTIONS) == set(COMMANDS)
+
+
+def test_the_list_at_the_top_leads_to_every_command():
+    titles = [title for title, _ in SECTION.findall(TEXT)]
+    top = TEXT.partition("\n## ")[0]
+    assert [title for title in titles if f"(#{pages.anchor(title)})" not in top] == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -22,9 +22,8 @@ LINK = re.compile(r"\]\(([^)\s#]*)#([^)\s]+)\)")
 
 
 def anchors(page):
-    """The names that GitHub gives to the headings of a page."""
-    headings = HEADING.findall(FENCED.sub("", page.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    return {pages.anchor(heading) for heading in HEADING.findall(text)}
 
 
 def test_the_index_names_every_page():
