@@ -9,6 +9,19 @@ from tools.controlplane import programs
 from tools.controlplane.cluster import Cluster
 from tools.running_operator import prepare
 
+DEAD_API_SERVICE = """
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.dead.example.com}
+spec:
+  group: dead.example.com
+  version: v1
+  groupPriorityMinimum: 100
+  versionPriority: 100
+  insecureSkipTLSVerify: true
+  service: {name: nobody, namespace: default}
+"""
+
 
 @dataclass(frozen=True)
 class FaultLab:

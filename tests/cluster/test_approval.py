@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.builders.live_releases import condition
+from tests.builders.planned_charts import VALUES, publish
 from tests.builders.small_charts import a_packed_chart
 from whipstaff.cli.main import main
 
@@ -17,21 +18,11 @@ kind: ConfigMap
 metadata: {name: settings}
 data: {text: "{{ .Values.text }}", generated: "{{ randAlphaNum 12 }}"}
 """
-EXTRA = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"
-SECRET = """\
-apiVersion: v1
-kind: Secret
-metadata: {name: login}
-stringData: {password: "{{ .Values.password }}"}
-"""
-VALUES = "text: first\npassword: hunter2hunter2\n"
 
 
 @pytest.fixture(autouse=True)
 def _published(repository):
-    parts = {"settings": SETTINGS, "login": SECRET}
-    repository.add(a_packed_chart("blog", "1.0.0", VALUES, extra=EXTRA, **parts))
-    repository.add(a_packed_chart("blog", "2.0.0", VALUES, **parts))
+    publish(repository, SETTINGS)
 
 
 def waits(releases):

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.builders.live_releases import condition
-from tests.builders.small_charts import a_packed_chart
+from tests.builders.planned_charts import publish
 from tools.controlplane import audit
 from whipstaff.cli.main import main
 
@@ -16,21 +16,11 @@ kind: ConfigMap
 metadata: {name: settings}
 data: {text: "{{ .Values.text }}"}
 """
-EXTRA = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"
-SECRET = """\
-apiVersion: v1
-kind: Secret
-metadata: {name: login}
-stringData: {password: "{{ .Values.password }}"}
-"""
-VALUES = "text: first\npassword: hunter2hunter2\n"
 
 
 @pytest.fixture(autouse=True)
 def _published(repository):
-    parts = {"settings": SETTINGS, "login": SECRET}
-    repository.add(a_packed_chart("blog", "1.0.0", VALUES, extra=EXTRA, **parts))
-    repository.add(a_packed_chart("blog", "2.0.0", VALUES, **parts))
+    publish(repository, SETTINGS)
 
 
 @pytest.fixture

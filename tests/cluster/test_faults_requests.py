@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.builders.fault_lab import a_fault_lab
+from tests.builders.fault_lab import DEAD_API_SERVICE, a_fault_lab
 from tests.builders.releases_under_fault import ReleasesUnderFault
 from tests.builders.small_charts import a_packed_chart
 from tests.fakes.fault_proxy import Answer, Belie, Delay, Drop, Match, Repeat, SwallowReply
@@ -188,15 +188,3 @@ def test_a_frozen_watch_is_noticed_without_any_setting(releases, proxy, operator
 
 
 OF_A_DEAD_KIND = "apiVersion: dead.example.com/v1\nkind: Lamp\nmetadata: {name: lamp}\n"
-DEAD_API_SERVICE = """
-apiVersion: apiregistration.k8s.io/v1
-kind: APIService
-metadata: {name: v1.dead.example.com}
-spec:
-  group: dead.example.com
-  version: v1
-  groupPriorityMinimum: 100
-  versionPriority: 100
-  insecureSkipTLSVerify: true
-  service: {name: nobody, namespace: default}
-"""

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.builders.fault_lab import a_fault_lab
+from tests.builders.fault_lab import DEAD_API_SERVICE, a_fault_lab
 from tests.builders.releases_under_fault import ReleasesUnderFault
 from tests.fakes.fault_proxy import Answer, Match
 from tools.chartrepo import ChartRepository
@@ -14,19 +14,6 @@ DEPTH = 1200
 DEEP = '{"a":' * DEPTH + "1" + "}" * DEPTH
 WATCH = r"/helmreleases$"
 LIVENESS_SECONDS = 6.0
-
-DEAD_API_SERVICE = """
-apiVersion: apiregistration.k8s.io/v1
-kind: APIService
-metadata: {name: v1.dead.example.com}
-spec:
-  group: dead.example.com
-  version: v1
-  groupPriorityMinimum: 100
-  versionPriority: 100
-  insecureSkipTLSVerify: true
-  service: {name: nobody, namespace: default}
-"""
 
 
 @pytest.fixture(scope="module")
