@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from whipstaff.cli.gateway_client import OBJECTS, gateway_refusal
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.access import Access
-from whipstaff.kube.client import JSON, Client, ListPage, Request
+from whipstaff.kube.client import Client, ListPage, Request
 from whipstaff.kube.connection import Connection, Given
+from whipstaff.kube.media_types import JSON
 from whipstaff.release.revision import JsonObject
 from whipstaff.settings import VERSION, Settings
 from whipstaff.wiring import Target

@@ -19,9 +19,8 @@ from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.problems import bad
 from whipstaff.gateway.write_api import WRITE_FAILURES, body_of
 from whipstaff.kube import client as kube
-from whipstaff.kube.client import APPLY_PATCH
-from whipstaff.kube.direct import JSON, METADATA_LIST, TABLE
 from whipstaff.kube.discovery import AGGREGATED
+from whipstaff.kube.media_types import APPLY_PATCH, JSON, METADATA_LIST, TABLE
 
 WHOLE_LIMIT = 25  # objects of a page: a stored release may have a mebibyte
 LOG_BYTES_LIMIT = 16 << 20
