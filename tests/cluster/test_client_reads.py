@@ -192,3 +192,21 @@ def test_a_helmrelease_without_a_release_says_why(releases, ours):
     assert told.exit_code == 1
     assert told.stderr.startswith("Error: release: not found: HelmRelease blog: ")
     assert "nowhere" in told.stderr
+
+
+def test_a_release_whose_helmrelease_is_not_ready_says_why_beside_what_helm_says(
+    releases, repository, ours
+):
+    repository.add(app_chart())
+    releases.create("blog", chart="app")
+    releases.settled("blog", revision=1)
+    line = ("status", "blog", "-n", releases.namespace)
+    assert ours(*line).stderr == ""
+    releases.edit("blog", chart={"name": "nowhere"})
+    releases.until("blog", lambda release: "nowhere" in json.dumps(release.get("status", {})))
+    told = ours(*line)
+    assert told.exit_code == 0
+    assert told.stdout.startswith("NAME: blog\n")
+    assert told.stderr.startswith("HelmRelease blog is not ready: ")
+    assert "nowhere" in told.stderr
+    assert ours(*line, "--revision", "1").stderr == ""

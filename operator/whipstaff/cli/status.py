@@ -11,7 +11,7 @@ from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.helmreleases import helmreleases
 from whipstaff.cli.live_objects import LiveObjects
-from whipstaff.cli.printing import as_yaml, echo, output_option, whole
+from whipstaff.cli.printing import as_yaml, echo, one_line, output_option, whole
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import json
@@ -34,6 +34,7 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
         found = _found(cluster, names[0], flags["revision"])
         as_tables = flags["output"] == "table"
         objects = LiveObjects(cluster).of(found.manifest, as_tables=as_tables)
+        unready = "" if flags["revision"] else _unready(cluster, names[0])
     match flags["output"]:
         case "json":
             echo(json.dump(release_text.record(found, objects)) + "\n")
@@ -41,6 +42,8 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
             echo(as_yaml(release_text.record(found, objects)))
         case _:
             echo(release_text.text_of(found, objects))
+    if unready:
+        click.echo(f"HelmRelease {names[0]} is not ready: {unready}", err=True)
 
 
 def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
@@ -50,9 +53,15 @@ def _found(cluster: Cluster, name: str, number: int) -> StoredRelease:
     except click.ClickException as error:
         if error.message != NOT_FOUND or number > 0:
             raise
-        with suppress(ClusterRefused):
-            live = helmreleases(cluster).find(name)
-            said = ready(live)[1] if live else ""
-            if said:
-                raise click.ClickException(f"{NOT_FOUND}: HelmRelease {name}: {said}") from error
+        if unready := _unready(cluster, name):
+            raise click.ClickException(f"{NOT_FOUND}: HelmRelease {name}: {unready}") from error
         raise
+
+
+def _unready(cluster: Cluster, name: str) -> str:
+    """Return why a HelmRelease is not ready; empty where it is, or there is none to be read."""
+    with suppress(ClusterRefused):
+        live = helmreleases(cluster).find(name)
+        done, said = ready(live) if live else (True, "")
+        return "" if done else one_line(said)
+    return ""
