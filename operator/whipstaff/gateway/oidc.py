@@ -145,6 +145,7 @@ class OpenIDConnect:
                 TimeoutError,
                 OSError,
                 ValueError,
+                RecursionError,
                 jwt.PyJWTError,
             ) as error:
                 log.warning("the issuer's keys cannot be read", extra={"problem": str(error)})

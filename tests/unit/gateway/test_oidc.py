@@ -1,3 +1,5 @@
+import contextlib
+import hmac
 import json
 import time
 
@@ -6,15 +8,19 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.builders.certificates import Authority, served_by
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
 from whipstaff.errors import InvalidSpec
-from whipstaff.gateway.oidc import IssuerOptions
+from whipstaff.gateway.oidc import IssuerOptions, OpenIDConnect
+from whipstaff.gateway.problems import Problem
+from whipstaff.reconcile.ports import Person
 
 AUDIENCE = "whipstaff"
 KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
+SHARED = "a secret that is shared with everybody"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -25,6 +31,8 @@ class Issuer:
         self.url = ""
         self.fetched = 0
         self.away = False
+        self.says = {}  # besides what an honest issuer says
+        self.keys_are = ""
 
     def token(self, key=KEY, algorithm="ES256", kid="one", **claims):
         facts = {
@@ -38,14 +46,46 @@ class Issuer:
         return jwt.encode(facts, key, algorithm=algorithm, headers={"kid": kid})
 
     async def configuration(self, _request):
-        return web.json_response({"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
+        facts = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"} | self.says
+        return web.json_response(facts)
 
-    async def keys(self, _request):
+    async def keys(self, request):
         self.fetched += 1
         if self.away:
             raise web.HTTPServiceUnavailable
+        if self.keys_are == "elsewhere":
+            raise web.HTTPFound(f"{self.url}/other-keys")
+        if self.keys_are == "endless":
+            return await endless(request)
+        if self.keys_are == "deep":
+            return web.Response(text="[" * 100_000, content_type="application/json")
+        if self.keys_are == "shared":
+            secret = jwt.utils.base64url_encode(SHARED.encode()).decode()
+            return web.json_response({"keys": [{"kty": "oct", "k": secret, "kid": "one"}]})
         key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
         return web.json_response({"keys": [{**key, "kid": "one", "alg": "ES256", "use": "sig"}]})
+
+
+async def endless(request):
+    """Never end an answer, unless nobody reads it any more."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await answer.write(b" " * 65_536)
+    return answer
+
+
+def forged(issuer, **header):
+    """Sign with a key that everybody knows: the published one, taken for a shared secret."""
+    facts = {"iss": issuer.url, "aud": AUDIENCE, "sub": "carol", "exp": int(time.time()) + 600}
+    parts = [
+        jwt.utils.base64url_encode(json.dumps(part).encode())
+        for part in ({"alg": "HS256", "typ": "JWT", "kid": "one"} | header, facts)
+    ]
+    pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    parts.append(jwt.utils.base64url_encode(hmac.digest(pem, b".".join(parts), "sha256")))
+    return b".".join(parts).decode()
 
 
 @pytest.fixture
@@ -64,16 +104,20 @@ async def issuer(tmp_path):
 
 
 @pytest.fixture
-async def ask(issuer):
+def options(issuer):
+    claims = {"groups_claim": "groups", "groups_prefix": "sso:"}
+    return IssuerOptions(issuer.url, AUDIENCE, ca_file=issuer.ca_file, **claims)
+
+
+@pytest.fixture
+def proving(options):
+    return OpenIDConnect(options)
+
+
+@pytest.fixture
+async def ask(issuer, options):
     server = LittleApiServer(a_release())
     server.allow(f"{issuer.url}#carol", "list", "helmreleases")
-    options = IssuerOptions(
-        issuer.url,
-        AUDIENCE,
-        groups_claim="groups",
-        groups_prefix="sso:",
-        ca_file=issuer.ca_file,
-    )
     async with a_gateway(server, issuer=options) as asking:
         yield asking
 
@@ -114,6 +158,58 @@ async def test_a_token_that_proves_nobody_is_refused(ask, issuer, changes):
     answer = await ask("/v1/releases", token=issuer.token(**changes))
     assert answer.status == 401
     assert ask.server.asked("selfsubjectaccessreviews") == []
+
+
+async def test_nobody_signs_with_a_key_that_everybody_knows(proving, issuer):
+    for header in (
+        {},  # the published key as a shared secret
+        {"alg": "ES256"},
+        {"alg": "None"},
+        {"kid": "../../../../dev/null"},
+        {"jku": "https://elsewhere/keys"},
+        {"crit": ["exp"]},
+    ):
+        with pytest.raises(Problem) as refused:
+            await proving.person(forged(issuer, **header))
+        assert refused.value.status == 401
+
+
+async def test_a_token_brings_no_key_of_its_own(proving, issuer):
+    key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(OTHER_KEY.public_key()))
+    facts = {"iss": issuer.url, "aud": AUDIENCE, "sub": "carol", "exp": int(time.time()) + 600}
+    token = jwt.encode(facts, OTHER_KEY, "ES256", {"kid": "one", "jwk": key})
+    with pytest.raises(Problem, match="Signature verification failed"):
+        await proving.person(token)
+
+
+async def test_a_token_for_several_is_for_us_too_and_one_group_is_a_list(proving, issuer):
+    person = await proving.person(issuer.token(aud=["another", AUDIENCE], groups="dev"))
+    assert person == Person(f"{issuer.url}#carol", ("sso:dev",))
+
+
+@pytest.mark.parametrize(
+    ("says", "keys_are"),
+    [
+        pytest.param({"issuer": "https://elsewhere"}, "", id="describes another issuer"),
+        pytest.param({"jwks_uri": "http://127.0.0.1:1/keys"}, "", id="keys without TLS"),
+        pytest.param({"jwks_uri": "file:///etc/passwd"}, "", id="keys in a file"),
+        pytest.param({}, "elsewhere", id="leads elsewhere for keys"),
+        pytest.param({}, "endless", id="keys without end"),
+        pytest.param({}, "deep", id="keys without a bottom"),
+    ],
+)
+async def test_an_issuer_that_is_none_proves_nobody(proving, issuer, says, keys_are):
+    issuer.says, issuer.keys_are = says, keys_are
+    with pytest.raises(Problem) as refused:
+        await proving.person(issuer.token())
+    assert refused.value.status == 503
+
+
+async def test_a_secret_that_an_issuer_publishes_signs_nothing(proving, issuer):
+    issuer.keys_are = "shared"
+    with pytest.raises(Problem) as refused:
+        await proving.person(issuer.token(key=SHARED, algorithm="HS256"))
+    assert refused.value.status == 401
 
 
 async def test_a_token_of_another_issuer_is_the_api_server_s_business(ask, issuer):
