@@ -69,9 +69,12 @@ class Target:
 
     kubeconfig: Path | None = None  # None: the cluster that the process runs in
     context: str = ""
+    connection: Connection | None = None  # how to get there, where that is known already
 
     async def connect(self) -> Connection:
         """Find the API server and a way to speak to it."""
+        if self.connection is not None:
+            return self.connection
         if self.kubeconfig is None:
             return InCluster.from_environment(os.environ)
         return await Kubeconfig.open(self.kubeconfig, self.context)

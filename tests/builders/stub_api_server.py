@@ -90,8 +90,8 @@ class StubApiServer:
 
 
 @asynccontextmanager
-async def a_stub(**options):
-    """Yield a stub and a client of it."""
+async def a_stub(connection=lambda url: Given(url, tls=True, token="t"), **options):
+    """Yield a stub and a client of it; `connection` makes of its URL how it is connected to."""
     stub = StubApiServer()
     app = web.Application(client_max_size=64 << 20)
     app.router.add_route("*", "/{path:.*}", stub.handle)
@@ -99,7 +99,7 @@ async def a_stub(**options):
     await server.start_server(shutdown_timeout=0.1)
     url = str(server.make_url("")).rstrip("/")
     try:
-        async with Client(Given(url, tls=True, token="t"), jitter=lambda: 0.0, **options) as client:
+        async with Client(connection(url), jitter=lambda: 0.0, **options) as client:
             yield stub, client
     finally:
         await server.close()

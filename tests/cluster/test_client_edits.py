@@ -54,6 +54,16 @@ def test_a_rollback_goes_to_the_revision_before_and_stays(blog, ours, namespace)
     assert owners == [MANAGER]
 
 
+def test_a_rollback_counts_what_the_helm_command_has_just_stored(blog, ours):
+    blog.edit("blog", suspend=True)
+    blog.until("blog", lambda release: "suspended" in condition(release, "Ready")["message"])
+    blog.helm("upgrade", "blog", "settings", "--repo", blog.repository_url, "--version", "1.0.0")
+    shown = yaml.safe_load(ours("rollback", "blog", "--dry-run=client").stdout)
+    assert shown["spec"] == {"revision": 2}
+    shown = yaml.safe_load(ours("pin", "blog", "3", "--dry-run=client").stdout)
+    assert shown["spec"] == {"revision": 3}
+
+
 def test_a_pin_stays_beside_what_git_applies_and_goes_with_unpin(blog, ours):
     assert "is pinned to revision 1" in ours("pin", "blog", "1", "--wait").stdout
     blog.edit("blog", values={"text": "from Git"})

@@ -128,3 +128,26 @@ def test_an_interrupted_uninstallation_goes_on(releases, repository, started):
     process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode in (130, 0)
     releases.gone("app")
+
+
+def test_a_refusal_that_is_tried_again_is_shown_and_waited_out(releases, repository, started):
+    releases.create("app", chart="app")
+    process = started("wait", "app", stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert any("no chart named" in line for line in iter(process.stderr.readline, ""))
+    repository.add(app_chart())
+    releases.ask("app")
+    told, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (process.returncode, "app: " in told) == (0, True)
+
+
+def test_without_an_operator_that_is_said(releases, operator, started):
+    operator.stop()
+    try:
+        releases.create("app")
+        line = ("wait", "app", "--timeout", "1s")
+        process = started(*line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        _, told = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        operator.start()
+    assert process.returncode == 1
+    assert "no operator runs: none holds a Lease" in told

@@ -104,6 +104,26 @@ def test_what_keeps_a_plan_from_being_made_is_said(releases, diff):
     assert "9.0.0" in told.output
 
 
+@pytest.mark.parametrize("command", ["diff", "plan"])
+def test_flags_and_variables_stand_for_a_kubeconfig_as_elsewhere(
+    releases, control_plane, monkeypatch, tmp_path, command
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.setenv("HELM_NAMESPACE", releases.namespace)
+    monkeypatch.setenv("HELM_KUBETOKEN", control_plane.tokens["admin"])
+    server = ("--kube-apiserver", control_plane.server)
+    server += ("--kube-ca-file", str(control_plane.ca_certificate))
+    releases.create("blog", chart="blog", version="1.0.0", approval="Manual")
+    releases.until("blog", lambda one: one["status"].get("plan"))
+    told = CliRunner().invoke(main, [command, "blog", *server])
+    assert told.exit_code == 0, told.output
+    assert f"+ create ConfigMap {releases.namespace}/settings" in told.output
+    refused = CliRunner().invoke(main, [command, "blog", *server, "--kube-as-user", "nobody"])
+    assert refused.exit_code == 1
+    assert 'User "nobody" cannot get' in refused.output
+
+
 def test_who_asks_needs_rights_of_their_own(releases, control_plane, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     control_plane.kubectl("create", "serviceaccount", "reader", "-n", releases.namespace)

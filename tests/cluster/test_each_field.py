@@ -203,6 +203,7 @@ def test_an_uninstall_has_a_time_of_its_own_and_need_not_wait(releases):
     )
     assert "ConfigMap" in ready["message"]
     assert "held by example.dev/held" in ready["message"]
+    assert f"whipstaff uninstall x -n {releases.namespace} --wait=hookOnly" in ready["message"]
     releases.edit("x", uninstall={"disableWait": True})
     releases.gone("x")
     held = releases.core("configmaps", "x")

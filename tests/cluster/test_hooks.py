@@ -4,6 +4,7 @@ import os
 from itertools import groupby
 
 import pytest
+from click.testing import CliRunner
 
 from tests.builders.live_releases import condition
 from tests.builders.ordered_charts import (
@@ -16,6 +17,7 @@ from tests.builders.ordered_charts import (
 )
 from tests.builders.two_lives import NAME, STAGES, WAIT, HelmLife, OurLife, both_lives
 from whipstaff.chart.install_order import INSTALL_ORDER
+from whipstaff.cli.main import main
 from whipstaff.release.manifests import UNINSTALL_ORDER
 
 ACTIONS = {
@@ -238,10 +240,15 @@ def test_a_hook_that_fails_before_deletion_keeps_everything_until_hooks_are_disa
     releases.settled(NAME, 1)
     releases.delete(NAME)
     release = releases.until(NAME, lambda release: condition(release, "Ready")["status"] == "False")
-    assert "hook-c failed" in condition(release, "Ready")["message"]
+    told = condition(release, "Ready")["message"]
+    assert "hook-c failed" in told
     assert releases.data("object") == {"version": "1.0.0"}
     assert releases.stored(NAME) == {1: "uninstalling"}
-    releases.edit(NAME, uninstall={"disableHooks": True})
+    place = ("-n", releases.namespace)
+    assert " ".join(("whipstaff uninstall", NAME, *place, "--no-hooks")) in told
+    kubeconfig = ("--kubeconfig", str(releases.control_plane.kubeconfig))
+    done = CliRunner().invoke(main, ["uninstall", NAME, "--no-hooks", *place, *kubeconfig])
+    assert (done.exit_code, done.stdout) == (0, f'release "{NAME}" uninstalled\n')
     releases.gone(NAME)
     assert releases.data("object") is None
     assert releases.stored(NAME) == {}

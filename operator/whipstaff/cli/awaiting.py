@@ -13,6 +13,7 @@ import click
 from whipstaff.cli.helm_flags import Decorated
 from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.cli.interrupts import Interrupted, goes_on
+from whipstaff.cli.lease_holders import Signs
 from whipstaff.cli.printing import one_line
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang.durations import parse_duration
@@ -87,9 +88,28 @@ def wait_for(
 ) -> JsonObject:
     """Wait until the operator has done what is asked; a ClickException tells how it failed."""
     request = _Request("lastHandledReconcileAt", requested)
-    live = _waited(
-        releases, name, timeout_seconds, request, lambda live: is_acted_on(live, requested)
-    )
+
+    def is_over(live: JsonObject) -> bool:
+        return is_acted_on(live, requested)
+
+    live = _waited(releases, name, timeout_seconds, request, is_over)
+    return _ended_well(releases, name, live)
+
+
+def wait_until_ready(releases: HelmReleases, name: str, timeout_seconds: float) -> JsonObject:
+    """Wait until a HelmRelease is ready; a ClickException tells why it is not going to be.
+
+    What is tried again without anyone's edit, as a chart that is not there yet, ends no wait.
+    """
+
+    def is_over(live: JsonObject) -> bool:
+        return is_acted_on(live) and (ready(live)[0] or _is(live, "Stalled", "True"))
+
+    live = _waited(releases, name, timeout_seconds, _Request(), is_over)
+    return _ended_well(releases, name, live)
+
+
+def _ended_well(releases: HelmReleases, name: str, live: JsonObject) -> JsonObject:
     done, message = ready(live)
     if not done:
         raise click.ClickException(f"{releases.subject(name)}: {one_line(message)}")
@@ -175,7 +195,7 @@ def _looked(
 
     An API server that answers no more, as one that is restarted, is asked again.
     """
-    has_answered = False
+    has_answered, signs = False, Signs(releases.cluster.client)
     with _Showing(releases, name) as showing:
         began = time.monotonic()
         while True:
@@ -190,8 +210,10 @@ def _looked(
                 if is_over(live):
                     return live
                 assert live is not None  # noqa: S101 - a wait for one that is gone is over
+                signs.look()
                 waited = time.monotonic() - began
-                lines, end = _standing(live, waited, is_taken_up=request.is_taken_up(live))
+                taken_up = request.is_taken_up(live)
+                lines, end = _standing(live, signs, waited, is_taken_up=taken_up)
             showing.show(lines)
             if time.monotonic() - began > timeout_seconds:
                 raise click.ClickException(f"timed out waiting for {releases.subject(name)}{end}")
@@ -199,16 +221,20 @@ def _looked(
 
 
 def _standing(
-    live: JsonObject, waited_seconds: float, *, is_taken_up: bool
+    live: JsonObject, signs: Signs, waited_seconds: float, *, is_taken_up: bool
 ) -> tuple[list[str], str]:
     """Return what to tell of a HelmRelease now, and if it is too late."""
+    absence = f"{signs.absence or 'no operator has taken it up'}; {_WHICH_RUN}"
     if not is_taken_up:
-        return [_UNTAKEN] if waited_seconds > SILENT_SECONDS else [], f": {_UNTAKEN}"
+        return [absence] if waited_seconds > SILENT_SECONDS else [], f": {absence}"
     lines = list(_lines(live))
-    return lines, "".join(["; the operator goes on", *(f"\n  {line}" for line in lines)])
+    told = "".join(f"\n  {line}" for line in lines)
+    if signs.absence:
+        return [absence, *lines], f": {absence}{told}"
+    return lines, f"; the operator goes on{'' if signs.at_work else ' if it runs'}{told}"
 
 
-_UNTAKEN = "no operator has taken it up; `whipstaff version` shows which ones run"
+_WHICH_RUN = "`whipstaff version` shows which ones run"
 
 
 @dataclass(slots=True)
@@ -263,6 +289,8 @@ def _lines(live: JsonObject) -> Iterator[str]:
     status = live.get("status") or {}
     if status.get("failures") and _is(live, "Released", "False"):  # why it is tried again
         yield one_line(str(_condition(live, "Released").get("message", "")))
+    elif _is(live, "Ready", "False"):  # so is a refusal
+        yield one_line(ready(live)[1])
     for kind in ("ApprovalRequired", "Stalled"):
         if _is(live, kind, "True"):
             yield one_line(str(_condition(live, kind).get("message", "")))

@@ -13,7 +13,7 @@ from whipstaff.cli.debugging import ignore, is_debugged, told_of
 from whipstaff.cli.helm_flags import Decorated, truth
 from whipstaff.errors import OperatorError
 from whipstaff.golang.strconv import quote
-from whipstaff.kube.access import Overrides, open_access
+from whipstaff.kube.access import Access, Overrides, open_access
 from whipstaff.kube.direct import Direct
 from whipstaff.settings import VERSION
 
@@ -33,8 +33,10 @@ _SERVER_VARIABLES = {
     "cluster": "WHIPSTAFF_CLUSTER",
 }
 
-_FLAGS: tuple[Callable[[Any], Any], ...] = (
-    click.option("-n", "--namespace", default="", help="Namespace; that of the context if empty."),
+_NAMESPACE = click.option(
+    "-n", "--namespace", default="", help="Namespace; that of the context if empty."
+)
+_WAY: tuple[Callable[[Any], Any], ...] = (
     click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config."),
     click.option(
         "--context",
@@ -62,12 +64,17 @@ class Cluster:
 
 def cluster_flags(command: Decorated) -> Decorated:
     """Add the flags; `reached` takes them."""
-    return _flagged(server_flags(command), _FLAGS)
+    return _NAMESPACE(way_flags(server_flags(command)))
 
 
 def api_server_flags(command: Decorated) -> Decorated:
     """Add the flags of a command that goes through no gateway; `reached_directly` takes them."""
-    return _flagged(server_flags(command, hidden=True), _FLAGS)
+    return _NAMESPACE(way_flags(server_flags(command, hidden=True)))
+
+
+def way_flags(command: Decorated) -> Decorated:
+    """Add the flags that lead to an API server; `way_of` takes them."""
+    return _flagged(command, _WAY)
 
 
 def server_flags(command: Decorated, *, hidden: bool = False) -> Decorated:
@@ -114,6 +121,38 @@ def given_gateway(flags: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def way_of(flags: dict[str, Any]) -> Access:
+    """Take the flags of `way_flags` out of `flags`; ClusterRefused says why they lead nowhere."""
+    environment = os.environ  # noqa: TID251 - a command reads it, as helm and kubectl do
+    kubeconfig, context, overrides = _way_named(flags, environment)
+    return open_access(kubeconfig, context, environment, overrides)
+
+
+def way_through(gateway: Mapping[str, str], flags: dict[str, Any]) -> Access:
+    """Take the flags of `way_flags` out of `flags`, for the way to a gateway."""
+    from whipstaff.cli.gateway_client import gateway_access  # noqa: PLC0415 - few go through one
+
+    environment = os.environ  # noqa: TID251 - as above
+    kubeconfig, context, overrides = _way_named(flags, environment)
+    return gateway_access(gateway, kubeconfig, context, environment, overrides)
+
+
+def namespace_of(flags: dict[str, Any]) -> str:
+    """Take the namespace out of `flags`, empty for that of the context; or a ClickException."""
+    environment = os.environ  # noqa: TID251 - as above
+    namespace = str(flags.pop("namespace") or environment.get("HELM_NAMESPACE", ""))
+    if namespace and not _SEGMENT.fullmatch(namespace):
+        raise click.ClickException(f"invalid namespace {quote(namespace)}")
+    return namespace
+
+
+def _way_named(flags: dict[str, Any], environment: Mapping[str, str]) -> tuple[str, str, Overrides]:
+    """Take kubeconfig, context, and what stands for parts of it."""
+    overrides = _overrides(flags, environment)
+    context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
+    return flags.pop("kubeconfig"), context, overrides
+
+
 def _overrides(flags: dict[str, Any], environment: Mapping[str, str]) -> Overrides:
     """Take the flags that stand for parts of a kubeconfig, or else helm's variables."""
     groups = tuple(environment.get("HELM_KUBEASGROUPS", "").replace(",", " ").split())
@@ -144,15 +183,10 @@ def reached_directly(flags: dict[str, Any]) -> Iterator[Cluster]:
 @contextmanager
 def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
     """Take the flags of `cluster_flags` out of `flags` and go there; refusals end the command."""
-    environment = os.environ  # noqa: TID251 - a command reads it, as helm and kubectl do
-    overrides = _overrides(flags, environment)
     gateway = given_gateway(flags)
-    namespace = flags.pop("namespace") or environment.get("HELM_NAMESPACE", "")
-    context = flags.pop("context") or environment.get("HELM_KUBECONTEXT", "")
-    if namespace and not _SEGMENT.fullmatch(namespace):
-        raise click.ClickException(f"invalid namespace {quote(namespace)}")
+    namespace = namespace_of(flags)
     try:
-        client, at_home = _way(flags.pop("kubeconfig"), context, overrides, gateway)
+        client, at_home = _way(flags, gateway)
         try:
             yield Cluster(client, namespace or at_home)
         finally:
@@ -161,17 +195,14 @@ def reached(flags: dict[str, Any]) -> Iterator[Cluster]:
         raise click.ClickException(error.text) from error
 
 
-def _way(
-    kubeconfig: str, context: str, overrides: Overrides, gateway: Mapping[str, str]
-) -> tuple[Direct, str]:
+def _way(flags: dict[str, Any], gateway: Mapping[str, str]) -> tuple[Direct, str]:
     """Return who asks, and the namespace of the context."""
-    environment = os.environ  # noqa: TID251 - see above
     agent, tell = f"whipstaff-cli/{VERSION}", told_of if is_debugged() else ignore
     if not gateway["server"]:
-        access = open_access(kubeconfig, context, environment, overrides)
+        access = way_of(flags)
         return Direct(access, agent, tell), access.namespace
     # Few commands go through a gateway.
-    from whipstaff.cli.gateway_client import GatewayClient, gateway_access  # noqa: PLC0415
+    from whipstaff.cli.gateway_client import GatewayClient  # noqa: PLC0415
 
-    access = gateway_access(gateway, kubeconfig, context, environment, overrides)
+    access = way_through(gateway, flags)
     return GatewayClient(access, agent, tell, gateway["cluster"]), access.namespace

@@ -1,19 +1,20 @@
 """`whipstaff dashboard`: the gateway's page in a browser, through the API server."""
 
 import asyncio
-import os
 import signal
 import time
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import click
 
+from whipstaff.cli.cluster_flags import way_flags, way_of
 from whipstaff.cli.forwarding import Forwarder
 from whipstaff.errors import OperatorError
-from whipstaff.kube.access import Access, open_access
+from whipstaff.kube.access import Access
 from whipstaff.kube.direct import Call, Direct
 from whipstaff.settings import VERSION
 
@@ -45,32 +46,23 @@ PAGE = "ui/"
     help="Port of this machine; any that is free if 0.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the URL, and open no browser.")
-@click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.")
-@click.option(
-    "--context",
-    "--kube-context",
-    "context",
-    default="",
-    help="Context of the kubeconfig; its current one if empty.",
-)
-def dashboard(  # noqa: PLR0913 - each is a flag
+@way_flags
+def dashboard(
     *,
     namespace: str,
     service: str,
     service_account: str,
     port: int,
     no_browser: bool,
-    kubeconfig: str,
-    context: str,
+    **flags: Any,  # noqa: ANN401 - click's own types
 ) -> None:
     """Open the gateway's page, through the API server."""
-    environment = os.environ  # noqa: TID251 - a command reads it, as kubectl does
     try:
-        access = open_access(kubeconfig, context, environment)
-        proof = Proof(access, *_account(service_account, access.namespace))
+        way = way_of(flags)
+        proof = Proof(way, *_account(service_account, way.namespace))
         place = f"/api/v1/namespaces/{quote(namespace, safe='')}/services"
         prefix = f"{place}/https:{quote(service, safe='')}:https/proxy"
-        forwarder = Forwarder(access, prefix, proof.token, PAGE)
+        forwarder = Forwarder(way, prefix, proof.token, PAGE)
         asyncio.run(_serve(forwarder, port, proof, browser=not no_browser))
     except OperatorError as error:
         text = f"the gateway {namespace}/{service} cannot be reached: {error.text}"

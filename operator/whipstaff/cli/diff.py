@@ -2,21 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from whipstaff.cli.cluster_flags import given_gateway, server_flags
+from whipstaff.cli.cluster_flags import (
+    cluster_flags,
+    given_gateway,
+    namespace_of,
+    way_of,
+    way_through,
+)
+from whipstaff.cli.helm_flags import HelmCommand
 from whipstaff.cli.helmreleases import path_of
-from whipstaff.cli.plan import coloured, kubeconfig_path
+from whipstaff.cli.plan import coloured
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.parsing import parse
 from whipstaff.helmrelease.types import HelmRelease
-from whipstaff.kube.access import Overrides
+from whipstaff.kube.chosen import Chosen
 from whipstaff.kube.client import Request
-from whipstaff.kube.connection import Kubeconfig
 from whipstaff.planning.changes import object_lines
 from whipstaff.reconcile.foresight import compare, foresee, running
 from whipstaff.reconcile.ports import NoMeter
@@ -29,7 +35,7 @@ _PAIR = 2
 _CHANGES = 2  # exit code
 
 
-@click.command()
+@click.command(cls=HelmCommand)
 @click.argument("name")
 @click.option(
     "--revision",
@@ -38,9 +44,6 @@ _CHANGES = 2  # exit code
     multiple=True,
     help="Compare this stored revision with the one that runs, or with a second --revision.",
 )
-@click.option("-n", "--namespace", default="", help="Namespace of the HelmRelease.")
-@click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.")
-@click.option("--context", default="", help="Context of the kubeconfig; its current one if empty.")
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
@@ -49,22 +52,21 @@ _CHANGES = 2  # exit code
     help="Colours: on a terminal only, always, or never.",
 )
 @click.option("--exit-code", is_flag=True, help="End with 2 where something differs.")
-@server_flags
-def diff(  # noqa: PLR0913, PLR0917 - one each flag
+@cluster_flags
+def diff(
+    *,
     name: str,
     revisions: tuple[int, ...],
-    namespace: str,
-    kubeconfig: str,
-    context: str,
     color: str,
     exit_code: bool,
-    **gateway: str,
+    **flags: Any,  # noqa: ANN401 - click's own types
 ) -> None:
     """Print what a HelmRelease would change, or how revisions differ."""
     if len(revisions) > _PAIR:
-        raise click.UsageError("--revision can be given twice at most")
+        raise click.ClickException("--revision can be given twice at most")
+    namespace = namespace_of(flags)
     try:
-        target, at_home = _target(kubeconfig, context, given_gateway(gateway))
+        target, at_home = _target(flags)
         differs, lines = asyncio.run(_ask(target, namespace or at_home, name, revisions))
     except (OperatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -75,16 +77,15 @@ def diff(  # noqa: PLR0913, PLR0917 - one each flag
         raise SystemExit(_CHANGES)
 
 
-def _target(kubeconfig: str, context: str, gateway: Mapping[str, str]) -> tuple[Target, str]:
-    """Return the cluster, and the namespace to begin with, empty for that of its kubeconfig."""
+def _target(flags: dict[str, Any]) -> tuple[Target, str]:
+    """Return the cluster, and the namespace of the context."""
+    gateway = given_gateway(flags)
     if not gateway["server"]:
-        return Target(kubeconfig_path(kubeconfig), context), ""
-    # Few commands go through a gateway.
-    from whipstaff.cli.gateway_client import gateway_access  # noqa: PLC0415
-    from whipstaff.cli.gateway_objects import GatewayTarget  # noqa: PLC0415
+        way = way_of(flags)
+        return Target(connection=Chosen(way)), way.namespace
+    from whipstaff.cli.gateway_objects import GatewayTarget  # noqa: PLC0415 - few go through one
 
-    environment = os.environ  # noqa: TID251 - as `reached` reads it
-    access = gateway_access(gateway, kubeconfig, context, environment, Overrides())
+    access = way_through(gateway, flags)
     return GatewayTarget(access=access, cluster=gateway["cluster"]), access.namespace
 
 
@@ -110,16 +111,8 @@ async def _ask(
 
 async def _read(parts: Parts, namespace: str, name: str) -> HelmRelease:
     """Read a HelmRelease as one that acts as whoever asks: they may not act as its account."""
-    connection = parts.connection
-    told = connection.namespace if isinstance(connection, Kubeconfig) else ""
-    place = namespace or told or "default"
-    body = await parts.client.send(
-        Request(
-            "GET",
-            path_of(place, name),
-            subject=f"HelmRelease {place}/{name}",
-        )
-    )
+    path, subject = path_of(namespace, name), f"HelmRelease {namespace}/{name}"
+    body = await parts.client.send(Request("GET", path, subject=subject))
     release = parse(body, history_limit=parts.settings.history_limit)
     return replace(release, spec=replace(release.spec, service_account_name=""))
 

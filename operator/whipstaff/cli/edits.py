@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli.awaiting import ready, timeout_flag, wait_for
+from whipstaff.cli.awaiting import ready, timeout_flag, wait_for, wait_until_ready
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, at_least_one, exactly
@@ -61,7 +61,7 @@ def pin(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - cli
             raise click.ClickException(
                 f"{releases.subject(name)}: no revision runs that could stay"
             )
-        number = chosen(live, given or running)
+        number = chosen(releases, live, given or running)
         if made(releases, name, edits.pin(number), flags) is None:
             return
         click.echo(
@@ -149,5 +149,5 @@ def wait(names: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click'
     with reached(flags) as cluster:
         releases = helmreleases(cluster)
         for name in names:
-            message = ready(wait_for(releases, name, flags["timeout"]))[1]
+            message = ready(wait_until_ready(releases, name, flags["timeout"]))[1]
             click.echo(f"{releases.subject(name)}: {message}")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -22,6 +22,7 @@ from whipstaff.helmrelease.edits import (
     uninstall,
 )
 from whipstaff.helmrelease.names import API_VERSION, KIND, PLURAL
+from whipstaff.helmrelease.placements import placement_told
 from whipstaff.helmrepository.names import KIND as REPOSITORY
 from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
 from whipstaff.kube.direct import Call, Direct
@@ -200,10 +201,25 @@ class HelmReleases:
         """Delete a HelmRelease; the operator uninstalls its release, as `how` says."""
         if how:
             self.edit(name, uninstall(how, live), dry_run=dry_run)
+        if "deletionTimestamp" in live["metadata"]:  # after the edit it may be gone already
+            return
         query = {"dryRun": "All"} if dry_run else {}
         self.cluster.client.send(
             Call("DELETE", self._path(name), query, subject=self.subject(name))
         )
+
+    def stored_numbers(self, live: JsonObject) -> set[int]:
+        """Return the numbers of a release's revisions: a helm command's may be newer than status.
+
+        Empty where they are in another cluster, or not to be read.
+        """
+        place = placement_told(live.get("status") or {})
+        if place is None or (live.get("spec") or {}).get("kubeConfig"):
+            return set()
+        with suppress(ClusterRefused):
+            storage = replace(self.cluster, namespace=place.storage_namespace)
+            return StoredReleases(storage).numbers(place.release_name)
+        return set()
 
     def subject(self, name: str) -> str:
         """Return what errors call a HelmRelease."""

@@ -1,15 +1,14 @@
 """`whipstaff plan`: what a HelmRelease waits to do, as the operator planned it."""
 
 import base64
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
-from whipstaff.cli.helmreleases import path_of
+from whipstaff.cli.cluster_flags import cluster_flags, reached
+from whipstaff.cli.helm_flags import HelmCommand
+from whipstaff.cli.helmreleases import HelmReleases
 from whipstaff.errors import ClusterRefused
 from whipstaff.release.revision import JsonObject
 
@@ -32,7 +31,7 @@ _COLOURS: Mapping[str, str] = {
 }
 
 
-@click.command()
+@click.command(cls=HelmCommand)
 @click.argument("name")
 @click.option(
     "--color",
@@ -45,42 +44,33 @@ _COLOURS: Mapping[str, str] = {
 def plan(name: str, color: str, **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print what a HelmRelease waits to do until it is approved of."""
     with reached(flags) as cluster:
-        found, text = _read(cluster, name)
+        digest, text = _read(HelmReleases(cluster), name)
     wanted = None if color == "auto" else color == "always"
     for line in text.splitlines():
         click.echo(coloured(line), color=wanted)
-    if found:
-        approve = f'{{"spec":{{"approvedPlan":"{found["digest"]}"}}}}'
+    if digest:
         click.echo("\nTo have it done:")
-        click.echo(f"  kubectl patch helmrelease {name} --type=merge -p '{approve}'", color=wanted)
+        click.echo(f"  whipstaff approve {name} {digest} -n {cluster.namespace}")
 
 
-def kubeconfig_path(given: str) -> Path:
-    """Return where kubectl would look, too."""
-    environment = os.environ.get("KUBECONFIG", "")  # noqa: TID251 - kubectl's variable, not ours
-    return Path(given or environment or Path.home() / ".kube" / "config")
-
-
-def _read(cluster: Cluster, name: str) -> tuple[JsonObject, str]:
-    """Return what status tells of the plan, empty if none waits, and what to print."""
-    place = cluster.namespace
-    subject = f"HelmRelease {place}/{name}"
-    release = cluster.client.get(path_of(place, name), subject=subject)
-    found: JsonObject = (release.get("status") or {}).get("plan") or {}
+def _read(releases: HelmReleases, name: str) -> tuple[str, str]:
+    """Return the digest of the plan, empty if none waits, and what to print."""
+    found: JsonObject = (releases.get(name).get("status") or {}).get("plan") or {}
+    subject, namespace = releases.subject(name), releases.cluster.namespace
     if not found:
-        return {}, f"{subject}: no plan waits for an approval"
+        return "", f"{subject}: no plan waits for an approval"
     secret = str(found.get("secretName", ""))
-    path = f"/api/v1/namespaces/{place}/secrets/{secret}"
+    path = f"/api/v1/namespaces/{namespace}/secrets/{secret}"
     try:
-        stored = cluster.client.get(path, subject=f"Secret {place}/{secret}")
+        stored = releases.cluster.client.get(path, subject=f"Secret {namespace}/{secret}")
     except ClusterRefused as error:
         if error.code != _NOT_FOUND:
             raise
-        return {}, f"{subject}: {_GONE.format(secret=secret)}"
+        return "", f"{subject}: {_GONE.format(secret=secret)}"
     text, digest = (_decoded(stored, key) for key in ("plan", "digest"))
     if digest != found.get("digest"):  # status and Secret are written one after the other
-        return {}, f"{subject}: {_ANOTHER.format(secret=secret)}"
-    return found, text
+        return "", f"{subject}: {_ANOTHER.format(secret=secret)}"
+    return digest, text
 
 
 def _decoded(secret: JsonObject, key: str) -> str:

@@ -8,7 +8,7 @@ from whipstaff.cli.awaiting import timeout_flag, wait_for
 from whipstaff.cli.cluster_flags import reached
 from whipstaff.cli.edit_flags import edit_flags, made
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
-from whipstaff.cli.helmreleases import helmreleases
+from whipstaff.cli.helmreleases import HelmReleases, helmreleases
 from whipstaff.cli.release_flags import blocks, check, flags_of
 from whipstaff.errors import RevisionNotFound
 from whipstaff.golang.strconv import quote
@@ -39,7 +39,7 @@ def rollback(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 
     with reached(flags) as cluster:
         releases = helmreleases(cluster)
         live = releases.get(name)
-        number = chosen(live, number)
+        number = chosen(releases, live, number)
         more = blocks(("rollback",), flags, live.get("spec") or {}, ours(live))
         edit = edits.pin(number)
         if more:  # blocks are what they are as a whole
@@ -67,9 +67,9 @@ def whole_revision(text: str) -> int:
         ) from error
 
 
-def chosen(live: JsonObject, number: int) -> int:
+def chosen(releases: HelmReleases, live: JsonObject, number: int) -> int:
     """Return the revision to go back to, the one before the newest for 0; it must be stored."""
     try:
-        return edits.revision_to(live, number)
+        return edits.revision_to(live, number, releases.stored_numbers(live))
     except RevisionNotFound as error:
         raise click.ClickException(error.text) from error

@@ -102,6 +102,13 @@ class StoredReleases:
         found = [revision for one in holders for revision in self._read(one)]
         return sorted(found, key=lambda one: one.number)
 
+    def numbers(self, name: str) -> set[int]:
+        """Return the numbers of all revisions of a release; ClusterRefused."""
+        query = _selected(f"name={name},{OWNED_BY_HELM}")
+        path = self._path(self.cluster.namespace)
+        heads = self.cluster.client.items(path, query, accept=METADATA_LIST)
+        return {_number(str(head["metadata"]["name"])) for head in heads}
+
     def revision(self, name: str, number: int) -> StoredRelease:
         """Return one revision of a release, the newest for 0; ClickException if it is not there."""
         if not is_name(name):

@@ -21,7 +21,14 @@ from whipstaff.helmrelease.parsing import parse_for_uninstall
 from whipstaff.helmrelease.placements import placement_told
 from whipstaff.helmrelease.types import Placement
 from whipstaff.kube.client import Request, Requester
-from whipstaff.kube.release_store import SECRET, object_name, payload_of, read_request
+from whipstaff.kube.release_store import (
+    SECRET,
+    headers_in,
+    list_request,
+    object_name,
+    payload_of,
+    read_request,
+)
 from whipstaff.release.revision import JsonObject, ReleaseKey, RevisionNumber
 from whipstaff.release.secrecy import LAST_APPLIED, masked_values
 from whipstaff.workers.pool import Showing, Stored, WorkerPool
@@ -92,6 +99,17 @@ class Releases:
             "revision": status.get("revision", 0),
             "items": [one for one in status.get("history") or () if isinstance(one, dict)],
         }
+
+    async def stored_numbers(self, named: Named) -> frozenset[int]:
+        """Return the numbers of the stored revisions; empty where the caller may not see them."""
+        try:
+            key = _key(await self.body(named))
+            page = await self._client.list_all(
+                list_request(key, named.caller.identity, self._driver)
+            )
+        except (ClusterRefused, Problem):
+            return frozenset()
+        return frozenset(header.number for header in headers_in(key, page.items))
 
     async def unready(self, named: Named) -> JsonObject:
         """Return what is not ready, each object with its cause."""

@@ -1,6 +1,6 @@
 """The routes that change releases: each is an edit of a HelmRelease, made as its caller."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -41,7 +41,7 @@ _UID_NEEDED = (
     "with an Idempotency-Key, a deletion needs the `uid` of the HelmRelease that is meant: sent "
     "again, it might hit a later one of the same name"
 )
-_Making = Callable[[Any, JsonObject], Edit]
+_Making = Callable[[Any, JsonObject, Collection[int]], Edit]  # the last: stored revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Action:
     body: type[BaseModel]
     edit: _Making
     text: str
+    counts: bool = False  # it is about one of the stored revisions
 
 
 def write_routes(parts: Parts) -> APIRouter:
@@ -65,7 +66,7 @@ def write_routes(parts: Parts) -> APIRouter:
     for action in ACTIONS:
         router.add_api_route(
             f"{_RELEASE}/{action.name}",
-            _doing(parts.writer, action, named),
+            _doing(parts, action, named),
             methods=["POST"],
             response_model=models.Edited,
             operation_id=f"{action.name}Release",
@@ -158,7 +159,13 @@ def _add_uninstall(router: APIRouter, writer: Writer, asked: Any) -> None:  # no
         return _answer(await writer.delete(named, edit, told))
 
 
-def _doing(writer: Writer, action: Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
+async def done(parts: Parts, action: Action, named: Named, body: BaseModel, how: How) -> JsonObject:
+    """Carry out an action, and return what is told of it."""
+    stored = await parts.releases.stored_numbers(named) if action.counts else frozenset[int]()
+    return await parts.writer.edit(named, lambda live: action.edit(body, live, stored), how)
+
+
+def _doing(parts: Parts, action: Action, asked: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - FastAPI's Depends
     async def do(
         request: Request,
         named: Annotated[Named, asked],
@@ -168,7 +175,7 @@ def _doing(writer: Writer, action: Action, asked: Any) -> Callable[..., Awaitabl
         bodies.check_site(request)
         body = await bodies.read(request, action.body)
         how = _how(named, action.name, body, query, key)
-        return _answer(await writer.edit(named, lambda live: action.edit(body, live), how))
+        return _answer(await done(parts, action, named, body, how))
 
     return do
 
@@ -187,36 +194,36 @@ def _how(
     return How(placed, query.dry_run, query.show_secrets, version)
 
 
-def _rollback(body: models.Rollback, live: JsonObject) -> Edit:
-    return _pinned(body.revision or 0, live)
+def _rollback(body: models.Rollback, live: JsonObject, stored: Collection[int]) -> Edit:
+    return _pinned(body.revision or 0, live, stored)
 
 
-def _pin(body: models.Pin, live: JsonObject) -> Edit:
+def _pin(body: models.Pin, live: JsonObject, stored: Collection[int]) -> Edit:
     running = int((live.get("status") or {}).get("revision") or 0)
     if not body.revision and not running:
         raise conflict("no revision runs that could stay")
-    return _pinned(body.revision or running, live)
+    return _pinned(body.revision or running, live, stored)
 
 
-def _pinned(number: int, live: JsonObject) -> Edit:
+def _pinned(number: int, live: JsonObject, stored: Collection[int]) -> Edit:
     try:
-        return edits.pin(edits.revision_to(live, number))
+        return edits.pin(edits.revision_to(live, number, stored))
     except RevisionNotFound as error:
         raise conflict(error.text) from error
 
 
-def _approve(body: models.Approve, live: JsonObject) -> Edit:
+def _approve(body: models.Approve, live: JsonObject, _: Collection[int]) -> Edit:
     plan = (live.get("status") or {}).get("plan") or {}
     if plan.get("digest") != body.digest:
         raise conflict(f"the plan that waits is {plan.get('digest') or 'none'}, not the given one")
     return edits.approve(body.digest)
 
 
-def _reconcile(body: models.Reconcile, _live: JsonObject) -> Edit:
+def _reconcile(body: models.Reconcile, *_: object) -> Edit:
     return edits.reconcile(body.at or _moment(), force=body.force, reset=body.reset)
 
 
-def _test(body: models.RunTests, _live: JsonObject) -> Edit:
+def _test(body: models.RunTests, *_: object) -> Edit:
     return edits.run_tests(body.at or _moment(), chosen=body.filter, timeout=body.timeout)
 
 
@@ -225,8 +232,20 @@ def _moment() -> str:
 
 
 ACTIONS = (
-    Action("rollback", models.Rollback, _rollback, "Go back to a stored revision and stay there."),
-    Action("pin", models.Pin, _pin, "Stay on a stored revision, whatever chart and values say."),
+    Action(
+        "rollback",
+        models.Rollback,
+        _rollback,
+        "Go back to a stored revision and stay there.",
+        counts=True,
+    ),
+    Action(
+        "pin",
+        models.Pin,
+        _pin,
+        "Stay on a stored revision, whatever chart and values say.",
+        counts=True,
+    ),
     Action("unpin", models.Empty, lambda *_: edits.unpin(), "Follow chart and values again."),
     Action("approve", models.Approve, _approve, "Have the plan done that waits for an approval."),
     Action("suspend", models.Empty, lambda *_: edits.suspend(), "Leave a release alone."),

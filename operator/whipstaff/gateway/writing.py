@@ -130,13 +130,14 @@ class Writer:
         _check_uid(named, live, how.uid)
         uid = str(live["metadata"].get("uid", ""))
         how.order.is_done(live)  # whether or not, its key must not be that of another request
-        if live["metadata"].get("deletionTimestamp"):
+        going, wanted = bool(live["metadata"].get("deletionTimestamp")), edit(live)
+        if going and is_whole(wanted, live):
             return _told(None, live, made=False, repeated=True)
         told = _told(None, live, made=False)
-        if edit(live).spec:
+        if wanted.spec:
             # Two writes: whoever sends it again, for want of an answer, has the second made.
             told = {**await self.edit(named, edit, replace(how, uid=uid)), "repeated": False}
-        if how.dry_run is DryRun.CLIENT:
+        if going or how.dry_run is DryRun.CLIENT:
             return told
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         if how.dry_run is DryRun.SERVER:

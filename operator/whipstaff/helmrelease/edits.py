@@ -5,7 +5,7 @@ server-side apply as our own field manager, which keeps what it had set before; 
 patch, whoever set it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,10 +117,13 @@ def change(wanted: Mapping[str, Any], live: JsonObject, *, reset_values: bool = 
     return Edit(spec=kept, cleared=(*gone, *pins), whole=True)
 
 
-def revision_to(live: JsonObject, number: int) -> int:
-    """Return the revision to go back to, the one before the newest for 0; RevisionNotFound."""
+def revision_to(live: JsonObject, number: int, stored: Collection[int] = ()) -> int:
+    """Return the revision to go back to, the one before the newest for 0; RevisionNotFound.
+
+    `stored`: the numbers of all revisions; where these are not known, status tells of them.
+    """
     history = (live.get("status") or {}).get("history") or ()
-    known = {int(one["revision"]) for one in history if one.get("revision")}
+    known = stored or {int(one["revision"]) for one in history if one.get("revision")}
     if not known:
         raise RevisionNotFound("release: not found")
     wanted = number if number > 0 else max(known) - 1

@@ -243,6 +243,7 @@ class Client:
                 timeout=timeout,
                 allow_redirects=False,
                 server_hostname=self._connection.server_name or None,
+                proxy=self._connection.proxy or None,
             ) as response:
                 if response.status != _OK:
                     await self._raise_refusal(response, request)
@@ -288,6 +289,7 @@ class Client:
                 ),
                 allow_redirects=False,
                 server_hostname=self._connection.server_name or None,
+                proxy=self._connection.proxy or None,
                 trace_request_ctx=request,
             ) as response:
                 if _OK <= response.status < 300:  # noqa: PLR2004 - the successes of HTTP
@@ -353,6 +355,8 @@ class Client:
             # take the right to impersonate groups.
             if request.identity.username:
                 headers.append(("Impersonate-User", request.identity.username))
+            else:
+                headers += self._connection.impersonation
             if person is not None:
                 headers += [("Impersonate-Group", group) for group in person.groups]
             authorization = await self._connection.authorization()

@@ -8,7 +8,7 @@ import asyncio
 import json
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -43,6 +43,16 @@ class Connection(Protocol):
         """Whom the server's certificate must name; empty: the host of its URL."""
         ...
 
+    @property
+    def impersonation(self) -> Sequence[tuple[str, str]]:
+        """The headers that ask to be taken for somebody else, where a request names nobody."""
+        ...
+
+    @property
+    def proxy(self) -> str:
+        """The URL of a proxy on the way; empty: there is none."""
+        ...
+
     def resolver(self) -> AbstractResolver | None:
         """Return who finds and judges the addresses of the server; None: whoever usually does."""
         ...
@@ -57,9 +67,11 @@ class Connection(Protocol):
 
 
 class _Usual:
-    """A server that is called what its certificate says, at whatever address."""
+    """A server that is called what its certificate says, at whatever address, asked directly."""
 
     server_name = ""
+    impersonation: Sequence[tuple[str, str]] = ()
+    proxy = ""
 
     def resolver(self) -> AbstractResolver | None:
         """Leave it to aiohttp."""

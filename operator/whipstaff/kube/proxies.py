@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
     import ipaddress
@@ -45,6 +45,12 @@ class Proxy:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where it is and how to log in there."""
+        login = ":".join(quote(part, safe="") for part in (self.username, self.password))
+        return str(self).replace("://", f"://{login}@") if self.username else str(self)
 
     @property
     def authorization(self) -> str:

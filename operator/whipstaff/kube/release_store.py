@@ -7,7 +7,7 @@ here. Creating the object of a number is the lock of the release.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -71,18 +71,8 @@ class ObjectReleaseStore:
         self._ready: dict[tuple[ReleaseKey, RevisionNumber], tuple[Revision, str]] = {}
 
     async def history(self, key: ReleaseKey, identity: Identity) -> tuple[RevisionHeader, ...]:
-        page = await self._client.list_all(
-            Request(
-                "GET",
-                self._path(key),
-                identity,
-                query={"labelSelector": f"name={key.name},owner=helm"},
-                accept=METADATA_LIST,
-                subject=f"{self._kind}s of release {key}",
-            )
-        )
-        headers = [_header(key, item.get("metadata") or {}) for item in page.items]
-        found = sorted((h for h in headers if h), key=lambda h: h.number, reverse=True)
+        page = await self._client.list_all(list_request(key, identity, self._driver))
+        found = sorted(headers_in(key, page.items), key=lambda h: h.number, reverse=True)
         for header in found:
             if header.created_at:
                 self._remember(key, header.number, str(header.created_at), identity)
@@ -349,6 +339,25 @@ def read_request(
         identity,
         subject=f"{kind} {key.storage_namespace}/{name}",
     )
+
+
+def list_request(key: ReleaseKey, identity: Identity, driver: str = SECRET) -> Request:
+    """Return the GET of the metadata of all revisions; `headers_in` reads the answer."""
+    kind = _KINDS[driver]
+    return Request(
+        "GET",
+        f"/api/v1/namespaces/{key.storage_namespace}/{kind.lower()}s",
+        identity,
+        query={"labelSelector": f"name={key.name},owner=helm"},
+        accept=METADATA_LIST,
+        subject=f"{kind}s of release {key}",
+    )
+
+
+def headers_in(key: ReleaseKey, items: Iterable[JsonObject]) -> list[RevisionHeader]:
+    """Read what the metadata of objects tells of a release's revisions."""
+    headers = (_header(key, item.get("metadata") or {}) for item in items)
+    return [header for header in headers if header]
 
 
 def payload_of(stored: JsonObject, name: str, driver: str = SECRET) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import ssl
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -91,6 +91,8 @@ class _Connection:
         self.server: str = facts["server"]
         self.server_name: str = facts["server_name"]
         self.tls = tls_of(facts)
+        self.impersonation: Sequence[tuple[str, str]] = ()
+        self.proxy = ""
         self.refused = False  # the server does not take these credentials any more
         self._token: str = facts["token"]
         self._rules = rules

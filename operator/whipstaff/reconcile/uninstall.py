@@ -14,21 +14,21 @@ from whipstaff.errors import (
     OperatorError,
     RemoteClusterUnreachable,
     ServiceAccountNotFound,
-    from_record,
-    to_record,
 )
 from whipstaff.helmrelease.names import API_VERSION, CRD_NAME, KIND
 from whipstaff.helmrelease.types import DeletionPolicy, HelmRelease, UninstallOptions
-from whipstaff.planning.steps import Plan, Purge, steps_to_uninstall
+from whipstaff.planning.steps import Plan, Purge, RunHooks, Step, steps_to_uninstall
 from whipstaff.reconcile.accounts import explained
 from whipstaff.reconcile.execute import DELETION_IN_PROGRESS, execute
 from whipstaff.reconcile.ports import OPERATOR, Identity, ObjectReference
+from whipstaff.reconcile.waiting import WaitTimeout
 from whipstaff.reconcile.world import Intent, Story, Work, World, identity_of
 from whipstaff.release.history import living
 from whipstaff.release.marks import Marks, Rejected, is_ours
 from whipstaff.release.revision import ReleaseStatus, Revision, RevisionHeader
 
 _FORBIDDEN = 403
+_ORPHANED = "to leave what runs alone, set spec.uninstall.deletionPolicy: Orphan"
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Uninstallation:
         self._release = release
         self._identity = identity_of(release)
         self._story = story
+        self._step: Step | None = None  # that is done, or that failed
 
     async def run(self, known: dict[int, Revision]) -> None:
         """Uninstall, or leave everything alone where that is what deletion means.
@@ -60,7 +61,7 @@ class Uninstallation:
             # What is in the namespace goes with it, ServiceAccounts and rights first: a refusal
             # must not keep the finalizer, or the namespace would never end.
             if not (going and not error.retryable) and not await self._means_are_gone(error):
-                raise _with_way_out(error) from refusal
+                raise self._with_way_out(error) from refusal
             log.warning("uninstallation cut short", extra={"why": error.reason})
 
     async def _means_are_gone(self, error: OperatorError) -> bool:
@@ -106,7 +107,10 @@ class Uninstallation:
         work = self._work(revisions, "remediate")
         because = begun[2] if begun[1] else failed.description
         plan = self._plan(headers, revisions, options, hooks_can_run=not going, because=because)
-        await self._execute(work, plan, known)
+        try:
+            await self._execute(work, plan, known)
+        except OperatorError as error:
+            raise self._with_way_out(error) from error
 
     async def _uninstall(self, known: dict[int, Revision], *, hooks_can_run: bool) -> None:
         headers = await self._history()
@@ -124,9 +128,31 @@ class Uninstallation:
 
     async def _execute(self, work: Work, plan: Plan, known: dict[int, Revision]) -> None:
         try:
-            await execute(self._world, work, plan)
+            for step in plan:
+                self._step = step
+                await execute(self._world, work, (step,))
         finally:
             known.update(work.known)
+
+    def _with_way_out(self, error: OperatorError) -> OperatorError:
+        """Say beside what keeps a release from going how to go on in spite of it."""
+        way = self._way_out(error)
+        return replace(error, text=f"{error.text}; {way}") if way else error
+
+    def _way_out(self, error: OperatorError) -> str:
+        if not _unreached(error):
+            if isinstance(self._step, RunHooks):
+                return self._without("hooks", "disableHooks", "--no-hooks")
+            if isinstance(error, WaitTimeout):
+                return self._without("waiting", "disableWait", "--wait=hookOnly")
+        return _ORPHANED if self._release.deletion_requested else ""
+
+    def _without(self, what: str, name: str, flag: str) -> str:
+        way = f"to go on without {what}, set spec.uninstall.{name}: true"
+        if not self._release.deletion_requested:
+            return way
+        place = f"{self._release.name} -n {self._release.namespace}"
+        return f"{way}, as `whipstaff uninstall {place} {flag}` does"
 
     async def _history(self) -> tuple[RevisionHeader, ...]:
         return await self._world.store.history(self._release.release_key, self._identity)
@@ -162,10 +188,8 @@ class Uninstallation:
         return [await self._world.store.read(key, number, self._identity) for number in chosen]
 
 
-def _with_way_out(error: OperatorError) -> OperatorError:
-    """Say beside what cannot be reached how to let go of it."""
-    lost = isinstance(error, (KubeConfigInvalid, RemoteClusterUnreachable))
-    if not lost and not (isinstance(error, ClusterRefused) and error.code == _FORBIDDEN):
-        return error
-    text = f"{error.text}; to leave what runs alone, set spec.uninstall.deletionPolicy: Orphan"
-    return from_record({**to_record(error), "text": text})
+def _unreached(error: OperatorError) -> bool:
+    """Whether the release is out of reach, whatever is to be done to it."""
+    if isinstance(error, (KubeConfigInvalid, RemoteClusterUnreachable)):
+        return True
+    return isinstance(error, ClusterRefused) and error.code == _FORBIDDEN

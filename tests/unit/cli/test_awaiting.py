@@ -7,13 +7,15 @@ from types import SimpleNamespace
 import pytest
 from click import ClickException
 
-from whipstaff.cli import awaiting
+from tests.builders.paper_cluster import PaperCluster
+from whipstaff.cli import awaiting, lease_holders
 from whipstaff.cli.awaiting import (
     is_acted_on,
     outcome_of_tests,
     wait_for,
     wait_for_tests,
     wait_until_gone,
+    wait_until_ready,
 )
 from whipstaff.cli.interrupts import Interrupted, unwritten, written_whole
 from whipstaff.errors import ClusterRefused
@@ -31,13 +33,22 @@ def a_release(generation=2, observed=2, ready="True", **more):
     return {"metadata": {"generation": generation}, "spec": {}, "status": status}
 
 
+def a_lease(renewed):
+    spec = {"holderIdentity": "one", "leaseDurationSeconds": 15, "renewTime": renewed}
+    metadata = {"name": "whipstaff", "namespace": "ops"}
+    path = "/apis/coordination.k8s.io/v1/namespaces/ops/leases/whipstaff"
+    return path, {"metadata": metadata, "spec": spec}
+
+
+LEASES = (a_lease("0"),)
+
+
 class Scripted:
     """HelmReleases that are what a script says, one look after the other."""
 
-    cluster = SimpleNamespace(namespace="shop")
-
-    def __init__(self, *looks):
+    def __init__(self, *looks, leases=LEASES):
         self.looks = list(looks)
+        self.cluster = SimpleNamespace(namespace="shop", client=PaperCluster(*leases))
 
     def subject(self, name):
         return f"HelmRelease shop/{name}"
@@ -120,10 +131,58 @@ def test_one_that_is_tried_again_says_why_it_failed(capsys):
 def test_without_an_operator_a_wait_says_so(live, request_, monkeypatch, capsys):
     monkeypatch.setattr(awaiting, "SILENT_SECONDS", -1.0)
     with pytest.raises(ClickException) as raised:
-        wait_for(Scripted(live), "blog", 0, request_)
-    untaken = "no operator has taken it up; `whipstaff version` shows which ones run"
-    assert raised.value.message == f"timed out waiting for HelmRelease shop/blog: {untaken}"
-    assert capsys.readouterr().err == f"{untaken}\n"
+        wait_for(Scripted(live, leases=()), "blog", 0, request_)
+    absent = "no operator runs: none holds a Lease; `whipstaff version` shows which ones run"
+    assert raised.value.message == f"timed out waiting for HelmRelease shop/blog: {absent}"
+    assert capsys.readouterr().err == f"{absent}\n"
+
+
+@pytest.mark.parametrize(
+    ("renews", "timeout", "told"),
+    [
+        pytest.param(True, 60, "; the operator goes on\n", id="renewed"),
+        pytest.param(False, 10, "; the operator goes on if it runs\n", id="not told yet"),
+        pytest.param(
+            False,
+            60,
+            ": no operator runs: the Lease ops/whipstaff is not renewed since 0; `whipstaff "
+            "version` shows which ones run\n",
+            id="it crashed",
+        ),
+        pytest.param(None, 60, "; the operator goes on if it runs\n", id="not to be seen"),
+    ],
+)
+def test_only_an_operator_that_renews_its_lease_is_said_to_go_on(
+    monkeypatch, renews, timeout, told
+):
+    working = Scripted(a_release(Reconciling="at work"))
+    client, moments = working.cluster.client, itertools.count()
+    if renews is None:
+        client.forbidden.add("/apis/coordination.k8s.io/v1/leases")
+
+    def monotonic():
+        now = next(moments)
+        if renews:
+            client.put(*a_lease(str(now)))
+        return float(now)
+
+    clock = SimpleNamespace(monotonic=monotonic, sleep=lambda _: None)
+    monkeypatch.setattr(awaiting, "time", clock)
+    monkeypatch.setattr(lease_holders, "time", clock)
+    with pytest.raises(ClickException) as raised:
+        wait_for(working, "blog", timeout)
+    end = f"timed out waiting for HelmRelease shop/blog{told}  at work"
+    assert raised.value.message == end
+
+
+def test_what_is_refused_and_tried_again_ends_no_wait_for_readiness(capsys):
+    refused, stalled = a_release(ready="False"), a_release(ready="False", Stalled="gave up")
+    wait_until_ready(Scripted(refused, refused, a_release()), "blog", 60)
+    assert capsys.readouterr().err == "Upgrade complete\n"
+    with pytest.raises(ClickException, match=r"timed out .*\n  Upgrade complete"):
+        wait_until_ready(Scripted(refused), "blog", 0)
+    with pytest.raises(ClickException, match="shop/blog: Upgrade complete"):
+        wait_until_ready(Scripted(refused, stalled), "blog", 60)
 
 
 def test_what_was_true_of_an_earlier_spec_is_not_told(capsys):

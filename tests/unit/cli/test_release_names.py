@@ -47,3 +47,22 @@ def test_what_is_no_name_is_refused_before_anything_is_asked(run, line, name):
 def test_what_is_no_namespace_is_refused_before_anything_is_asked(run, namespace):
     done = run("uninstall", "blog", "-n", namespace)
     assert (done.exit_code, done.stderr) == (1, f'Error: invalid namespace "{namespace}"\n')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "diff",
+        "diff blog --bogus",
+        "diff blog --revision x",
+        "diff blog --revision 1 --revision 2 --revision 3",
+        "diff blog --exit-code --kube-context gone",
+        "plan",
+        "plan blog --color pink",
+    ],
+)
+def test_a_wrong_line_is_never_taken_for_a_difference(run, line):
+    """Which exit code 2 stands for."""
+    done = run(*line.split())
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")

@@ -62,6 +62,19 @@ async def test_each_action_is_an_edit_that_is_shown(ask, server, action, body, f
     models.Edited.model_validate(answer.json)
 
 
+async def test_what_is_stored_counts_and_not_what_status_tells_of(ask, server):
+    """A `helm upgrade` by hand may have come in between."""
+    for number in (3, 4):
+        name = f"sh.helm.release.v1.blog.v{number}"
+        server.secrets["web", name] = {"metadata": {"name": name}}
+    await ask(f"{BLOG}/rollback", method="POST")
+    assert spec(server)["revision"] == 3
+    answer = await ask(f"{BLOG}/pin", method="POST", json={"revision": 4})
+    assert (answer.status, spec(server)["revision"]) == (200, 4)
+    answer = await ask(f"{BLOG}/pin", method="POST", json={"revision": 2})
+    assert (answer.status, spec(server)["revision"]) == (409, 4)
+
+
 @pytest.mark.parametrize(
     ("before", "action", "field"), [("suspend", "resume", "suspend"), ("pin", "unpin", "revision")]
 )
@@ -117,6 +130,10 @@ async def test_a_release_is_installed_and_uninstalled(ask, server):
     assert server.releases["web", "shop"]["metadata"]["deletionTimestamp"]
     twice = await ask("/v1/namespaces/web/releases/shop", method="DELETE")
     assert (twice.status, twice.json["made"]) == (200, False)
+    otherwise = await ask("/v1/namespaces/web/releases/shop?disableHooks=true", method="DELETE")
+    assert (otherwise.status, otherwise.json["made"]) == (200, True)
+    how = {"keepHistory": True, "disableHooks": True}
+    assert server.releases["web", "shop"]["spec"]["uninstall"] == how
 
 
 async def test_another_release_of_the_same_name_is_not_deleted(ask, server):

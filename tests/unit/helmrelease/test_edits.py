@@ -131,6 +131,15 @@ def test_the_revision_before_the_newest_is_gone_back_to():
             edits.revision_to(live, number)
 
 
+def test_what_is_stored_counts_before_what_status_tells_of():
+    live = a_release()
+    live["status"] = {"history": [{"revision": 7}]}
+    assert edits.revision_to(live, 0, {7, 8}) == 7
+    assert edits.revision_to(live, 8, {7, 8}) == 8
+    with pytest.raises(RevisionNotFound, match="no 6 version"):
+        edits.revision_to(live, 6, {7, 8})
+
+
 def test_an_edit_of_annotations_alone_shows_no_spec():
     assert "spec" not in Edit(annotations={"a": "b"}).shown("shop", "blog")
 

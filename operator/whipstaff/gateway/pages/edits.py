@@ -18,7 +18,7 @@ from whipstaff.gateway.pages import sessions
 from whipstaff.gateway.pages.sheets import Sheets
 from whipstaff.gateway.problems import bad
 from whipstaff.gateway.releases import Named
-from whipstaff.gateway.write_api import ACTIONS
+from whipstaff.gateway.write_api import ACTIONS, done
 from whipstaff.gateway.writing import DryRun, How
 from whipstaff.release.revision import JsonObject
 
@@ -82,7 +82,7 @@ def add_edits(
         action = actions[button]
         body = _body(action.body, given)
         how = How(Order(), dry_run)
-        return await parts.writer.edit(named, lambda live: action.edit(body, live), how)
+        return await done(parts, action, named, body, how)
 
     @app.get(_ROOT)
     async def shown(
