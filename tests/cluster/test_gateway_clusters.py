@@ -73,8 +73,8 @@ def east(tmp_path_factory):
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
     for user in ("alice", "whipstaff:serviceaccount:web:known"):
         let_list(cluster, user)
-    an_account(cluster, "web", "editor", ("whipstaff.dev", ["helmreleases"], ["patch"]))
-    edit = ("edit-alice", "-n", "web", "--role", "editor", "--user", "alice")
+    an_account(cluster, "web", "page", ("whipstaff.dev", ["helmreleases"], ["patch"]))
+    edit = ("page-alice", "-n", "web", "--role", "page", "--user", "alice")
     cluster.kubectl("create", "rolebinding", *edit)
     yield cluster
     cluster.stop(grace_seconds=0.0)
