@@ -194,6 +194,7 @@ def test_a_cluster_that_freezes_is_named_until_it_is_back(hub, east, gateway):
 
 @pytest.mark.browser
 def test_a_button_on_another_cluster_s_page_edits_there(hub, east, gateway, tmp_path):
+    east.kubectl(*EDIT, '{"spec": {"suspend": false}}')
     browser = Browser(tmp_path)
     page = f"{gateway.url}/ui/namespaces/web/releases/blog?cluster=east"
     try:
