@@ -6,6 +6,7 @@ that cannot be decoded.
 
 import asyncio
 import json
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import SystemRandom
@@ -39,12 +40,16 @@ PAGE_ITEMS = 500
 WATCH_SILENCE_SECONDS = 75.0  # the API server sends a bookmark each minute
 WATCH_SECONDS = 300
 LINE_BYTES_LIMIT = 8 << 20
+READ_BYTES = 64 << 10
 
 _RANDOM = SystemRandom()
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
 _UNAUTHORIZED, _CONFLICT, _GONE, _TOO_MANY = 401, 409, 410, 429
 _ANSWER_LOST = frozenset({500, 502, 503, 504})
 _OK = 200
+
+# asyncio fills 256 KiB with zeros for each TLS connection, to read a record of 16 KiB into.
+SSLProtocol.max_size = READ_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from asyncio.sslproto import SSLProtocol
 
 import pytest
 import yaml
@@ -359,3 +360,7 @@ async def test_a_silent_watch_is_given_up():
         with pytest.raises(ClusterRefused) as ended:
             await collect(client.watch(Request("GET", PATH), "5"))
         assert ended.value.code == 0
+
+
+def test_tls_connections_are_given_little_to_read_into():
+    assert SSLProtocol.max_size == client_module.READ_BYTES
