@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 
-from whipstaff.helmrelease.types import ActionOptions, Spec
+from whipstaff.helmrelease.types import ActionOptions, ImmutableFields, PruneOptions, Spec
 from whipstaff.release.marks import Marks, Rejected
 from whipstaff.release.revision import RevisionHeader
 
@@ -60,7 +60,10 @@ def _block(spec: Spec, action: str) -> ActionOptions:
 
 
 def _given(options: ActionOptions) -> dict[str, object]:
-    each = asdict(options)
-    blank = asdict(_BLANK)
     names = [field.name for field in fields(options) if field.name not in _AFTERWARDS]
-    return {name: each[name] for name in names if each[name] != blank[name]}
+    given = {name: getattr(options, name) for name in names}
+    return {
+        name: asdict(each) if isinstance(each, ImmutableFields | PruneOptions) else each
+        for name, each in given.items()
+        if each != getattr(_BLANK, name)
+    }

@@ -91,8 +91,10 @@ def tests_failed(seen: Observation) -> bool:
     spec, newest = seen.release.spec, seen.newest
     if newest is None or newest.status is not ReleaseStatus.DEPLOYED or spec.revision is not None:
         return False
+    if not spec.test.enable:
+        return False
     noted = Marks.of(newest)
-    if not spec.test.enable or noted.tests != marks.TESTS_FAILED or _inputs_differ(seen, newest):
+    if noted.tests != marks.TESTS_FAILED or _inputs_differ(seen, newest):
         return False
     return not tests_ignored(seen, noted.action)
 
