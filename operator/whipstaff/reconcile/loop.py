@@ -134,6 +134,7 @@ class Pass:
         self._plan: JsonObject | None = None  # made in this pass, as status tells of it
         self._drift: DriftFindings | None = None  # as it was found in this pass
         self._changes = False  # what was observed runs no more, or not as a whole
+        self._told: tuple[tuple[object, ...], JsonObject] | None = None  # facts, their progress
         self._seen: Observation | None = None
 
     @property
@@ -530,11 +531,15 @@ class Pass:
         return work
 
     def _progress(self) -> JsonObject:
-        return self._status(
-            Findings(
-                progressing=self._story.sentence, unready=self._story.unready, aside=self._aside
+        """Return the status of the moment; it is asked for again and again while a pass waits."""
+        story = self._story
+        facts = (story.sentence, story.unready, self._aside, self._seen)
+        if self._told is None or self._told[0] != facts:
+            findings = Findings(
+                progressing=story.sentence, unready=story.unready, aside=self._aside
             )
-        )
+            self._told = facts, self._status(findings)
+        return self._told[1]
 
     def _status(self, findings: Findings) -> JsonObject:
         assert self._seen is not None  # noqa: S101 - nothing is reported before it is observed

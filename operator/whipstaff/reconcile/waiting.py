@@ -84,6 +84,8 @@ async def until_ready(
             for reference, body in live.items():
                 if body is None and _over(reference, sight.found.get(reference)):
                     continue
+                if sight.judged(reference, body):
+                    continue
                 sight.found[reference] = await judge(
                     world, work.intent.release, reference, body, complete_jobs=complete_jobs
                 )
@@ -121,6 +123,10 @@ class _Sight:
         self.found: dict[ObjectReference, Readiness] = {}
         self.bodies: dict[ObjectReference, JsonObject | None] = {}
         self._inquiry = inquiry
+
+    def judged(self, reference: ObjectReference, body: JsonObject | None) -> bool:
+        """Whether this very state was judged: one object that moves leaves the others as known."""
+        return body is not None and self.bodies.get(reference) is body
 
     async def settled(self) -> bool:
         """Whether all are ready; NotReady when one failed and no other is on its way."""

@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.builders.observations import a_release
+from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import KEY, NAMESPACE, FakeIntent, a_world, an_object
 from whipstaff.errors import ClusterRefused, ReleaseConflict, StorageTooLarge
+from whipstaff.planning.status import status_for
+from whipstaff.reconcile import loop
 from whipstaff.reconcile.loop import Ending, Pass
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.release.marks import ATTEMPT
@@ -189,3 +192,20 @@ async def test_a_release_too_large_to_be_stored_is_refused_before_anything_is_do
     assert condition(status, "Ready")["reason"] == "StorageTooLarge"
     assert calm.store.writes == []
     assert SETTINGS not in calm.cluster.objects
+
+
+async def test_a_pass_that_waits_makes_its_status_anew_only_when_something_moved(calm, monkeypatch):
+    skip_waits(monkeypatch)
+    made = []
+
+    def noted(facts):
+        made.append(facts.findings)
+        return status_for(facts)
+
+    monkeypatch.setattr(loop, "status_for", noted)
+    waiting = a_release(values={"objects": [an_object("PersistentVolumeClaim", "data")]})
+    calm.reporter.put(waiting.namespace, waiting.name, waiting.uid)
+    await pass_over(calm, waiting)
+    progress = [findings for findings in made if findings.progressing]
+    assert any(findings.unready for findings in progress)
+    assert len(progress) == len(set(progress))

@@ -5,7 +5,9 @@ import pytest
 from tests.builders.virtual_time import skip_waits
 from tests.builders.worlds import AWAY, NAMESPACE, REFUSED, a_world, an_object, stored_work
 from whipstaff.errors import ClusterRefused
+from whipstaff.planning.readiness import readiness
 from whipstaff.planning.status import Unready
+from whipstaff.reconcile import waiting
 from whipstaff.reconcile.ports import ObjectReference
 from whipstaff.reconcile.waiting import (
     NotReady,
@@ -96,6 +98,25 @@ async def test_objects_are_waited_for_until_all_are_ready(world, work):
     world.cluster.edit(claims[1], lambda body: body.update(BOUND))
     await waiting
     assert work.story.unready == ()
+
+
+async def test_an_object_that_moves_leaves_the_others_as_they_were_judged(world, work, monkeypatch):
+    judged = []
+    bound = an_object("PersistentVolumeClaim", "a") | BOUND
+    claims = [a_claim(world, "a", **BOUND), a_claim(world, "b")]
+
+    async def follow(_references, _identity):
+        yield {claims[0]: bound, claims[1]: an_object("PersistentVolumeClaim", "b")}
+        yield {claims[0]: bound, claims[1]: an_object("PersistentVolumeClaim", "b") | BOUND}
+
+    async def judge(_world, _release, reference, body, *, complete_jobs):
+        judged.append(reference)
+        return readiness(body, complete_jobs=complete_jobs)
+
+    monkeypatch.setattr(world.cluster, "follow", follow)
+    monkeypatch.setattr(waiting, "judge", judge)
+    await until_ready(world, work, claims, 5)
+    assert judged == [*claims, claims[1]]
 
 
 async def test_an_object_that_is_not_there_is_waited_for(world, work):
