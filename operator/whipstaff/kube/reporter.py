@@ -59,6 +59,8 @@ class ApiServerReporter:
         self._instance = instance
 
     async def add_finalizer(self, namespace: str, name: str, uid: str) -> bool:
+        if await self._add_first_finalizer(namespace, name, uid):
+            return True
         return await self._change_finalizers(namespace, name, uid, present=True)
 
     async def remove_finalizer(self, namespace: str, name: str, uid: str) -> None:
@@ -124,6 +126,29 @@ class ApiServerReporter:
             subject=self._kind.subject(namespace, name),
             attempts=EVENT_ATTEMPTS,
         )
+
+    async def _add_first_finalizer(self, namespace: str, name: str, uid: str) -> bool:
+        """Add ours without a look at the object; False where it has others, is gone or deleted."""
+        request = Request(
+            "PATCH",
+            self._kind.path(namespace, name),
+            query=_WRITER,
+            body=[
+                {"op": "test", "path": "/metadata/uid", "value": uid},
+                {"op": "test", "path": "/metadata/finalizers", "value": None},
+                {"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]},
+            ],
+            content_type=JSON_PATCH,
+            accept=METADATA_ONLY,
+            subject=self._kind.subject(namespace, name),
+        )
+        try:
+            await self._client.send(request)
+        except ClusterRefused as error:
+            if error.code in (_NOT_FOUND, _CONFLICT, _UNPROCESSABLE):
+                return False
+            raise
+        return True
 
     async def _change_finalizers(
         self, namespace: str, name: str, uid: str, *, present: bool
