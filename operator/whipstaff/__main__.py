@@ -1,5 +1,5 @@
 """`python -m whipstaff`."""
 
-from whipstaff.cli.main import main
+from whipstaff.cli.start import start
 
-main()
+start()

@@ -153,7 +153,10 @@ def test_a_dry_run_makes_nothing(releases, repository, ours):
         pytest.param("install", "requires at least 1 argument", id="no chart"),
         pytest.param("install ./x", "must either provide a name or", id="no name"),
         pytest.param("install -g blog ./x", "cannot set --generate-name", id="two names"),
-        pytest.param("upgrade blog nowhere/x", "repo nowhere not found", id="a repository"),
+        pytest.param("upgrade blog nowhere/x", "Error: repo nowhere not found", id="a repository"),
+        pytest.param("upgrade blog ./x --set {", "Error: failed parsing --set data", id="a value"),
+        pytest.param("upgrade blog ./x -f gone", "Error: open gone: no such file", id="values"),
+        pytest.param("upgrade Blog ./x", "FAILED: release name is invalid: Blog", id="no name"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(operator, ours, line, told):
@@ -173,6 +176,9 @@ def test_flags_of_helm_become_fields_and_count_once(releases, repository, ours):
     assert spec["upgrade"] == {"timeout": "40s", "force": True}
     assert (spec["maxHistory"], spec["waitStrategy"]) == (3, {"name": "poller"})
     assert not spec.get("install")
+    ours("upgrade", "blog", *place, "--timeout", "4m")
+    spec = releases.get("blog")["spec"]
+    assert (spec["timeout"], "maxHistory" in spec) == ("240s", False)
     ours("rollback", "blog", "1", "--no-hooks", "--cleanup-on-fail", "--force")
     assert releases.get("blog")["spec"]["rollback"] == {
         "disableHooks": True,

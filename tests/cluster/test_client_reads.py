@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from tests.builders.charts import packed
@@ -79,6 +80,8 @@ ALL_LINES = [
     "get metadata one -n NS -o json --revision 1",
     "get metadata two -n NS -o yaml",
     "get metadata",
+    "statsu one",
+    "frobnicate",
     "--kube-context nope list",
     "list -n NS --kube-as-user nobody --kube-as-group some --kube-as-group others",
     "list -n NS --kube-token wrong",
@@ -141,6 +144,24 @@ def _parts(text):
     head, found, rest = text.partition("\nRESOURCES:\n")
     kinds, _, end = rest.partition("\n\n\n")
     return [head, found, *sorted(kinds.split("\n\n")), end]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        pytest.param("status -n NS ", ["one", "two"], id="releases"),
+        pytest.param("upgrade -n NS t", ["two"], id="those of the helm command are taken over"),
+        pytest.param("uninstall -n NS ", [], id="HelmReleases"),
+        pytest.param("get values -n NS one --revision ", ["2", "1"], id="revisions"),
+        pytest.param("list -n client-r", ["client-reads"], id="namespaces"),
+    ],
+)
+def test_names_of_the_cluster_are_completed(control_plane, released, monkeypatch, line, names):
+    for name, value in control_plane.environment().items():
+        monkeypatch.setenv(name, value)
+    *words, last = line.replace("NS", released).split(" ")
+    found = ShellComplete(main, {}, "whipstaff", "").get_completions(words, last)
+    assert [item.value for item in found] == names
 
 
 def test_releases_of_the_operator_are_shown_as_helm_shows_them(releases, repository, ours):

@@ -26,11 +26,11 @@ _NANOSECONDS = 1e9
 
 
 @contextmanager
-def failing(what: str) -> Iterator[None]:
-    """Begin the message of a failure with what failed, as helm does."""
+def failing(what: str, *, but: type[click.ClickException] = Interrupted) -> Iterator[None]:
+    """Begin the message of a failure with what failed, as helm does, unless it is a `but`."""
     try:
         yield
-    except Interrupted:
+    except (Interrupted, but):
         raise
     except click.ClickException as error:
         raise click.ClickException(f"{what}: {error.message}") from error

@@ -18,7 +18,7 @@ import click
 from whipstaff.cli import given_files
 from whipstaff.cli.chart_options import ChartOptions, located
 from whipstaff.cli.debugging import timed
-from whipstaff.cli.helm_home import HelmHome, RepositoryEntry
+from whipstaff.cli.helm_home import HelmHome, Refused, RepositoryEntry
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.names import API_VERSION, GROUP
 from whipstaff.helmrepository.names import KIND as REPOSITORY_KIND
@@ -64,7 +64,7 @@ def choice(
         if complete and path.is_dir() and _complete(path, chart, options, home):
             chart = chart_files.load_any(path)
     except chart_files.ChartNotFound as error:
-        raise click.ClickException(str(error)) from error
+        raise Refused(str(error)) from error
     if chart.metadata.type not in {"", "application"}:
         raise click.ClickException(f"{chart.metadata.type} charts are not installable")
     place = _place(reference, options, home)
@@ -189,7 +189,7 @@ def _packed(path: Path, chart: "Chart", name: str, namespace: str) -> Choice:
     try:
         archive = packing.pack(chart) if path.is_dir() else given_files.read(path)
     except OperatorError as error:
-        raise click.ClickException(str(error)) from error
+        raise Refused(str(error)) from error
     if len(archive) > SECRET_BYTES_LIMIT:
         raise click.ClickException(
             f"the chart takes {len(archive)} bytes packed, and a Secret holds "

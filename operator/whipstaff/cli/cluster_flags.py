@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.debugging import ignore, is_debugged, told_of
 from whipstaff.cli.helm_flags import Decorated, truth
 from whipstaff.errors import OperatorError
@@ -34,15 +35,25 @@ _SERVER_VARIABLES = {
 }
 
 _NAMESPACE = click.option(
-    "-n", "--namespace", default="", help="Namespace; that of the context if empty."
+    "-n",
+    "--namespace",
+    default="",
+    shell_complete=completions.namespaces,
+    help="Namespace; that of the context if empty.",
 )
 _WAY: tuple[Callable[[Any], Any], ...] = (
-    click.option("--kubeconfig", default="", help="Kubeconfig; $KUBECONFIG, then ~/.kube/config."),
+    click.option(
+        "--kubeconfig",
+        default="",
+        shell_complete=completions.files,
+        help="Kubeconfig; $KUBECONFIG, then ~/.kube/config.",
+    ),
     click.option(
         "--context",
         "--kube-context",
         "context",
         default="",
+        shell_complete=completions.contexts,
         help="Context of the kubeconfig; its current one if empty.",
     ),
     *(

@@ -8,6 +8,7 @@ from whipstaff.cli.cluster_flags import cluster_flags
 from whipstaff.cli.helm_flags import Decorated, LooseOption
 from whipstaff.cli.helmreleases import HelmReleases, tell_of_git
 from whipstaff.cli.printing import as_yaml, echo
+from whipstaff.golang.strconv import quote
 from whipstaff.helmrelease.edits import Edit
 from whipstaff.release.revision import JsonObject
 
@@ -37,7 +38,9 @@ def edit_flags(command: Decorated) -> Decorated:
 def _dry_run(_: click.Context, __: click.Parameter, text: str) -> str:
     if text in _DRY_RUNS:
         return _DRY_RUNS[text]
-    raise click.ClickException('invalid dry-run value. Must be "none", "server", or "client"')
+    raise click.ClickException(
+        f'invalid dry-run value ({quote(text)}). Must be "none", "server", or "client"'
+    )
 
 
 def made(releases: HelmReleases, name: str, edit: Edit, flags: dict[str, Any]) -> JsonObject | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.awaiting import ready, timeout_flag, wait_for, wait_until_ready
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.edit_flags import edit_flags, made
@@ -18,7 +19,13 @@ from whipstaff.helmrelease.edits import Edit
 
 def _names(command: str) -> Callable[[Decorated], Decorated]:
     usage = f"whipstaff {command} NAME... [flags]"
-    return click.argument("names", nargs=-1, metavar="NAME...", callback=at_least_one(usage))
+    return click.argument(
+        "names",
+        nargs=-1,
+        metavar="NAME...",
+        callback=at_least_one(usage),
+        shell_complete=completions.helmreleases,
+    )
 
 
 def _waiting(command: Decorated) -> Decorated:
@@ -45,6 +52,7 @@ def _edited(
     "arguments",
     nargs=-1,
     metavar="NAME [REVISION]",
+    shell_complete=completions.release_and_revision,
     callback=at_least_one("whipstaff pin NAME [REVISION] [flags]"),
 )
 @_waiting
@@ -116,6 +124,7 @@ def reconcile(names: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - c
     "arguments",
     nargs=-1,
     metavar="NAME DIGEST",
+    shell_complete=completions.helmreleases,
     callback=exactly(2, "whipstaff approve NAME DIGEST [flags]"),
 )
 @_waiting

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli import release_text
+from whipstaff.cli import completions, release_text
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, exactly
 from whipstaff.cli.late import Commands
@@ -35,10 +35,18 @@ def _of_a_release(name: str) -> Callable[[Decorated], Decorated]:
     def decorate(command: Decorated) -> Decorated:
         command = cluster_flags(command)
         command = click.option(
-            "--revision", default="0", callback=whole, help="A revision; the newest if 0."
+            "--revision",
+            default="0",
+            callback=whole,
+            shell_complete=completions.revisions,
+            help="A revision; the newest if 0.",
         )(command)
         return click.argument(
-            "names", nargs=-1, metavar="RELEASE_NAME", callback=exactly(1, usage)
+            "names",
+            nargs=-1,
+            metavar="RELEASE_NAME",
+            callback=exactly(1, usage),
+            shell_complete=completions.stored,
         )(command)
 
     return decorate

@@ -11,7 +11,7 @@ import click
 from whipstaff.chart import loader, strvals
 from whipstaff.chart.model import JsonObject
 from whipstaff.chart.values import merge_documents
-from whipstaff.cli import given_files
+from whipstaff.cli import completions, given_files
 from whipstaff.cli.helm_flags import Decorated, listed
 from whipstaff.errors import ValuesInvalid
 from whipstaff.golang import json
@@ -79,6 +79,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         callback=listed,
         metavar="FILES",
+        shell_complete=completions.files,
         help="Values file, `-` for standard input; several, later ones winning.",
     ),
     click.option("--set", multiple=True, metavar="KEY=VALUE,...", help="Set values."),

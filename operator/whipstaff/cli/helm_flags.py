@@ -14,6 +14,7 @@ _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _SHORT = re.compile(r"-[a-zA-Z]=")
 # What helm takes with every command, whether it has a use for it or not: switches, and the others.
 _SWITCHES_OF_ALL = frozenset({"--debug", "--kube-insecure-skip-tls-verify"})
+INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as the shell has it
 DEBUG = "whipstaff.debug"  # in the context of a command: whether it is asked to tell more
 _FLAGS_OF_ALL = frozenset(
     {
@@ -98,7 +99,24 @@ def _absent(ctx: click.Context, name: str) -> str:
 
     command = ctx.command_path.partition(" ")[2]
     instead = instead_of(command, name)
-    return f"{unknown(name)}: {instead}" if instead else unknown(name)
+    if instead:
+        return f"{unknown(name)}: {instead}"
+    meant = _meant(ctx, name)
+    return f"{unknown(name)}; did you mean {meant}?" if meant else unknown(name)
+
+
+def _meant(ctx: click.Context, name: str) -> str:
+    """Find the flag that may be meant by one that there is not; empty if none is near."""
+    from whipstaff.helmrelease.strictness import nearest  # noqa: PLC0415 - hardly ever needed
+
+    known = [
+        option
+        for one in ctx.command.params
+        if isinstance(one, click.Option) and not one.hidden
+        for option in one.opts
+        if option.startswith("--")
+    ]
+    return nearest(name, known) if name.startswith("--") else ""
 
 
 def own_name(arg: str) -> str:
@@ -226,5 +244,5 @@ def at_most(
 
 def _path_in(usage: str) -> str:
     """The words of a command in its usage: what comes before arguments and flags."""
-    found = re.match(r"[a-z]+(?: [a-z]+)*", usage)
+    found = re.match(r"[a-z]+(?: [a-z]+(?![a-z|]))*", usage)
     return found[0] if found else usage

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from whipstaff.cli.cluster_flags import Cluster
-from whipstaff.cli.stored_releases import StoredReleases, is_name
+from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases, is_name
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang.strconv import quote
 from whipstaff.helmrelease.edits import (
@@ -27,9 +27,9 @@ from whipstaff.helmrepository.names import KIND as REPOSITORY
 from whipstaff.helmrepository.names import PLURAL as REPOSITORIES
 from whipstaff.kube.direct import Call, Direct
 from whipstaff.kube.media_types import APPLY_PATCH, JSON_PATCH, METADATA_LIST
-from whipstaff.release.revision import JsonObject
+from whipstaff.release.revision import JsonObject, ReleaseStatus
 
-CONFLICT, _NOT_FOUND, _INVALID = 409, 404, 422
+CONFLICT, _ABSENT, _INVALID = 409, 404, 422
 _UNKNOWN_KIND = (
     "this cluster knows no HelmReleases: `whipstaff init` installs their definition, and the "
     "operator"
@@ -45,12 +45,18 @@ class HelmReleases:
 
     cluster: Cluster
 
+    def names(self) -> list[str]:
+        """Return the names of all HelmReleases."""
+        path = f"/apis/{API_VERSION}/namespaces/{self.cluster.namespace}/{PLURAL}"
+        heads = self.cluster.client.items(path, accept=METADATA_LIST)
+        return [str(head["metadata"]["name"]) for head in heads]
+
     def find(self, name: str) -> JsonObject | None:
         """Return a HelmRelease, None if there is none."""
         try:
             return self.cluster.client.get(self._path(name), subject=self.subject(name))
         except ClusterRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == _ABSENT:
                 return None
             raise
 
@@ -65,10 +71,17 @@ class HelmReleases:
         """Return what says that there is no such HelmRelease, and what there is instead."""
         if not self._are_known():
             return click.ClickException(_UNKNOWN_KIND)
-        lacks = f"{self.subject(name)} not found"
-        if is_name(name) and StoredReleases(self.cluster).has(name):
+        lacks = f"{NOT_FOUND}: there is no {self.subject(name)}"
+        status = StoredReleases(self.cluster).status(name) if is_name(name) else ""
+        if status == ReleaseStatus.UNINSTALLED:
             lacks += (
-                f": the helm command made release {name}, and changes it; "
+                f"; release {name} was uninstalled and its history kept: "
+                f"`whipstaff install {name} CHART --replace` uses the name again, `kubectl delete "
+                f"secret -n {self.cluster.namespace} -l owner=helm,name={name}` forgets it"
+            )
+        elif status:
+            lacks += (
+                f"; the helm command made release {name}, and changes it: "
                 f"`whipstaff upgrade {name} CHART` takes it over"
             )
         return click.ClickException(lacks)
@@ -78,7 +91,7 @@ class HelmReleases:
         try:
             self.cluster.client.get(f"/apis/{API_VERSION}")
         except ClusterRefused as error:
-            return error.code != _NOT_FOUND
+            return error.code != _ABSENT
         return True
 
     def edit(self, name: str, edit: Edit, *, dry_run: bool = False) -> JsonObject:
@@ -124,7 +137,7 @@ class HelmReleases:
         try:
             return self._make(body, dry_run=dry_run)
         except ClusterRefused as error:
-            if error.code != _NOT_FOUND:
+            if error.code != _ABSENT:
                 raise
             if self._has_namespace():
                 raise click.ClickException(_UNKNOWN_KIND) from error
@@ -141,7 +154,7 @@ class HelmReleases:
         try:
             self.cluster.client.get(f"/api/v1/namespaces/{self.cluster.namespace}")
         except ClusterRefused as error:
-            return error.code != _NOT_FOUND
+            return error.code != _ABSENT
         return True
 
     def ensure_namespace(self, *, dry_run: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.moments import ANSIC, moment
@@ -19,6 +20,7 @@ _HEAD = ("REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "DESCRIPTION")
     "names",
     nargs=-1,
     metavar="RELEASE_NAME",
+    shell_complete=completions.stored,
     callback=exactly(1, "whipstaff history RELEASE_NAME [flags]"),
 )
 @click.option("--max", default="256", callback=whole, help="Revisions at most, the newest ones.")

@@ -8,9 +8,8 @@ from types import FrameType
 
 import click
 
+from whipstaff.cli.helm_flags import INTERRUPTED
 from whipstaff.cli.helmreleases import HelmReleases
-
-INTERRUPTED = 130  # as the shell has it
 
 
 class Interrupted(click.ClickException):

@@ -9,7 +9,10 @@ from typing import Any
 
 import click
 
-from whipstaff.cli.helm_flags import is_of_all, unknown, value_of_all
+from whipstaff.cli.helm_flags import INTERRUPTED, is_of_all, unknown, value_of_all
+from whipstaff.golang.strconv import quote
+
+_HELP = "help"  # `helm help COMMAND` shows what `helm COMMAND --help` shows
 
 
 class Late(click.Command):
@@ -49,6 +52,8 @@ class Commands(click.Group):
         if not behind and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit()
+        if behind[:1] == [_HELP] and _HELP not in self.commands:
+            behind = [*behind[1:], "--help"]
         try:
             return super().parse_args(ctx, [*behind[:1], *ahead, *behind[1:]])
         except click.NoSuchOption as error:
@@ -68,6 +73,14 @@ class Commands(click.Group):
             _give_up_output()
             sys.exit(1)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
+        """Run the command; Ctrl-C ends it as the shell has it, where nothing else is said."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -75,9 +88,17 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.ClickException(
-                f'unknown command "{args[0]}" for "{ctx.command_path}"'
-            ) from error
+            raise click.ClickException(self._unknown(ctx.command_path, args[0])) from error
+
+    def _unknown(self, path: str, name: str) -> str:
+        """Say in Helm's words that there is no such command, and which one may be meant."""
+        from whipstaff.helmrelease.strictness import nearest  # noqa: PLC0415 - hardly ever needed
+
+        meant = nearest(name, [*self.commands, *self._aliases])
+        hint = f"\n\nDid you mean this?\n\t{meant}\n" if meant else ""
+        return (
+            f"unknown command {quote(name)} for {quote(path)}{hint}\nRun '{path} --help' for usage."
+        )
 
 
 def _give_up_output() -> None:

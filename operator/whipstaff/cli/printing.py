@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.helm_flags import Decorated
 
 FORMATS = ("table", "json", "yaml")
@@ -32,6 +33,7 @@ def output_option(command: Decorated) -> Decorated:
         default="table",
         callback=_known_format,
         metavar="FORMAT",
+        shell_complete=completions.formats,
         help="table, json or yaml.",
     )(command)
 

@@ -175,6 +175,7 @@ _FLAGS: Mapping[str, Callable[[Any], Any]] = {
     "history-max": click.option(
         "--history-max",
         default=None,
+        envvar="HELM_MAX_HISTORY",
         callback=_count,
         metavar="NUMBER",
         help="Revisions that are kept; 0 for all.",

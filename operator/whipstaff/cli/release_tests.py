@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli import release_text
+from whipstaff.cli import completions, release_text
 from whipstaff.cli.awaiting import outcome_of_tests, timeout_flag, wait_for_tests
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly, listed
@@ -28,7 +28,11 @@ _MORE_SECONDS = 60.0  # for the operator to begin, and to end
 
 @click.command("test", cls=HelmCommand)
 @click.argument(
-    "names", nargs=-1, metavar="RELEASE", callback=exactly(1, "whipstaff test [RELEASE] [flags]")
+    "names",
+    nargs=-1,
+    metavar="RELEASE",
+    callback=exactly(1, "whipstaff test [RELEASE] [flags]"),
+    shell_complete=completions.helmreleases,
 )
 @click.option(
     "--filter",

@@ -8,7 +8,7 @@ import click
 
 from whipstaff.chart.record import plain
 from whipstaff.chart.values import merge_documents
-from whipstaff.cli import release_text
+from whipstaff.cli import completions, release_text
 from whipstaff.cli.awaiting import failing, timeout_flag, wait_for
 from whipstaff.cli.chart_choice import CHART_OF, Choice, choice
 from whipstaff.cli.chart_options import ChartOptions, chart_options
@@ -16,7 +16,7 @@ from whipstaff.cli.cluster_flags import Cluster, reached
 from whipstaff.cli.edit_flags import edit_flags
 from whipstaff.cli.given_values import ValuesRefused, given, value_options
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, at_least_one, exactly
-from whipstaff.cli.helm_home import HelmHome, home_of, home_options
+from whipstaff.cli.helm_home import HelmHome, Refused, home_of, home_options
 from whipstaff.cli.helmreleases import HelmReleases, helmreleases, tell_of_git
 from whipstaff.cli.interrupts import unwritten, written_whole
 from whipstaff.cli.names import named
@@ -32,6 +32,7 @@ from whipstaff.release.revision import JsonObject, ReleaseStatus
 from whipstaff.release.stored import StoredRelease
 
 _DEFAULT_TIMEOUT_SECONDS = 300.0
+_COUNT_ONCE = ("timeout", "maxHistory")  # fields that are gone with the flag that set them
 _FORBIDDEN = 403
 _REPLACED = (ReleaseStatus.UNINSTALLED, ReleaseStatus.FAILED)
 _NAME_RULE = (
@@ -39,6 +40,10 @@ _NAME_RULE = (
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ "
     "and the length must not be longer than 53"
 )
+
+
+class Unusable(click.ClickException):
+    """A chart or values of the command line that cannot be used: nothing has begun yet."""
 
 
 def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
@@ -79,6 +84,7 @@ def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     "arguments",
     nargs=-1,
     metavar="[NAME] CHART",
+    shell_complete=completions.files,
     callback=at_least_one("whipstaff install [NAME] [CHART] [flags]"),
 )
 @click.option(
@@ -116,6 +122,7 @@ def _is_free(wish: "_Wish", *, replaced: bool) -> bool:
     "arguments",
     nargs=-1,
     metavar="RELEASE CHART",
+    shell_complete=completions.release_and_chart,
     callback=exactly(2, "whipstaff upgrade [RELEASE] [CHART] [flags]"),
 )
 @_flags(
@@ -131,7 +138,9 @@ def upgrade(arguments: tuple[str, str], **flags: Any) -> None:  # noqa: ANN401 -
     """Change chart and values of a HelmRelease, as `helm upgrade` changes a release's."""
     name, reference = arguments
     check(flags)
-    with failing("UPGRADE FAILED"), reached(flags) as cluster:
+    with failing("UPGRADE FAILED", but=Unusable), reached(flags) as cluster:
+        if not is_name(name):
+            raise click.ClickException(f"release name is invalid: {name}")
         wish = _Wish.of(cluster, name, reference, flags)
         live = wish.releases.find(name)
         if live is not None:
@@ -185,11 +194,8 @@ class _Wish:
         home: HelmHome = home_of(flags)
         options = ChartOptions.taken(flags)
         try:
-            values = plain(given(flags).merged())
-        except ValuesRefused as error:
-            raise click.ClickException(str(error)) from error
-        try:
             with unwritten():
+                values = plain(given(flags).merged())
                 found = choice(
                     reference,
                     options,
@@ -198,8 +204,8 @@ class _Wish:
                     cluster.namespace,
                     complete=flags["dependency_update"],
                 )
-        except (OperatorError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+        except (ValuesRefused, OperatorError, OSError, Refused) as error:
+            raise Unusable(str(error)) from error
         assert isinstance(values, dict)  # noqa: S101 - says the type
         return cls(cluster, helmreleases(cluster), name, found, values, flags)
 
@@ -221,12 +227,10 @@ class _Wish:
 
     def change(self, live: JsonObject) -> None:
         """Change the HelmRelease, and take a pin away, which would hold the change back."""
-        spec = live.get("spec") or {}
-        edit = Edit(
-            spec=self._spec(spec, self._values(spec.get("values") or {}), ours(live)),
-            cleared=("revision",),
-            whole=True,
-        )
+        before, set_before = live.get("spec") or {}, ours(live)
+        spec = self._spec(before, self._values(before.get("values") or {}), set_before)
+        taken_back = [name for name in _COUNT_ONCE if name in set_before and name not in spec]
+        edit = Edit(spec=spec, cleared=("revision", *taken_back), whole=True)
         if self._shown(edit.shown(self.cluster.namespace, self.name)):
             return
         with written_whole(self.releases, self.name):

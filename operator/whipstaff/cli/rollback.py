@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.awaiting import timeout_flag, wait_for
 from whipstaff.cli.cluster_flags import reached
 from whipstaff.cli.edit_flags import edit_flags, made
@@ -22,6 +23,7 @@ from whipstaff.release.revision import JsonObject
     "arguments",
     nargs=-1,
     metavar="RELEASE [REVISION]",
+    shell_complete=completions.release_and_revision,
     callback=at_least_one("whipstaff rollback <RELEASE> [REVISION] [flags]"),
 )
 @flags_of(

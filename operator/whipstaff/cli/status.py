@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from whipstaff.cli import release_text
+from whipstaff.cli import completions, release_text
 from whipstaff.cli.awaiting import ready
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
@@ -23,9 +23,16 @@ from whipstaff.release.stored import StoredRelease
     "names",
     nargs=-1,
     metavar="RELEASE_NAME",
+    shell_complete=completions.stored,
     callback=exactly(1, "whipstaff status RELEASE_NAME [flags]"),
 )
-@click.option("--revision", default="0", callback=whole, help="A revision; the newest if 0.")
+@click.option(
+    "--revision",
+    default="0",
+    callback=whole,
+    shell_complete=completions.revisions,
+    help="A revision; the newest if 0.",
+)
 @output_option
 @cluster_flags
 def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types

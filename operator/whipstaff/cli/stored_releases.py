@@ -81,14 +81,27 @@ class StoredReleases:
             found for one in self.cluster.client.items(path, query) for found in self._read(one)
         ]
 
-    def has(self, name: str) -> bool:
-        """Whether a release of this name is stored, as far as one may see."""
-        query = {**_selected(f"name={name},{OWNED_BY_HELM}"), "limit": "1"}
+    def names(self) -> set[str]:
+        """Return the names of all releases, without a look into them."""
+        heads = self.cluster.client.items(
+            self._path(self.cluster.namespace), _selected(OWNED_BY_HELM), accept=METADATA_LIST
+        )
+        return {str(head["metadata"].get("labels", {}).get("name", "")) for head in heads} - {""}
+
+    def numbers(self, name: str) -> set[int]:
+        """Return the numbers of a release's revisions, without a look into them; ClusterRefused."""
+        return {_number(str(head["metadata"]["name"])) for head in self._heads(name)}
+
+    def status(self, name: str) -> str:
+        """Return the status of the newest revision by its label; empty if none is to be seen."""
         try:
-            path = self._path(self.cluster.namespace)
-            return bool(self.cluster.client.get(path, query, accept=METADATA_LIST).get("items"))
+            heads: list[JsonObject] = [head["metadata"] for head in self._heads(name)]
         except ClusterRefused:
-            return False
+            return ""
+        if not heads:
+            return ""
+        last = max(heads, key=lambda one: _number(str(one["name"])))
+        return str((last.get("labels") or {}).get("status", ""))
 
     def history(self, name: str) -> list[StoredRelease]:
         """Return all revisions of a release, oldest first; ClickException if there is none."""
@@ -101,13 +114,6 @@ class StoredReleases:
             raise ClickException(NOT_FOUND)
         found = [revision for one in holders for revision in self._read(one)]
         return sorted(found, key=lambda one: one.number)
-
-    def numbers(self, name: str) -> set[int]:
-        """Return the numbers of all revisions of a release; ClusterRefused."""
-        query = _selected(f"name={name},{OWNED_BY_HELM}")
-        path = self._path(self.cluster.namespace)
-        heads = self.cluster.client.items(path, query, accept=METADATA_LIST)
-        return {_number(str(head["metadata"]["name"])) for head in heads}
 
     def revision(self, name: str, number: int) -> StoredRelease:
         """Return one revision of a release, the newest for 0; ClickException if it is not there."""
@@ -131,10 +137,7 @@ class StoredReleases:
     def _last(self, name: str) -> StoredRelease:
         path = self._path(self.cluster.namespace)
         try:
-            heads = self.cluster.client.items(
-                path, _selected(f"name={name},{OWNED_BY_HELM}"), accept=METADATA_LIST
-            )
-            names = [str(head["metadata"]["name"]) for head in heads]
+            names = [str(head["metadata"]["name"]) for head in self._heads(name)]
         except ClusterRefused as error:
             raise _failed("query: failed to query with labels", error) from error
         if not names:
@@ -143,6 +146,14 @@ class StoredReleases:
             for found in self._read(self.cluster.client.get(f"{path}/{key}")):
                 return found
         raise ClickException(f"no revision for release {quote(name)}")
+
+    def _heads(self, name: str) -> Iterator[JsonObject]:
+        """Yield the metadata of what holds the revisions of a release."""
+        return self.cluster.client.items(
+            self._path(self.cluster.namespace),
+            _selected(f"name={name},{OWNED_BY_HELM}"),
+            accept=METADATA_LIST,
+        )
 
     def _read(self, holder: JsonObject) -> Iterator[StoredRelease]:
         try:

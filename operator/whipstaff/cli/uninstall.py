@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.awaiting import timeout_flag, wait_until_gone
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, at_least_one
@@ -19,6 +20,7 @@ _CASCADES = ("background", "foreground", "orphan")
     "names",
     nargs=-1,
     metavar="RELEASE_NAME...",
+    shell_complete=completions.helmreleases,
     callback=at_least_one("whipstaff uninstall RELEASE_NAME [...] [flags]"),
 )
 @click.option("--keep-history", is_flag=True, help="Keep the stored revisions.")
@@ -48,7 +50,9 @@ def _uninstall(releases: HelmReleases, name: str, flags: dict[str, Any]) -> None
     if live is None:
         if flags["ignore_not_found"]:
             return
-        raise releases.missing(name)
+        raise click.ClickException(
+            f"uninstall: Release not loaded: {name}: {releases.missing(name).message}"
+        )
     how = {
         **({"keepHistory": True} if flags["keep_history"] else {}),
         **({"disableHooks": True} if flags["no_hooks"] else {}),

@@ -21,6 +21,7 @@ from whipstaff.kube.proxies import Proxy, proxy_for, proxy_of
 from whipstaff.kube.tls import tls_of
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+KUBECONFIG_BYTES = 8 << 20  # what is read of one; some are devices without an end
 CHILD_SECONDS = 300.0  # a login may wait for a person at a browser
 
 _ASKS_SOMEBODY = ("exec", "auth-provider")
@@ -111,21 +112,31 @@ def open_access(
     return access
 
 
+def contexts(kubeconfig: str, environment: Mapping[str, str]) -> list[str]:
+    """Return the names of all contexts; ClusterRefused if a kubeconfig cannot be read."""
+    known, _ = _merged([path for path in _paths(kubeconfig, environment) if path.is_file()])
+    return list(known.get("contexts", ()))
+
+
+def _paths(kubeconfig: str, environment: Mapping[str, str]) -> list[Path]:
+    given = kubeconfig or environment.get("KUBECONFIG", "")
+    home = Path(environment.get("HOME") or Path.home())
+    return [Path(text) for text in given.split(":") if text] or [home / ".kube" / "config"]
+
+
 def _found(
     kubeconfig: str, context: str, environment: Mapping[str, str], overrides: Overrides
 ) -> Access:
-    given = kubeconfig or environment.get("KUBECONFIG", "")
-    home = Path(environment.get("HOME") or Path.home())
-    texts = given or str(home / ".kube" / "config")
-    paths = [Path(text) for text in texts.split(":") if text]
-    present = [path for path in paths if path.is_file()]
+    paths = _paths(kubeconfig, environment)
+    present = [path for path in paths if path.exists()]  # a pipe may be one
     if not present:
         if overrides.server:
             here = Path()
             return _access(here, overrides.cluster_entry, here, overrides.user_entry)
         if not kubeconfig and environment.get("KUBERNETES_SERVICE_HOST"):
             return _of_the_pod(environment, SERVICE_ACCOUNT_FOLDER)
-        raise ClusterRefused(f"kubernetes cluster unreachable: {texts}: no such file")
+        where = ":".join(map(str, paths))
+        raise ClusterRefused(f"kubernetes cluster unreachable: {where}: no such file")
     return _read(present, context, overrides)
 
 
@@ -221,9 +232,12 @@ def _config(path: Path) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - a pod needs none
 
     try:
-        found = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        with path.open("rb") as file:
+            text = file.read(KUBECONFIG_BYTES)
+        found = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except OSError as error:
-        raise ClusterRefused(f"{path} cannot be used: {error.strerror}") from error
+        why = (error.strerror or "").lower()
+        raise ClusterRefused(f"kubernetes cluster unreachable: {path}: {why}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ClusterRefused(f"{path} cannot be used: it is no kubeconfig") from error
     if not isinstance(found, dict | None):
@@ -294,6 +308,9 @@ def _asked(paths: str, context: str) -> dict[str, Any]:
     except subprocess.TimeoutExpired as error:
         raise ClusterRefused(f"{paths}: no credentials within {CHILD_SECONDS:.0f} s") from error
     if done.returncode != 0:
-        raise ClusterRefused(f"{paths} cannot be used: no credentials for context {context}")
+        raise ClusterRefused(
+            f"kubernetes cluster unreachable: {paths}: no credentials for context {context}: "
+            "its login failed, as told above"
+        )
     facts: dict[str, Any] = json.loads(done.stdout)
     return facts

@@ -9,7 +9,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -32,6 +31,7 @@ PAGE_ITEMS = 500
 
 _ASTRAY = {"", ".", ".."}  # as names they make of an object's path that of another, or of many
 _BAD_REQUEST = 400
+_LINE_BYTES = 200  # of an answer that is no JSON, for whoever has to find out who gives it
 _UNAUTHORIZED, _TOO_MANY, _UNAVAILABLE, _SUCCESSES = 401, 429, 503, range(200, 300)
 
 
@@ -136,9 +136,12 @@ class Direct:
         if status == _UNAUTHORIZED:
             asks = "the server has asked for the client to provide credentials"
             return ClusterRefused(f"{UNREACHABLE}: {asks}", status)
-        facts: object = None
-        with suppress(scanner.Unreadable):
-            facts = scanner.decode(answer)
+        try:
+            facts: object = scanner.decode(answer)
+        except scanner.Unreadable:  # whoever answers is no API server, or not asked as one
+            told = answer[:_LINE_BYTES].decode("ascii", "replace").strip()
+            is_text = told and not told.startswith("<")
+            facts = {"message": f"the API server answered {status}: {told}"} if is_text else None
         return refusal(status, facts, call.subject)
 
     def _decoded(self, call: Call, answer: bytes) -> JsonObject:

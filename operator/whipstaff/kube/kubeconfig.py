@@ -6,7 +6,10 @@ knows every kind of kubeconfig, costs more memory than the operator's own adapte
 
 import datetime
 import json
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,10 @@ def read(path: str, context: str = "") -> dict[str, Any]:
         config_persister=merged.save_changes,
     )
     configuration = Configuration()
-    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    with _failures() as failures:
+        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    if failures and not (configuration.api_key or configuration.cert_file):
+        raise ConfigException("; ".join(failures))
     return {
         "server": configuration.host.rstrip("/"),
         "namespace": loader.current_context["context"].get("namespace") or "",
@@ -38,6 +44,19 @@ def read(path: str, context: str = "") -> dict[str, Any]:
         or configuration.api_key.get("authorization", ""),
         "expires_in_seconds": _seconds_left(getattr(loader, "expiry", None)),
     }
+
+
+@contextmanager
+def _failures() -> Iterator[list[str]]:
+    """Gather what the package logs of a login that failed: it would go on as nobody."""
+    failures: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: failures.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        yield failures
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _text(path: str | None) -> str:

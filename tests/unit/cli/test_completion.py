@@ -1,8 +1,12 @@
 """What shells are given to complete commands with."""
 
+import json
+
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
+from whipstaff.cli import completions
 from whipstaff.cli.main import main
 
 
@@ -28,3 +32,49 @@ def test_flags_of_a_command_that_is_imported_late_are_completed():
         main, [], prog_name="whipstaff", env=asked, complete_var="_WHIPSTAFF_COMPLETE"
     )
     assert "plain,--no-wait" in told.stdout
+
+
+@pytest.fixture
+def completed(tmp_path, monkeypatch):
+    """What a line is completed with, where no cluster answers."""
+    config = {
+        "current-context": "one",
+        "contexts": [{"name": name, "context": {"cluster": "c"}} for name in ("one", "two")],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+
+    def completed(line):
+        *words, last = line.split(" ")
+        found = ShellComplete(main, {}, "whipstaff", "").get_completions(words, last)
+        return [item.value if item.type == "plain" else item.type for item in found]
+
+    return completed
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        pytest.param("list --context ", ["one", "two"], id="contexts"),
+        pytest.param("list --kube-context t", ["two"], id="helm's flag"),
+        pytest.param("list -o ", ["table", "json", "yaml"], id="formats"),
+        pytest.param("upgrade blog ./x -f ", ["file"], id="values"),
+        pytest.param("install blog ", ["file"], id="a chart"),
+        pytest.param("upgrade blog ", ["file"], id="a chart behind its release"),
+        pytest.param("status ", [], id="a cluster that is away"),
+        pytest.param("status --context nope ", [], id="a context that there is not"),
+        pytest.param("get values --revision ", [], id="revisions of no release"),
+    ],
+)
+def test_values_are_completed(completed, line, names):
+    assert completed(line) == names
+
+
+def test_kubectl_is_told_in_its_words(completed, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["kubectl_complete-whipstaff", "list", "--context", ""])
+    completions.for_kubectl()
+    assert capsys.readouterr().out == "one\ntwo\n:4\n"
+    monkeypatch.setattr("sys.argv", ["kubectl_complete-whipstaff", "install", "./"])
+    completions.for_kubectl()
+    assert capsys.readouterr().out == ":0\n"

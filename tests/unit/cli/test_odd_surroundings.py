@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from whipstaff.cli import given_files
+from whipstaff.cli.given_values import GivenValues
 from whipstaff.cli.main import main
 
 SETTINGS = """\
@@ -39,7 +41,8 @@ def ours(tmp_path):
     """Run a line of ours in this process."""
 
     def ours(*arguments, env=None):
-        told = CliRunner().invoke(main, arguments, env={"HOME": str(tmp_path), **(env or {})})
+        surroundings = {"HOME": str(tmp_path), **(env or {})}
+        told = CliRunner().invoke(main, arguments, env=surroundings, prog_name="whipstaff")
         assert isinstance(told.exception, SystemExit | None), repr(told.exception)
         return told
 
@@ -50,12 +53,13 @@ def ours(tmp_path):
 def apart(tmp_path):
     """Run a line of ours in a process of its own; an end in a traceback is none."""
 
-    def apart(*arguments, **surroundings):
+    def apart(*arguments, script="", **surroundings):
         surroundings = {"stdout": subprocess.PIPE, "env": {}} | surroundings
+        ours = [sys.executable] if script else [sys.executable, "-m", "whipstaff"]
         kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
         surroundings["env"] = kept | {"HOME": str(tmp_path)} | surroundings["env"]
         done = subprocess.run(
-            [sys.executable, "-m", "whipstaff", *arguments],
+            [*(["sh", "-c", script] if script else ()), *ours, *arguments],
             stderr=subprocess.PIPE,
             check=False,
             timeout=120,
@@ -81,8 +85,8 @@ def only_line(done):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        pytest.param("bogus", 'unknown command "bogus"', id="a verb that is none"),
         pytest.param("template --bogus", "unknown flag: --bogus", id="a flag that is none"),
+        pytest.param("template --sett a=1", "did you mean --set?", id="a flag with a slip"),
         pytest.param("template x CHART --set a={", "must terminate", id="half a list"),
         pytest.param("template x CHART --set a.b[-1]=1", "negative", id="an index below all"),
         pytest.param("template x CHART -f /nowhere", "no such file", id="no values file"),
@@ -98,6 +102,72 @@ def test_a_wrong_line_ends_in_one_sentence(ours, chart, monkeypatch, line, told)
     done = ours(*line.replace("CHART", chart).split())
     assert (done.exit_code, done.stdout) == (1, "")
     assert told in only_line(done)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        pytest.param("upgarde", "\n\nDid you mean this?\n\tupgrade\n", id="letters swapped"),
+        pytest.param("get value", "\n\nDid you mean this?\n\tvalues\n", id="of a group"),
+        pytest.param("bogus", "", id="like none"),
+    ],
+)
+def test_a_verb_that_is_none_is_refused_with_the_one_that_may_be_meant(ours, line, hint):
+    *group, verb = line.split()
+    where = " ".join(["whipstaff", *group])
+    done = ours(*line.split())
+    told = (
+        f'Error: unknown command "{verb}" for "{where}"{hint}\nRun \'{where} --help\' for usage.\n'
+    )
+    assert (done.exit_code, done.stderr) == (1, told)
+
+
+def test_help_is_a_command_too(ours):
+    assert ours("help", "get", "values").stdout == ours("get", "values", "--help").stdout
+    assert ours("help").stdout == ours("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "streams", "told"),
+    [
+        pytest.param(
+            "template x CHART -f -", "0", b"Error: open -: bad file descriptor\n", id="in"
+        ),
+        pytest.param("template x CHART", "1", b"", id="out"),
+        pytest.param("bogus", "2", b"", id="error"),
+    ],
+)
+def test_closed_streams_are_no_traceback(apart, chart, line, streams, told):
+    script = f'"$0" -m whipstaff "$@" {streams}>&-'
+    done = apart(*line.replace("CHART", chart).split(), script=script)
+    assert done.stderr == told
+
+
+def test_an_interrupt_ends_a_command_as_shells_have_it(ours, monkeypatch):
+    monkeypatch.setattr(GivenValues, "merged", interrupted)
+    done = ours("template", "x", ".")
+    assert (done.exit_code, done.stderr) == (130, "interrupted\n")
+
+
+def test_an_interrupt_while_modules_are_imported_is_silent(tmp_path):
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "whipstaff", "list"],
+        env={"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        check=False,
+        timeout=120,
+        preexec_fn=_interruptible,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def _interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_values_without_an_end_come_to_one_from_a_pipe(apart, chart):

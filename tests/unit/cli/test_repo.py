@@ -280,7 +280,8 @@ def test_a_list_that_cannot_be_read_is_left_as_it_is(home, charts, text, problem
 
 
 def test_another_command_of_the_group_is_refused():
-    assert run("repo", "bogus") == ("", 'Error: unknown command "bogus" for "main repo"\n', 1)
+    said = """Error: unknown command "bogus" for "main repo"\nRun 'main repo --help' for usage.\n"""
+    assert run("repo", "bogus") == ("", said, 1)
 
 
 def test_the_group_alone_says_what_is_in_it():

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import sys
+import threading
 
 import pytest
 
@@ -87,6 +88,18 @@ def test_a_plugin_is_run_for_credentials(opened, tmp_path):
     assert not access.renew()  # the same again helps nobody
 
 
+@pytest.mark.parametrize("command", ["/nowhere/login", "false"])
+def test_a_login_that_fails_is_no_access_as_nobody(opened, capfd, command):
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": command}
+    with pytest.raises(ClusterRefused, match="no credentials for context"):
+        opened(
+            a_config(user={"exec": {**run, "interactiveMode": "Never"}}),
+            environment={"PATH": os.environ["PATH"]},
+        )
+    (line,) = capfd.readouterr().err.splitlines()
+    assert command in line or "returned 1" in line
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [
@@ -116,6 +129,20 @@ def test_a_kubeconfig_that_leads_nowhere_says_why(opened, config, told):
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(ClusterRefused, match="/nowhere/config"):
         open_access("/nowhere/config", "", {})
+
+
+def test_what_is_no_file_is_called_what_it_is(tmp_path):
+    with pytest.raises(ClusterRefused, match="is a directory"):
+        open_access(str(tmp_path), "", {})
+
+
+def test_a_kubeconfig_may_come_from_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps(a_config()),))
+    writer.start()
+    assert open_access(str(pipe), "", {}).server
+    writer.join()
 
 
 def test_a_proxy_of_the_kubeconfig_goes_before_that_of_the_environment(opened):

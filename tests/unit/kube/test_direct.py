@@ -103,7 +103,8 @@ def test_refused_credentials_are_renewed_once(server, client, monkeypatch):
     ("answer", "told"),
     [
         pytest.param((403, {"message": "no, you may not"}), "no, you may not", id="refused"),
-        pytest.param((502, "<html>"), "answered 502", id="a proxy"),
+        pytest.param((502, "<html>"), "answered 502$", id="a proxy"),
+        pytest.param((400, "an HTTP request\n"), "answered 400: an HTTP request$", id="no HTTPS"),
         pytest.param((200, "<html>"), "no JSON", id="no JSON"),
         pytest.param(None, "unreachable", id="cut"),
     ],
