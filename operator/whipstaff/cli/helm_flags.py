@@ -1,6 +1,5 @@
 """Commands that take Helm's flags: read as Helm's flag library reads them, refused in its words."""
 
-import csv
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
@@ -188,6 +187,8 @@ def listed(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) ->
 def _comma_separated(text: str, option: click.Parameter) -> list[str]:
     if '"' not in text:
         return text.split(",") if text else []
+    import csv  # noqa: PLC0415 - quotes are rare
+
     bare = _BARE_QUOTE.match(text)
     if bare is None:
         return next(csv.reader([text]))

@@ -45,6 +45,7 @@ _ENTRY = Struct(
         "pass_credentials_all": Scalar.BOOL,
     },
 )
+_DEFAULTS = {"CONFIG": ".config", "CACHE": ".cache", "DATA": ".local/share"}  # below the home
 _FILE = Struct(
     "repo.File",
     {"apiVersion": Scalar.TEXT, "generated": Scalar.TEXT, "repositories": ListOf(_ENTRY)},
@@ -128,6 +129,15 @@ class Repositories:
         return replace(self, entries=tuple(one for one in self.entries if one.name != name))
 
 
+def folder(kind: str, environment: Mapping[str, str]) -> Path:
+    """Return helm's folder for what is of a kind: CONFIG, CACHE or DATA."""
+    if own := environment.get(f"HELM_{kind}_HOME"):
+        return Path(own)
+    xdg = environment.get(f"XDG_{kind}_HOME")
+    home = Path(environment.get("HOME") or Path.home())
+    return (Path(xdg) if xdg else home / _DEFAULTS[kind]) / "helm"
+
+
 @dataclass(frozen=True, slots=True)
 class HelmHome:
     """The files that helm keeps; they need not be there."""
@@ -142,23 +152,16 @@ class HelmHome:
     def of(cls, environment: Mapping[str, str], **flags: str | None) -> "HelmHome":
         """Say where they are: a flag if there is one, else what the environment says."""
 
-        def base(kind: str, default: str) -> Path:
-            if own := environment.get(f"HELM_{kind}_HOME"):
-                return Path(own)
-            xdg = environment.get(f"XDG_{kind}_HOME")
-            home = Path(environment.get("HOME") or Path.home())
-            return (Path(xdg) if xdg else home / default) / "helm"
-
         def place(name: str, default: Path) -> Path:
             return Path(flags.get(name) or environment.get(f"HELM_{name.upper()}") or default)
 
-        config, cache = base("CONFIG", ".config"), base("CACHE", ".cache")
+        config, cache = folder("CONFIG", environment), folder("CACHE", environment)
         return cls(
             place("repository_config", config / "repositories.yaml"),
             place("repository_cache", cache / "repository"),
             place("registry_config", config / "registry" / "config.json"),
             place("content_cache", cache / "content"),
-            base("DATA", ".local/share"),
+            folder("DATA", environment),
         )
 
     @property

@@ -6,10 +6,9 @@
 import datetime
 import functools
 import struct
-import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from whipstaff.golang.durations import SECOND
 from whipstaff.golang.strconv import quote
@@ -22,6 +21,9 @@ from whipstaff.golang.values import (
     GoType,
     Int64,
 )
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -110,7 +112,9 @@ def load_zone(name: str) -> Zone | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _database_zone(name: str) -> zoneinfo.ZoneInfo | None:
+def _database_zone(name: str) -> "ZoneInfo | None":
+    import zoneinfo  # noqa: PLC0415 - most times are in UTC
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

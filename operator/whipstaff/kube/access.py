@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import ssl
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,6 +115,13 @@ def contexts(kubeconfig: str, environment: Mapping[str, str]) -> list[str]:
     """Return the names of all contexts; ClusterRefused if a kubeconfig cannot be read."""
     known, _ = _merged([path for path in _paths(kubeconfig, environment) if path.is_file()])
     return list(known.get("contexts", ()))
+
+
+def namespace_of(context: str, environment: Mapping[str, str]) -> str:
+    """Return the namespace that a context names, or "default"; ClusterRefused if there is none."""
+    known, current = _merged([path for path in _paths("", environment) if path.is_file()])
+    _, found = _entry(known, "contexts", "context", context or current)
+    return str(found.get("namespace") or "default")
 
 
 def _paths(kubeconfig: str, environment: Mapping[str, str]) -> list[Path]:
@@ -297,6 +303,8 @@ def _file(place: Path, name: str) -> str:
 
 def _asked(paths: str, context: str) -> dict[str, Any]:
     """Have the child find out who we are; it may run a plugin that speaks at the terminal."""
+    import subprocess  # noqa: PLC0415 - most kubeconfigs ask nobody
+
     child = Path(__file__).with_name("kubeconfig.py")
     try:
         done = subprocess.run(  # noqa: S603 - our own file

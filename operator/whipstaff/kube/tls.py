@@ -1,7 +1,6 @@
 """How a kubeconfig says a server is to be checked, as a TLS context."""
 
 import ssl
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ def tls_of(facts: Mapping[str, Any]) -> ssl.SSLContext | bool:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if facts["certificate"]:
+        import tempfile  # noqa: PLC0415 - half a dozen modules, for those with certificates alone
+
         # The ssl module takes certificates from files only.
         with tempfile.NamedTemporaryFile("w", suffix=".pem") as pem:
             pem.write(facts["certificate"] + "\n" + facts["key"])

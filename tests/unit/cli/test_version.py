@@ -1,10 +1,13 @@
 """`whipstaff version` and `whipstaff env`."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from click.testing import CliRunner
 
+from tools.controlplane import programs
 from whipstaff.cli.main import main
 from whipstaff.settings import VERSION
 
@@ -37,3 +40,18 @@ def test_the_environment_is_told_as_it_counts():
     assert not any("secret" in line for line in lines)
     assert lines == sorted(lines)
     assert CliRunner().invoke(main, ["env", "HELM_NAMESPACE"], env=given).stdout == "shop\n"
+
+
+@pytest.mark.cluster
+def test_the_environment_is_told_as_helm_tells_it(tmp_path):
+    context = {"name": "c", "context": {"cluster": "c", "namespace": "shop"}}
+    config = tmp_path / "config"
+    config.write_text(json.dumps({"current-context": "c", "contexts": [context]}))
+    given = {"HOME": str(tmp_path), "KUBECONFIG": str(config), "HELM_CACHE_HOME": "/cache"}
+    helm = [programs.find()["helm"], "env"]
+    said = subprocess.run(helm, env=given, capture_output=True, text=True, check=True, timeout=60)
+    nothing_here = ("HELM_BIN=", "HELM_BURST", "HELM_KUBETOKEN", "HELM_PLUGINS", "HELM_QPS")
+    helms = {line for line in said.stdout.splitlines() if not line.startswith(nothing_here)}
+    ours = CliRunner(env=dict.fromkeys(os.environ)).invoke(main, ["env"], env=given).stdout
+    assert set(ours.splitlines()) - helms == {'HELM_DRIVER=""', f'KUBECONFIG="{config}"'}
+    assert helms <= set(ours.splitlines())
