@@ -163,6 +163,16 @@ def test_what_cannot_be_is_refused_before_anything_is_written(operator, ours, li
     assert told in ours(*line.split(), code=1).stderr
 
 
+def test_a_name_of_which_nothing_was_released_yet_is_refused_with_the_way_on(
+    releases, repository, ours
+):
+    place = ("settings", "--repo", repository.url)
+    releases.create("blog", version="9.9.9")
+    assert "nothing of it was released yet" in ours("install", "blog", *place, code=1).stderr
+    ours("upgrade", "blog", *place)
+    assert "still in use" in ours("install", "blog", *place, code=1).stderr
+
+
 def test_flags_of_helm_become_fields_and_count_once(releases, repository, ours):
     place = ("settings", "--repo", repository.url)
     ours("install", "blog", *place, "--rollback-on-failure", "--no-hooks", "--wait=legacy")

@@ -102,19 +102,26 @@ def install(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 -
         )
         with reached(flags) as cluster:
             wish = _Wish.of(cluster, name, reference, flags)
-            if not flags["dry_run"] and not _is_free(wish, replaced=flags["replace"]):
-                raise click.ClickException(
-                    "release name check failed: cannot reuse a name that is still in use"
-                )
+            if not flags["dry_run"]:
+                _check_free(wish, replaced=flags["replace"])
             wish.install({})
 
 
-def _is_free(wish: "_Wish", *, replaced: bool) -> bool:
-    """Whether a name may be used: helm asks to be told where its history is kept."""
-    if wish.releases.find(wish.name) is not None:
-        return False
-    stored = _stored(wish.cluster, wish.name)
-    return stored is None or (replaced and stored.status in _REPLACED)
+def _check_free(wish: "_Wish", *, replaced: bool) -> None:
+    """Refuse a name that is in use: helm asks to be told where its history is kept."""
+    live = wish.releases.find(wish.name)
+    if live is not None and not (live.get("status") or {}).get("history"):
+        place = f"{wish.name} -n {wish.cluster.namespace}"
+        raise click.ClickException(
+            f"{wish.releases.subject(wish.name)} is there, and nothing of it was released yet: "
+            f"`whipstaff status {place}` says why, `whipstaff upgrade {place} CHART` changes it, "
+            f"`whipstaff uninstall {place}` takes it away"
+        )
+    stored = _stored(wish.cluster, wish.name) if live is None else None
+    if live or (stored and not (replaced and stored.status in _REPLACED)):
+        raise click.ClickException(
+            "release name check failed: cannot reuse a name that is still in use"
+        )
 
 
 @click.command("upgrade", cls=HelmCommand)
