@@ -138,9 +138,10 @@ class Direct:
             return ClusterRefused(f"{UNREACHABLE}: {asks}", status)
         try:
             facts: object = scanner.decode(answer)
-        except scanner.Unreadable:  # whoever answers is no API server, or not asked as one
+        except scanner.Unreadable:
             told = answer[:_LINE_BYTES].decode("ascii", "replace").strip()
-            is_text = told and not told.startswith("<")
+            # Who is asked for HTTPS and for HTTP the wrong way round says so.
+            is_text = status == _BAD_REQUEST and not told.startswith("<")
             facts = {"message": f"the API server answered {status}: {told}"} if is_text else None
         return refusal(status, facts, call.subject)
 

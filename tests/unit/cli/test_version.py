@@ -53,5 +53,8 @@ def test_the_environment_is_told_as_helm_tells_it(tmp_path):
     nothing_here = ("HELM_BIN=", "HELM_BURST", "HELM_KUBETOKEN", "HELM_PLUGINS", "HELM_QPS")
     helms = {line for line in said.stdout.splitlines() if not line.startswith(nothing_here)}
     ours = CliRunner(env=dict.fromkeys(os.environ)).invoke(main, ["env"], env=given).stdout
-    assert set(ours.splitlines()) - helms == {'HELM_DRIVER=""', f'KUBECONFIG="{config}"'}
+    assert set(ours.splitlines()) - helms == {
+        *('HELM_DRIVER=""', f'KUBECONFIG="{config}"', 'WHIPSTAFF_CLUSTER=""'),
+        *('WHIPSTAFF_SERVER=""', 'WHIPSTAFF_SERVER_CA_FILE=""'),
+    }
     assert helms <= set(ours.splitlines())
