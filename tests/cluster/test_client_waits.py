@@ -117,13 +117,12 @@ def test_an_interrupted_uninstallation_goes_on(releases, repository, started):
     releases.create("app", chart="app")
     releases.settled("app", 1)
     process = started("uninstall", "app", stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    eventually(
-        lambda: (
-            releases.find(releases.path("app")) is None
-            or releases.get("app")["metadata"].get("deletionTimestamp")
-        ),
-        "it is not deleted",
-    )
+
+    def is_going():
+        found = releases.find(releases.path("app"))
+        return found is None or found["metadata"].get("deletionTimestamp")
+
+    eventually(is_going, "it is not deleted")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode in (130, 0)
