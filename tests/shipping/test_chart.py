@@ -329,7 +329,10 @@ def test_no_service_leads_to_the_pods_of_the_other():
             id="an issuer",
         ),
         pytest.param(("watchNamespaces={shop,blog}",), id="in some namespaces"),
-        pytest.param(("gateway.clusters.enabled=true",), id="of several clusters"),
+        pytest.param(
+            ("gateway.clusters.enabled=true", "gateway.clusters.privateRepositories=true"),
+            id="of several clusters",
+        ),
     ],
 )
 def test_the_gateway_is_started_with_options_that_there_are(settings):

@@ -72,6 +72,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     is_flag=True,
     help="Let kubeconfigs in Secrets leave certificates unchecked, or name http.",
 )
+@click.option(
+    "--allow-private-repositories",
+    is_flag=True,
+    help="Read HelmRepositories of other clusters in private networks, too.",
+)
 @click.option("--tls-cert", type=_FILE, help="Certificate of the gateway, in PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key.")
 @click.option(
@@ -146,6 +151,7 @@ def _options(address: str, flags: dict[str, Any]) -> "Options":
         clusters_reader=flags["clusters_reader"],
         allow_loopback_clusters=flags["allow_loopback_clusters"],
         allow_insecure_clusters=flags["allow_insecure_clusters"],
+        allow_private_repositories=flags["allow_private_repositories"],
         issuer=_issuer(flags),
         requests_per_second=flags["requests_per_second"],
     )

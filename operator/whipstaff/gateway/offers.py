@@ -72,9 +72,13 @@ class Lag:
 class Offers:
     """Reads repositories for callers."""
 
-    def __init__(self, client: Requester, repositories: HTTPRepositories) -> None:
+    def __init__(
+        self, client: Requester, repositories: HTTPRepositories, elsewhere: HTTPRepositories
+    ) -> None:
+        """`elsewhere` reads what other clusters name: the gateway's network is not theirs."""
         self._client = client
         self._repositories = repositories
+        self._elsewhere = elsewhere
 
     async def listed(self, caller: Caller, namespaces: Collection[str]) -> Sequence[HelmRepository]:
         """Return the HelmRepositories of a cluster that the caller may read.
@@ -121,13 +125,15 @@ class Offers:
     ) -> Offered:
         if repository.spec.url.startswith(_REGISTRY):
             return Offered(cluster, repository, "a registry tells nobody which charts it has")
-        if caller.identity.remote is not None and _is_inside(repository.spec.url):
+        at_home = caller.identity.remote is None
+        if not at_home and _is_inside(repository.spec.url):
             # Here the name would be somebody else's, or nobody's.
             return Offered(cluster, repository, "its address means something in its cluster alone")
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 place = await charts.place(repository)
-                file = await self._repositories.entries(place, max_age_seconds=MAX_AGE_SECONDS)
+                repositories = self._repositories if at_home else self._elsewhere
+                file = await repositories.entries(place, max_age_seconds=MAX_AGE_SECONDS)
                 names = await asyncio.to_thread(names_of, file)
                 return Offered(cluster, repository, "", file, names)
         except TimeoutError:

@@ -31,6 +31,7 @@ class Options:
     clusters_reader: str = CLUSTERS_READER  # the user as whom these Secrets are watched
     allow_loopback_clusters: bool = False
     allow_insecure_clusters: bool = False  # no check of certificates, or http
+    allow_private_repositories: bool = False  # of other clusters, in the gateway's own networks
     issuer: IssuerOptions | None = None
     requests_per_second: float = 50.0  # of one caller, in the long run
     burst: int = 200

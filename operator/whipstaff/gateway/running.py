@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +43,8 @@ from whipstaff.workers.pool import WorkerPool
 ATTEMPTS = 2  # of one request to the API server: somebody waits for the answer
 PROBE_SECONDS = 2.0  # whether another cluster answers at all
 LONGEST_PAUSE_SECONDS = 10.0  # before one that did not is asked again
-INDEX_DOWNLOADS = 4  # at once: each may have 50 MiB on disk, of a volume of one GiB
+# Of the own cluster's HelmRepositories, and of the others' as much, on a volume of one GiB.
+INDEX_DOWNLOADS = 4  # at once: each may have 50 MiB on disk
 INDEXES_BYTES = 256 << 20  # that are kept
 OWN_CERTIFICATE_SECONDS = 5 * 365 * 86400.0
 STOP_SECONDS = 0.1  # how often it is looked whether the server is to stop
@@ -93,7 +95,9 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
     with tempfile.TemporaryDirectory(prefix="whipstaff-gateway-") as folder:
         settings = _settings(options, Path(folder))
         pool = WorkerPool(settings)
-        repositories = _repositories(settings, connection, pool)
+        indexes = OneIndexAtATime(pool)
+        at_home = _repositories(settings, connection, indexes)
+        elsewhere = _repositories(_beyond(settings, options), connection, indexes)
         agent = f"whipstaff-gateway/{VERSION}"
         client = Client(connection, user_agent=agent, attempts_limit=ATTEMPTS)
         stored = StoredKubeconfigs()
@@ -104,7 +108,7 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
                 remotes, stored, options.clusters_namespace, Person(options.clusters_reader)
             )
             asking = OnlyAsCallers(EveryCluster(client, remotes))
-            parts = _parts(options, asking, pool, repositories, beyond)
+            parts = _parts(options, asking, pool, Offers(asking, at_home, elsewhere), beyond)
             listener = Listener(
                 options.host, options.port, tls, options.connections, options.shutdown_seconds
             )
@@ -116,7 +120,8 @@ async def serving(options: Options, connection: Connection) -> AsyncIterator[Ser
             finally:
                 place.close()
         finally:
-            await repositories.close()
+            await at_home.close()
+            await elsewhere.close()
             await remotes.close()
             await client.close()
             await pool.close()
@@ -128,19 +133,6 @@ def _settings(options: Options, folder: Path) -> Settings:
         cache_folder=folder,
         # What listens in the gateway's own pod is no repository; on a desk it may be one.
         allow_loopback_repositories=options.kubeconfig is not None,
-    )
-
-
-def _repositories(settings: Settings, connection: Connection, pool: WorkerPool) -> HTTPRepositories:
-    server = URL(connection.server)
-    api_server = ApiServer(server.host or "", server.port or 0, time.monotonic)
-    return HTTPRepositories(
-        settings,
-        OneIndexAtATime(pool),
-        time.monotonic,
-        api_server,
-        downloads=INDEX_DOWNLOADS,
-        kept_bytes=INDEXES_BYTES,
     )
 
 
@@ -160,6 +152,33 @@ class OneIndexAtATime:
             return await self._pool.compact_index(source, target, url, before)
 
 
+def _beyond(settings: Settings, options: Options) -> Settings:
+    """Return the settings for HelmRepositories of other clusters.
+
+    Who may create one there has no business in the networks that the gateway alone is in.
+    """
+    return replace(
+        settings,
+        cache_folder=settings.cache_folder / "elsewhere",
+        allow_private_repositories=options.allow_private_repositories,
+    )
+
+
+def _repositories(
+    settings: Settings, connection: Connection, indexes: OneIndexAtATime
+) -> HTTPRepositories:
+    server = URL(connection.server)
+    api_server = ApiServer(server.host or "", server.port or 0, time.monotonic)
+    return HTTPRepositories(
+        settings,
+        indexes,
+        time.monotonic,
+        api_server,
+        downloads=INDEX_DOWNLOADS,
+        kept_bytes=INDEXES_BYTES,
+    )
+
+
 def _rules(options: Options, agent: str) -> Rules:
     """Return what kubeconfigs may say: as those of HelmReleases, but somebody waits."""
     policy = AddressPolicy(allow_loopback=options.allow_loopback_clusters, purpose="other clusters")
@@ -176,7 +195,7 @@ def _parts(
     options: Options,
     client: OnlyAsCallers,
     pool: WorkerPool,
-    repositories: HTTPRepositories,
+    offers: Offers,
     beyond: Beyond,
 ) -> Parts:
     access = Access(client)
@@ -194,7 +213,7 @@ def _parts(
         clusters=clusters,
         releases=Releases(client, access, pool, options.storage_driver),
         pods=LivePods(client),
-        offers=Offers(client, repositories),
+        offers=offers,
         writer=Writer(client),
         streams=Streams(changes, access, clusters),
         rate=Rate(options.requests_per_second, options.burst),

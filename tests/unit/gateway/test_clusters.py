@@ -270,7 +270,11 @@ async def test_the_page_of_charts_is_about_all_clusters_that_answer(hub, east):
     hub.lead("east", east.kubeconfig)
     hub.lead("west", a_kubeconfig("http://127.0.0.1:1"))
     hub.repositories = [a_repository("charts")]
-    east.repositories = [a_repository("theirs"), a_repository("inside", "http://charts.tools.svc")]
+    east.repositories = [
+        a_repository("theirs"),
+        a_repository("inside", "http://charts.tools.svc"),
+        a_repository("private", "http://10.0.0.1:9"),
+    ]
     east.allow("alice", "list", "helmrepositories", "web")
     async with several(hub) as ask:
         await until(ask, "/v1/releases", lambda found: found["total"] == 3)
@@ -278,6 +282,7 @@ async def test_the_page_of_charts_is_about_all_clusters_that_answer(hub, east):
         assert "repositories of cluster west are missing: it does not answer" in text
         assert "east: web/theirs" in text
         assert "its address means something in its cluster alone" in text
+        assert "10.0.0.1 is no address for chart repositories" in text
         assert "local:" not in text
         one = Page((await ask("/ui/charts?cluster=east")).text).text
         assert ("web/theirs" in one, "web/charts" in one) == (True, False)

@@ -84,8 +84,8 @@ class Repositories:
         return self.file
 
 
-async def offered(cluster, repositories, namespaces=("web",), caller=ALICE):
-    offers = Offers(cluster, repositories)
+async def offered(cluster, repositories, namespaces=("web",), caller=ALICE, elsewhere=None):
+    offers = Offers(cluster, repositories, elsewhere or Repositories())
     return await offers.read(caller, "hub", await offers.listed(caller, namespaces))
 
 
@@ -181,11 +181,12 @@ async def test_a_release_is_behind_repositories_of_its_own_cluster_alone(tmp_pat
 async def test_names_inside_another_cluster_are_not_looked_up_in_this_one(tmp_path, url, asked):
     there = Identity(person=Person("alice"), remote=RemoteCluster("whipstaff-system", "east"))
     caller = Caller("alice", "alice there", there)
-    repositories = Repositories(an_index(tmp_path, blog=["1.0.0"]))
-    (found,) = await offered(Cluster(a_repository(url=url)), repositories, caller=caller)
-    assert (not found.trouble, len(repositories.places)) == (asked, int(asked))
-    (here,) = await offered(Cluster(a_repository(url=url)), repositories)
-    assert here.names == ("blog",)
+    near, far = (Repositories(an_index(tmp_path, blog=["1.0.0"])) for _ in range(2))
+    cluster = Cluster(a_repository(url=url))
+    (found,) = await offered(cluster, near, caller=caller, elsewhere=far)
+    assert (not found.trouble, len(near.places), len(far.places)) == (asked, 0, int(asked))
+    (here,) = await offered(cluster, near, elsewhere=far)
+    assert (here.names, len(near.places)) == (("blog",), 1)
 
 
 async def test_charts_are_searched_and_told_by_their_newest_stable_version(tmp_path):
