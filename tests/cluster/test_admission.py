@@ -237,7 +237,7 @@ def test_metadata_status_and_deletion_are_never_held_up(broken):
 
 def test_what_was_wrong_before_does_not_hold_up_other_edits(broken):
     done = broken.control_plane.run(
-        *("kubectl", "patch", "helmrelease", "blog", "-n", broken.namespace),
+        *("kubectl", "patch", "helmreleases.whipstaff.dev", "blog", "-n", broken.namespace),
         *("--type=merge", "-p", '{"spec": {"interval": "7m"}}'),
         check=False,
     )

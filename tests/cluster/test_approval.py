@@ -97,7 +97,7 @@ def test_the_command_prints_the_plan(releases, control_plane):
     arguments[1] = "nothing"
     printed = CliRunner().invoke(main, arguments)
     assert printed.exit_code == 1
-    assert f"HelmRelease {releases.namespace}/nothing not found" in printed.output
+    assert f"there is no HelmRelease {releases.namespace}/nothing" in printed.output
 
 
 def test_no_value_in_a_plan_steers_the_terminal(releases, control_plane, repository):

@@ -42,12 +42,13 @@ def waits_for(releases, name, words):
 
 
 def order_of_going(releases, *names):
-    """Give the names in the order in which they went."""
+    """Give the names in the order in which they went, the last first of those gone at one look."""
     gone = []
 
     def all_gone():
-        left = [name for name in names if name not in gone]
-        gone.extend(name for name in left if releases.find(releases.path(name)) is None)
+        listed = releases.api.request("GET", releases.path())["items"]
+        left = {one["metadata"]["name"] for one in listed}
+        gone.extend(name for name in reversed(names) if name not in left and name not in gone)
         return len(gone) == len(names)
 
     eventually(all_gone, f"only {gone} went", 60)

@@ -56,7 +56,7 @@ def reason(releases, name):
     """The reason of a HelmRelease's Ready, of which no more is read: it may be too deep."""
     path = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}"
     return releases.control_plane.kubectl(
-        "get", "helmrelease", name, "-n", releases.namespace, "-o", path
+        "get", "helmreleases.whipstaff.dev", name, "-n", releases.namespace, "-o", path
     )
 
 
@@ -86,7 +86,14 @@ def test_a_poison_object_that_comes_later_or_was_sound_before(releases, operator
     poison(releases, "later")
     turned = '{"spec":{"values":{"word":"poison","deep":' + DEEP + "}}}"
     releases.control_plane.kubectl(
-        "patch", "helmrelease", "turned", "-n", releases.namespace, "--type=merge", "-p", turned
+        "patch",
+        "helmreleases.whipstaff.dev",
+        "turned",
+        "-n",
+        releases.namespace,
+        "--type=merge",
+        "-p",
+        turned,
     )
     for name in ("later", "turned"):
         operator.eventually(lambda name=name: reason(releases, name) == "ValuesTooDeep", 30)
@@ -103,9 +110,11 @@ def test_a_release_whose_values_turned_too_deep_to_be_read_can_still_be_deleted(
     operator.eventually(lambda: releases.ready("turned"), 30)
     deep = '{"spec":{"values":{"deep":' + DEEP + "}}}"
     cluster, place = releases.control_plane, ("-n", releases.namespace)
-    cluster.kubectl("patch", "helmrelease", "turned", *place, "--type=merge", "-p", deep)
+    cluster.kubectl(
+        "patch", "helmreleases.whipstaff.dev", "turned", *place, "--type=merge", "-p", deep
+    )
     operator.eventually(lambda: reason(releases, "turned") == "ValuesTooDeep", 30)
-    cluster.kubectl("delete", "helmrelease", "turned", *place, "--wait=false")
+    cluster.kubectl("delete", "helmreleases.whipstaff.dev", "turned", *place, "--wait=false")
     left = ("get", "helmreleases,configmaps,secrets", *place, "-o", "name")
     operator.eventually(lambda: "turned" not in cluster.kubectl(*left), 30)
 

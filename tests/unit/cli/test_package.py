@@ -84,13 +84,19 @@ def beside(tmp_path_factory, signer):
         pytest.param(["nameless"], id="no name"),
         pytest.param(["c", "--version", "1.x"], id="no version at all"),
         pytest.param(["c", "-d", "c/Chart.yaml"], id="into a file"),
-        pytest.param(["c", "--verify"], id="a flag of another command"),
         pytest.param(["c", "--sign"], id="no key"),
         pytest.param(["c", "--sign", "--key", "x", "--keyring", ""], id="no keyring"),
     ],
 )
 def test_it_says_and_writes_what_helm_does(beside, arguments):
     beside.same("package", *arguments)
+
+
+@pytest.mark.cluster
+def test_a_flag_of_another_command_is_refused_in_helms_words_with_what_may_be_meant(beside):
+    ours, helms = beside.run("package", "c", "--verify")
+    assert ours.stderr == helms.stderr.replace("\n", "; did you mean --version?\n")
+    assert (ours.stdout, ours.code) == (helms.stdout, helms.code)
 
 
 @pytest.mark.cluster
