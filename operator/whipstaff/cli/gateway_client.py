@@ -19,9 +19,10 @@ import click
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import scanner
 from whipstaff.kube.access import Access, Overrides, open_access
-from whipstaff.kube.direct import ATTEMPTS, UNREACHABLE, Call, Direct, Tell
+from whipstaff.kube.direct import ATTEMPTS, Call, Direct, Tell
 from whipstaff.kube.proxies import proxy_for
 from whipstaff.kube.refusals import refusal
+from whipstaff.kube.unreachable import UNREACHABLE
 from whipstaff.release.revision import JsonObject
 
 FIRST_PAUSE_SECONDS = 0.25  # and twice as long each time

@@ -20,6 +20,7 @@ from whipstaff.errors import ClusterRefused, ReleaseConflict
 from whipstaff.kube.client import Client
 from whipstaff.kube.cluster import ApiServerCluster
 from whipstaff.kube.connection import Kubeconfig
+from whipstaff.kube.unreachable import UNREACHABLE
 from whipstaff.reconcile.ports import OPERATOR
 from whipstaff.release.manifests import ownership_refusal
 from whipstaff.settings import VERSION
@@ -46,7 +47,8 @@ class LiveCluster:
         try:
             found = self._wait(self._cluster.capabilities(OPERATOR))
         except ClusterRefused as error:
-            reason = f"kubernetes cluster unreachable: {error.text}"
+            away = error.text.startswith(UNREACHABLE)
+            reason = error.text if away else f"{UNREACHABLE}: {error.text}"
             raise replace(error, text=f"cluster reachability check failed: {reason}") from error
         # A version that the server told is compared as it is, one from a flag without its tail.
         version = replace(KubeVersion.parse(found.kube_version), normalized="")

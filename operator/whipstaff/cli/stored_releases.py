@@ -10,8 +10,8 @@ from click import ClickException
 from whipstaff.cli.cluster_flags import Cluster
 from whipstaff.errors import ClusterRefused, StorageCorrupt
 from whipstaff.golang.strconv import quote
-from whipstaff.kube.direct import UNREACHABLE
 from whipstaff.kube.media_types import METADATA_LIST
+from whipstaff.kube.unreachable import UNREACHABLE
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import (
     OWNED_BY_HELM,

@@ -24,6 +24,7 @@ from whipstaff.kube.encoding import encoded
 from whipstaff.kube.media_types import JSON
 from whipstaff.kube.refusals import refusal
 from whipstaff.kube.scanner import Poison, Unreadable
+from whipstaff.kube.unreachable import unreachable
 from whipstaff.reconcile.backoff import Backoff
 from whipstaff.reconcile.ports import OPERATOR, Identity
 from whipstaff.release.revision import JsonObject
@@ -258,7 +259,7 @@ class Client:
         except _Again as error:
             raise error.refusal from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _no_answer(request, error) from error
+            raise self._no_answer(request, error) from error
 
     async def _text(self, request: Request) -> str:
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
@@ -301,9 +302,9 @@ class Client:
                     return await self._content(response)
                 await self._raise_refusal(response, request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _Again(_no_answer(request, error)) from error  # nothing was sent
+            raise _Again(self._no_answer(request, error)) from error  # nothing was sent
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            refused = _no_answer(request, error)
+            refused = self._no_answer(request, error)
             if _repeatable(request):
                 raise _Again(refused) from error
             raise refused from error
@@ -341,6 +342,16 @@ class Client:
                 text = f"the API server's answer is larger than {limit >> 20} MiB"
                 raise ClusterRefused(text, code=_OK, api_reason="Unreadable")
         return content.decode("utf-8", errors="replace")
+
+    def _no_answer(self, request: Request, error: Exception) -> ClusterRefused:
+        if isinstance(error, aiohttp.ClientConnectorError):
+            error = error.os_error
+        elif isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+            error = ValueError("its answer cannot be read as HTTP")
+        proxy = self._connection.proxy
+        shown = str(yarl.URL(proxy).with_user(None)) if proxy else ""
+        text = unreachable(self._connection.server, shown, error)
+        return ClusterRefused(text, object_reference=request.subject)
 
     def _refusal(self, request: Request, status: int, answer: object) -> ClusterRefused:
         """Return what an answer says that is no success."""
@@ -429,14 +440,6 @@ def _lost_a_race(refused: ClusterRefused, request: Request) -> bool:
     metadata = body.get("metadata") if isinstance(body, Mapping) else None
     named = metadata if isinstance(metadata, Mapping) else {}
     return "resourceVersion" not in named and "uid" not in named
-
-
-def _no_answer(request: Request, error: BaseException) -> ClusterRefused:
-    known = isinstance(error, aiohttp.ClientConnectorError)
-    what = str(error) if known else type(error).__name__
-    return ClusterRefused(
-        f"no answer from the API server: {what}", object_reference=request.subject
-    )
 
 
 def _split(text: str) -> tuple[JsonObject, list[JsonObject | Poison]]:

@@ -20,9 +20,8 @@ from whipstaff.kube.encoding import encoded
 from whipstaff.kube.media_types import JSON
 from whipstaff.kube.proxies import Proxy
 from whipstaff.kube.refusals import refusal
+from whipstaff.kube.unreachable import UNREACHABLE, unreachable
 from whipstaff.release.revision import JsonObject
-
-UNREACHABLE = "kubernetes cluster unreachable"  # how a refusal begins that says so
 
 REQUEST_SECONDS = 60.0
 ATTEMPTS = 5
@@ -164,10 +163,8 @@ class Direct:
             # Nothing was answered on a connection that others had used before: it was closed.
             if kept and isinstance(error, http.client.RemoteDisconnected | ConnectionResetError):
                 return self._exchange(call)
-            proxy = f" through {self._access.proxy}" if self._access.proxy else ""
-            raise ClusterRefused(
-                f"{UNREACHABLE}: {self._access.server}{proxy}: {_why(error)}"
-            ) from error
+            proxy = str(self._access.proxy or "")
+            raise ClusterRefused(unreachable(self._access.server, proxy, error)) from error
 
     def _answer(self, call: Call, body: bytes | None) -> tuple[int, bytes, float]:
         connection = self._open()
@@ -245,15 +242,3 @@ class _Encrypted(_Line):
     def connect(self) -> None:
         super().connect()
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._named)
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
-        case TimeoutError():
-            return "no answer in time"
-        case OSError() if error.strerror:
-            return error.strerror.lower()
-        case _:
-            return str(error) or type(error).__name__
