@@ -1,7 +1,12 @@
 """`whipstaff list`, `history`, `status` and `get` beside the helm command, on the same releases."""
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -80,6 +85,14 @@ ALL_LINES = [
     "get metadata one -n NS -o json --revision 1",
     "get metadata two -n NS -o yaml",
     "get metadata",
+    "list -n NS --color always",
+    "list -n NS --no-headers --colour=always",
+    "list -n NS -o json --color always",
+    "list -n NS --color=always --superseded",
+    "history one -n NS --color always",
+    "status one -n NS --color always",
+    "get all two -n NS --color=always",
+    "list -n NS --color pink",
     "statsu one",
     "frobnicate",
     "--kube-context nope list",
@@ -99,6 +112,8 @@ ALL_LINES = [
     "get all one -n NS --template {{.Release.Name",
     "get all none -n NS --template {{.Release.Name}}",
 ]
+
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +150,35 @@ def test_we_print_what_helm_prints(control_plane, released, ours, line):
     assert _parts(told.stdout) == _parts(theirs.stdout)
     assert told.stderr == theirs.stderr.replace("helm", "whipstaff")
     assert told.exit_code == theirs.returncode
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({}, id="by themselves"),
+        pytest.param({"HELM_COLOR": "Never"}, id="not if HELM_COLOR says so"),
+        pytest.param({"HELM_COLOR": "always", "NO_COLOR": "1"}, id="not if NO_COLOR says so"),
+    ],
+)
+def test_a_terminal_gets_helms_colours(control_plane, released, variables):
+    words = ("list", "-n", released)
+    usual = {"TERM": "xterm", "NO_COLOR": "", "HELM_COLOR": ""}
+    surroundings = {**os.environ, **control_plane.environment(), **usual, **variables}
+    helm = str(control_plane.programs["helm"])
+    theirs = _on_a_terminal([helm, *words], surroundings)
+    assert _on_a_terminal([sys.executable, "-m", "whipstaff", *words], surroundings) == theirs
+    assert (b"\x1b[32mdeployed\x1b[0m" in theirs) is not bool(variables)
+
+
+def _on_a_terminal(command, surroundings):
+    ours, theirs = pty.openpty()
+    subprocess.run(command, stdout=theirs, env=surroundings, check=True, timeout=PATIENCE_SECONDS)
+    os.close(theirs)
+    shown = b""
+    with os.fdopen(ours, "rb", buffering=0) as screen, suppress(OSError):  # that it was left
+        while text := screen.read(1 << 16):
+            shown += text
+    return shown
 
 
 def _parts(text):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from whipstaff.cli import colours
 from whipstaff.errors import OperatorError
 
 if TYPE_CHECKING:  # which commands that complete nothing do without
@@ -111,6 +112,14 @@ def files(_: click.Context, __: click.Parameter, incomplete: str) -> "list[Compl
     return [CompletionItem(incomplete, type="file")]
 
 
+def files_or_stored(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    """Complete with files, or with releases where the line says that they are in the cluster."""
+    found = stored if ctx.params.get("from_cluster") else files
+    return found(ctx, parameter, incomplete)
+
+
 namespaces = _completer(_namespaces)
 contexts = _completer(_contexts)
 stored = _completer(_stored)  # releases, whoever made them
@@ -119,6 +128,7 @@ revisions = _completer(_revisions)
 release_and_revision = _after(helmreleases, revisions)
 release_and_chart = _after(stored, files)
 formats = _completer(lambda _: ("table", "json", "yaml"))
+color_modes = _completer(lambda _: colours.MODES)
 
 
 def for_kubectl() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.cluster_flags import api_server_flags, reached_directly
 from whipstaff.cli.conversion import stored
 from whipstaff.cli.conversion.converting import convert as converted
@@ -20,7 +21,12 @@ from whipstaff.helmrelease.fields import Fields
 
 
 @click.command("convert")
-@click.argument("arguments", nargs=-1, metavar="[FILE... | -]")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[FILE... | -]",
+    shell_complete=completions.files_or_stored,
+)
 @click.option("--strict", is_flag=True, help="Fail where anything was left out.")
 @click.option(
     "--from-cluster",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import completions
 from whipstaff.cli.cluster_flags import (
     cluster_flags,
     given_gateway,
@@ -18,6 +19,7 @@ from whipstaff.cli.cluster_flags import (
 from whipstaff.cli.helm_flags import HelmCommand
 from whipstaff.cli.helmreleases import path_of
 from whipstaff.cli.plan import coloured
+from whipstaff.cli.printing import color_option, write
 from whipstaff.errors import OperatorError
 from whipstaff.helmrelease.parsing import parse
 from whipstaff.helmrelease.types import HelmRelease
@@ -36,28 +38,22 @@ _CHANGES = 2  # exit code
 
 
 @click.command(cls=HelmCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=completions.helmreleases)
 @click.option(
     "--revision",
     "revisions",
     type=click.IntRange(1),
     multiple=True,
+    shell_complete=completions.revisions,
     help="Compare this stored revision with the one that runs, or with a second --revision.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours: on a terminal only, always, or never.",
-)
+@color_option
 @click.option("--exit-code", is_flag=True, help="End with 2 where something differs.")
 @cluster_flags
 def diff(
     *,
     name: str,
     revisions: tuple[int, ...],
-    color: str,
     exit_code: bool,
     **flags: Any,  # noqa: ANN401 - click's own types
 ) -> None:
@@ -70,9 +66,8 @@ def diff(
         differs, lines = asyncio.run(_ask(target, namespace or at_home, name, revisions))
     except (OperatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    wanted = None if color == "auto" else color == "always"
     for line in lines:
-        click.echo(coloured(line), color=wanted)
+        write(f"{coloured(line)}\n")
     if differs and exit_code:
         raise SystemExit(_CHANGES)
 

@@ -9,7 +9,7 @@ from whipstaff.cli import completions, release_text
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import Decorated, HelmCommand, exactly
 from whipstaff.cli.late import Commands
-from whipstaff.cli.printing import as_yaml, echo, output_option, whole
+from whipstaff.cli.printing import as_yaml, color_option, echo, output_option, whole
 from whipstaff.cli.stored_releases import StoredReleases
 from whipstaff.golang import json
 from whipstaff.golang.strconv import quote
@@ -60,6 +60,7 @@ def _read(names: tuple[str], flags: dict[str, Any]) -> StoredRelease:
 @get.command("all", cls=HelmCommand)
 @_of_a_release("all")
 @click.option("--template", default="", metavar="TEXT", help="A template of Go for the output.")
+@color_option
 def all_(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print everything but the chart's files."""
     one = _read(names, flags)
@@ -68,8 +69,8 @@ def all_(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own
 
         echo(rendered(flags["template"], one))
         return
+    release_text.tell_head(one)
     lines = [
-        *release_text.plain(one),
         *release_text.chart_lines(one),
         f"DESCRIPTION: {one.description}",
         *release_text.tests(one),

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from whipstaff.cli import colours
 from whipstaff.golang.strconv import quote
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -14,10 +15,11 @@ _SHORT = re.compile(r"-[a-zA-Z]=")
 # What helm takes with every command, whether it has a use for it or not: switches, and the others.
 _SWITCHES_OF_ALL = frozenset({"--debug", "--kube-insecure-skip-tls-verify"})
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as the shell has it
+_COLOR = frozenset({"--color", "--colour"})
 DEBUG = "whipstaff.debug"  # in the context of a command: whether it is asked to tell more
 _FLAGS_OF_ALL = frozenset(
     {
-        *("-n", "--namespace", "--kubeconfig", "--kube-context", "--color", "--colour"),
+        *("-n", "--namespace", "--kubeconfig", "--kube-context", *_COLOR),
         *("--repository-config", "--repository-cache", "--registry-config", "--content-cache"),
         *("--burst-limit", "--qps", "--kube-apiserver", "--kube-token", "--kube-as-user"),
         *("--kube-as-group", "--kube-ca-file", "--kube-tls-server-name"),
@@ -135,11 +137,13 @@ def value_of_all(arg: str, remaining: Iterator[str]) -> list[str]:
     _, equals, value = arg.partition("=")
     if name in _SWITCHES_OF_ALL and equals:
         _truth(name, value)
-    if name in _SWITCHES_OF_ALL or name != arg:
+    if name in _SWITCHES_OF_ALL:
         return []
-    found = list(_one(remaining))
-    if not found:
+    found = [] if name != arg else list(_one(remaining))
+    if name == arg and not found:
         raise click.ClickException(_lacks_argument(name))
+    if name in _COLOR:
+        colours.known(found[0] if found else value)
     return found
 
 

@@ -6,9 +6,20 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import colours
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
-from whipstaff.cli.printing import as_json, as_yaml, echo, output_option, printed, table, whole
+from whipstaff.cli.printing import (
+    as_json,
+    as_yaml,
+    color_option,
+    echo,
+    harmless,
+    output_option,
+    table,
+    whole,
+    write,
+)
 from whipstaff.cli.stored_releases import StoredReleases
 from whipstaff.release.revision import ReleaseStatus
 from whipstaff.release.stored import StoredRelease
@@ -48,6 +59,7 @@ def _switch(name: str, what: str) -> Callable[[Any], Any]:
 @click.option("-f", "--filter", default="", metavar="REGEXP", help="Names that match.")
 @click.option("-l", "--selector", default="", metavar="SELECTOR", help="Labels of the releases.")
 @output_option
+@color_option
 @cluster_flags
 def listing(arguments: tuple[str, ...], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """List releases, as `helm list` does."""
@@ -110,15 +122,18 @@ def _name(one: StoredRelease) -> tuple[str, str, int]:
 
 
 def _show(found: Sequence[StoredRelease], flags: dict[str, Any]) -> None:
-    output = flags["output"]
-    if flags["short"]:
-        names = [one.name for one in found]
-        lines = "".join(f"{name}\n" for name in names)
-        echo({"json": as_json, "yaml": as_yaml}[output](names) if output != "table" else lines)
-        return
     rows = [_row(one, flags["time_format"]) for one in found]
-    head = () if flags["no_headers"] else (_HEAD,)
-    echo(printed(output, rows, lambda rows: table([*head, *(tuple(row.values()) for row in rows)])))
+    shown = [row["name"] for row in rows] if flags["short"] else rows
+    match flags["output"]:
+        case "json":
+            echo(as_json(shown))
+        case "yaml":
+            echo(as_yaml(shown))
+        case _ if flags["short"]:
+            echo("".join(f"{row['name']}\n" for row in rows))
+        case _:
+            head = () if flags["no_headers"] else (tuple(map(colours.header, _HEAD)),)
+            write(table([*head, *map(_cells, rows)]))
 
 
 def _row(one: StoredRelease, layout: str) -> dict[str, str]:
@@ -131,6 +146,12 @@ def _row(one: StoredRelease, layout: str) -> dict[str, str]:
         "chart": one.chart_name,
         "app_version": one.app_version,
     }
+
+
+def _cells(row: dict[str, str]) -> tuple[str, ...]:
+    """Return a row as it is printed."""
+    paint = {"namespace": colours.namespace, "status": colours.status}
+    return tuple(paint.get(name, str)(harmless(text)) for name, text in row.items())
 
 
 def _updated(text: str, layout: str) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from whipstaff.cli import colours, completions
 from whipstaff.cli.cluster_flags import cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand
 from whipstaff.cli.helmreleases import HelmReleases
+from whipstaff.cli.printing import color_option, write
 from whipstaff.errors import ClusterRefused
 from whipstaff.release.revision import JsonObject
 
@@ -32,22 +34,15 @@ _COLOURS: Mapping[str, str] = {
 
 
 @click.command(cls=HelmCommand)
-@click.argument("name")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Colours: on a terminal only, always, or never.",
-)
+@click.argument("name", shell_complete=completions.helmreleases)
+@color_option
 @cluster_flags
-def plan(name: str, color: str, **flags: Any) -> None:  # noqa: ANN401 - click's own types
+def plan(name: str, **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Print what a HelmRelease waits to do until it is approved of."""
     with reached(flags) as cluster:
         digest, text = _read(HelmReleases(cluster), name)
-    wanted = None if color == "auto" else color == "always"
     for line in text.splitlines():
-        click.echo(coloured(line), color=wanted)
+        write(f"{coloured(line)}\n")
     if digest:
         click.echo("\nTo have it done:")
         click.echo(f"  whipstaff approve {name} {digest} -n {cluster.namespace}")
@@ -84,5 +79,4 @@ def _decoded(secret: JsonObject, key: str) -> str:
 def coloured(line: str) -> str:
     """Give a line the colour of its sign, and take from it what would steer a terminal."""
     plain = "".join(character if character.isprintable() else "\ufffd" for character in line)
-    colour = _COLOURS.get(plain[:1])
-    return click.style(plain, fg=colour) if colour else plain
+    return colours.painted(plain, _COLOURS.get(plain[:1], ""))

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from whipstaff.cli import completions
+from whipstaff.cli import colours, completions
 from whipstaff.cli.helm_flags import Decorated
 
 FORMATS = ("table", "json", "yaml")
 
 _ELLIPSIS = "..."
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+_PAINT = re.compile("\x1b\\[[0-9;]*m")
 _INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
 # Controls but for ends of lines and tabs, and what turns the direction of writing.
 _STEERING = re.compile(
@@ -45,6 +46,19 @@ def _known_format(_: click.Context, __: click.Parameter, value: str) -> str:
     raise click.ClickException(
         f'invalid argument {shown} for "-o, --output" flag: invalid format type'
     )
+
+
+def color_option(command: Decorated) -> Decorated:
+    """Add helm's `--color`, which `colours` reads."""
+    return click.option(
+        "--color",
+        "--colour",
+        callback=colours.remember,
+        expose_value=False,
+        metavar="MODE",
+        shell_complete=completions.color_modes,
+        help="Colours: auto, on a terminal only, always or never.",
+    )(command)
 
 
 def table(rows: Sequence[Sequence[str]], widest: int = 0) -> str:
@@ -77,9 +91,10 @@ def _fitted(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return how many columns of a terminal a text takes; colours take none."""
     if text.isascii() and text.isprintable():
         return len(text)
+    text = _PAINT.sub("", text)
     return sum(_columns(letter) for letter in text)
 
 
@@ -116,9 +131,17 @@ def printed(output: str, rows: Sequence[Row], as_table: Callable[[Sequence[Row]]
 
 
 def echo(text: str) -> None:
-    """Print a text, also one that holds what is no UTF-8; on a terminal nothing that steers it."""
-    if sys.stdout.isatty():
-        text = _STEERING.sub("\ufffd", text)
+    """Print a text; on a terminal nothing that steers it."""
+    write(harmless(text))
+
+
+def harmless(text: str) -> str:
+    """Return a text; one for a terminal without what steers it."""
+    return _STEERING.sub("\ufffd", text) if sys.stdout.isatty() else text
+
+
+def write(text: str) -> None:
+    """Print a text that is harmless and may be coloured, also one that holds what is no UTF-8."""
     click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 

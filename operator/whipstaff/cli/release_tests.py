@@ -12,7 +12,7 @@ from whipstaff.cli.awaiting import outcome_of_tests, timeout_flag, wait_for_test
 from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly, listed
 from whipstaff.cli.helmreleases import HelmReleases, helmreleases
-from whipstaff.cli.printing import echo
+from whipstaff.cli.printing import color_option, echo
 from whipstaff.cli.stored_releases import StoredReleases, is_name
 from whipstaff.errors import ClusterRefused
 from whipstaff.helmrelease import edits
@@ -44,6 +44,7 @@ _MORE_SECONDS = 60.0  # for the operator to begin, and to end
 )
 @click.option("--logs", is_flag=True, help="Print what the tests logged.")
 @timeout_flag
+@color_option
 @cluster_flags
 def test(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Run the tests of a release, as `helm test` does."""
@@ -62,7 +63,7 @@ def test(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own
             wanted = _Tests(cluster, options, before)
             live = _ran(releases, name, options, sum(1 for _ in wanted.chosen(wanted.stored())))
             one = wanted.stored()
-            echo(release_text.text_of(one, {}, with_notes=False))
+            release_text.tell(one, {}, with_notes=False)
             if flags["logs"]:
                 echo("\n")
                 problems = wanted.show_logs(one, live)

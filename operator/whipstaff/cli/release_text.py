@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from whipstaff.cli import colours
 from whipstaff.cli.moments import ANSIC, moment
-from whipstaff.cli.printing import as_yaml
+from whipstaff.cli.printing import as_yaml, echo, harmless, write
 from whipstaff.golang.values import StructFields
 from whipstaff.release.revision import JsonObject
 from whipstaff.release.stored import NEVER, StoredRelease, table
@@ -15,21 +16,22 @@ _HOOK = (
 )
 
 
-def plain(one: StoredRelease) -> Iterator[str]:
-    """Yield what is always printed of a release, up to its description."""
-    yield f"NAME: {one.name}"
+def tell_head(one: StoredRelease) -> None:
+    """Print what is always told of a release, up to its description."""
+    echo(f"NAME: {one.name}\n")
     if one.last_deployed:
-        yield f"LAST DEPLOYED: {moment(one.last_deployed).format(ANSIC)}"
-    yield f"NAMESPACE: {one.namespace}"
-    yield f"STATUS: {one.status}"
-    yield f"REVISION: {one.number}"
+        echo(f"LAST DEPLOYED: {moment(one.last_deployed).format(ANSIC)}\n")
+    write(f"NAMESPACE: {colours.namespace(harmless(one.namespace))}\n")
+    write(f"STATUS: {colours.status(harmless(one.status))}\n")
+    echo(f"REVISION: {one.number}\n")
 
 
-def text_of(
+def tell(
     one: StoredRelease, objects: dict[str, list[JsonObject]], *, with_notes: bool = True
-) -> str:
-    """Return what is printed of a release and its objects."""
-    lines = [*plain(one), f"DESCRIPTION: {one.description}"]
+) -> None:
+    """Print a release and its objects."""
+    tell_head(one)
+    lines = [f"DESCRIPTION: {one.description}"]
     if objects:
         from whipstaff.cli.live_objects import sections  # noqa: PLC0415 - `status` alone has them
 
@@ -38,7 +40,7 @@ def text_of(
     text = "".join(f"{line}\n" for line in lines)
     if one.description.casefold() == "dry run complete":
         text += f"HOOKS:\n{hooks(one)}MANIFEST:\n{one.manifest}\n"
-    return text + (notes(one) if with_notes else "")
+    echo(text + (notes(one) if with_notes else ""))
 
 
 def chart_lines(one: StoredRelease) -> Iterator[str]:

@@ -20,7 +20,7 @@ from whipstaff.cli.helm_home import HelmHome, Refused, home_of, home_options
 from whipstaff.cli.helmreleases import HelmReleases, helmreleases, tell_of_git
 from whipstaff.cli.interrupts import unwritten, written_whole
 from whipstaff.cli.names import named
-from whipstaff.cli.printing import as_yaml, echo, output_option
+from whipstaff.cli.printing import as_yaml, color_option, echo, output_option
 from whipstaff.cli.release_flags import blocks, check, flags_of
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases, is_name
 from whipstaff.errors import ClusterRefused, OperatorError
@@ -68,6 +68,7 @@ def _flags(*more: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
         chart_options,
         home_options,
         output_option,
+        color_option,
         edit_flags,
     )
 
@@ -324,4 +325,4 @@ class _Wish:
             case "yaml":
                 echo(as_yaml(release_text.record(found, {})))
             case _:
-                echo(release_text.text_of(found, {}, with_notes=not self.flags["hide_notes"]))
+                release_text.tell(found, {}, with_notes=not self.flags["hide_notes"])

@@ -11,7 +11,7 @@ from whipstaff.cli.cluster_flags import Cluster, cluster_flags, reached
 from whipstaff.cli.helm_flags import HelmCommand, exactly
 from whipstaff.cli.helmreleases import helmreleases
 from whipstaff.cli.live_objects import LiveObjects
-from whipstaff.cli.printing import as_yaml, echo, one_line, output_option, whole
+from whipstaff.cli.printing import as_yaml, color_option, echo, one_line, output_option, whole
 from whipstaff.cli.stored_releases import NOT_FOUND, StoredReleases
 from whipstaff.errors import ClusterRefused
 from whipstaff.golang import json
@@ -34,6 +34,7 @@ from whipstaff.release.stored import StoredRelease
     help="A revision; the newest if 0.",
 )
 @output_option
+@color_option
 @cluster_flags
 def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's own types
     """Show where a release stands, as `helm status` does."""
@@ -48,7 +49,7 @@ def status(names: tuple[str], **flags: Any) -> None:  # noqa: ANN401 - click's o
         case "yaml":
             echo(as_yaml(release_text.record(found, objects)))
         case _:
-            echo(release_text.text_of(found, objects))
+            release_text.tell(found, objects)
     if unready:
         click.echo(f"HelmRelease {names[0]} is not ready: {unready}", err=True)
 

@@ -2,11 +2,13 @@
 
 import json
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from whipstaff.cli import completions
+from whipstaff.cli.late import Late
 from whipstaff.cli.main import main
 
 
@@ -59,6 +61,8 @@ def completed(tmp_path, monkeypatch):
         pytest.param("list --context ", ["one", "two"], id="contexts"),
         pytest.param("list --kube-context t", ["two"], id="helm's flag"),
         pytest.param("list -o ", ["table", "json", "yaml"], id="formats"),
+        pytest.param("convert ", ["file"], id="files"),
+        pytest.param("status --color a", ["auto", "always"], id="when to colour"),
         pytest.param("upgrade blog ./x -f ", ["file"], id="values"),
         pytest.param("install blog ", ["file"], id="a chart"),
         pytest.param("upgrade blog ", ["file"], id="a chart behind its release"),
@@ -69,6 +73,40 @@ def completed(tmp_path, monkeypatch):
 )
 def test_values_are_completed(completed, line, names):
     assert completed(line) == names
+
+
+def _about_a_release(group=main, words=()):
+    """Yield the words of each command that takes the name of a release, or of a HelmRelease."""
+    for name, late in group.commands.items():
+        command = late.command() if isinstance(late, Late) else late
+        if isinstance(command, click.Group):
+            yield from _about_a_release(command, (*words, name))
+            continue
+        first = next((one for one in command.params if isinstance(one, click.Argument)), None)
+        goes_there = any("--kube-context" in option.opts for option in command.params)
+        if first and goes_there and first.make_metavar(click.Context(command)).startswith(NAMED):
+            yield " ".join((*words, name))
+
+
+NAMED = ("NAME", "RELEASE")
+ABOUT_A_RELEASE = sorted(_about_a_release())
+
+
+def test_the_commands_about_a_release_are_known():
+    known = {"approve", "diff", "get all", "history", "pin", "plan", "status", "upgrade", "wait"}
+    assert known <= set(ABOUT_A_RELEASE)
+
+
+@pytest.mark.parametrize("command", ABOUT_A_RELEASE)
+def test_each_command_about_a_release_completes_its_name(completed, monkeypatch, command):
+    monkeypatch.setattr(completions, "_asked", lambda *_: ["blog", "shop"])
+    assert completed(f"{command} ") == ["blog", "shop"]
+
+
+def test_releases_to_convert_are_completed_where_they_are_in_the_cluster(completed, monkeypatch):
+    monkeypatch.setattr(completions, "_asked", lambda *_: ["blog", "shop"])
+    assert completed("convert --from-cluster ") == ["blog", "shop"]
+    assert completed("convert --from-cluster blog ") == ["shop"]
 
 
 def test_kubectl_is_told_in_its_words(completed, monkeypatch, capsys):

@@ -42,6 +42,13 @@ def beside(tmp_path):
         "-n shop show chart x",
         "--nothing repo list",
         "repo --nothing list",
+        "repo list --color",
+        "repo list --color pink",
+        "repo --colour=Always list",
+        "--color never repo list",
+        "--color= list",
+        "list --color pink",
+        "status x --color pink --colour never --nothing",
         "repo list --nothing",
     ],
 )

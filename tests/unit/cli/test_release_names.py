@@ -58,7 +58,6 @@ def test_what_is_no_namespace_is_refused_before_anything_is_asked(run, namespace
         "diff blog --revision 1 --revision 2 --revision 3",
         "diff blog --exit-code --kube-context gone",
         "plan",
-        "plan blog --color pink",
     ],
 )
 def test_a_wrong_line_is_never_taken_for_a_difference(run, line):
