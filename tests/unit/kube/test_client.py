@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from asyncio.sslproto import SSLProtocol
 
 import pytest
@@ -14,6 +15,7 @@ from tests.builders.virtual_time import skip_waits
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube import client as client_module
 from whipstaff.kube.client import Request, WatchEvent, WatchFailed, WatchGone
+from whipstaff.kube.connection import Given
 from whipstaff.reconcile.ports import Identity
 
 PATH = "/api/v1/namespaces/web/configmaps"
@@ -234,6 +236,32 @@ async def test_a_server_that_does_not_answer_is_given_up():
         with pytest.raises(ClusterRefused) as ended:
             await client.send(Request("GET", PATH, timeout_seconds=0.05, attempts=2))
         assert (ended.value.code, ended.value.retryable) == (0, True)
+
+
+async def test_who_does_not_answer_is_named_without_a_login():
+    connection = Given("https://api.example:6443", tls=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and listens to nobody
+        proxy = f"127.0.0.1:{taken.getsockname()[1]}"
+        connection.proxy = f"http://me:secret@{proxy}"
+        async with client_module.Client(connection, attempts_limit=1) as client:
+            with pytest.raises(ClusterRefused) as ended:
+                await client.send(Request("GET", PATH))
+    place = f"https://api.example:6443 through http://{proxy}"
+    assert ended.value.text == f"kubernetes cluster unreachable: {place}: connection refused"
+
+
+async def test_what_is_no_http_is_told_without_what_it_was():
+    async def answer(_, writer):
+        writer.write(b"SSH-2.0-secret\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, client_module.Client(Given(url, tls=False), attempts_limit=1) as client:
+        with pytest.raises(ClusterRefused) as ended:
+            await client.send(Request("GET", PATH))
+    assert ended.value.text.endswith(f"{url}: its answer cannot be read as HTTP")
 
 
 @pytest.mark.parametrize(
