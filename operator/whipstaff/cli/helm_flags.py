@@ -15,8 +15,8 @@ _SHORT = re.compile(r"-[a-zA-Z]=")
 # What helm takes with every command, whether it has a use for it or not: switches, and the others.
 _SWITCHES_OF_ALL = frozenset({"--debug", "--kube-insecure-skip-tls-verify"})
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended, as the shell has it
-_COLOR = frozenset({"--color", "--colour"})
 DEBUG = "whipstaff.debug"  # in the context of a command: whether it is asked to tell more
+_COLOR = frozenset({"--color", "--colour"})
 _FLAGS_OF_ALL = frozenset(
     {
         *("-n", "--namespace", "--kubeconfig", "--kube-context", *_COLOR),
