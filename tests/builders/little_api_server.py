@@ -20,6 +20,8 @@ from whipstaff.release import codec
 
 OWN_TOKEN = "the-gateway-itself"
 EVERYTHING = "*"
+EMPTY = " "  # a user without a name
+_TELLING = ("Impersonate-Uid", "Impersonate-Extra-", "X-Remote-")
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -109,12 +111,13 @@ class LittleApiServer:
         if token == OWN_TOKEN:
             user = request.headers.get("Impersonate-User", "the gateway")
         groups = request.headers.getall("Impersonate-Group", [])
-        self.requests.append({"path": request.path, "user": user, "groups": groups})
+        told = [name for name in request.headers if name.startswith(_TELLING)]
+        self.requests.append({"path": request.path, "user": user, "groups": groups, "told": told})
         if not user:
             return refused(401, "Unauthorized", "Unauthorized")
         body = await request.json() if request.can_read_body else {}
         if request.path.endswith("selfsubjectreviews"):
-            return web.json_response({"status": {"userInfo": {"username": user}}})
+            return web.json_response({"status": {"userInfo": {"username": user.strip()}}})
         if request.path.endswith("selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             allowed = self.may(user, asked["verb"], asked["resource"], asked.get("namespace", ""))

@@ -3,10 +3,11 @@
 Such a command prints what the command without a gateway prints, so it has to read the same. What is
 read is one object, what stored releases, Pods and operators are found by, or the log of a Pod;
 never a watch, and no other subresource, since those of Services and nodes lead on. What is to be
-applied is tried, never done. The API server judges each as the caller's own request, and nothing in
-it is masked: who asks for a Secret may read that Secret.
+applied is tried, never done. The API server judges each as the caller's own request. What is read
+is not masked: who asks for a Secret may read it. Who tries to apply one perhaps may not.
 """
 
+import json
 import re
 from contextlib import nullcontext
 from typing import Annotated
@@ -14,6 +15,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from whipstaff.gateway import bodies, models
+from whipstaff.gateway.access import Access, get_secret
 from whipstaff.gateway.api import NO_STORE, Parts, finder, there
 from whipstaff.gateway.callers import Caller
 from whipstaff.gateway.problems import bad
@@ -21,6 +23,7 @@ from whipstaff.gateway.write_api import WRITE_FAILURES, body_of
 from whipstaff.kube import client as kube
 from whipstaff.kube.discovery import AGGREGATED
 from whipstaff.kube.media_types import APPLY_PATCH, JSON, METADATA_LIST, TABLE
+from whipstaff.release.secrecy import masked_secret
 
 WHOLE_LIMIT = 25  # objects of a page: a stored release may have a mebibyte
 LOG_BYTES_LIMIT = 16 << 20
@@ -32,6 +35,7 @@ _NAME = r"[A-Za-z0-9][-A-Za-z0-9_.:]*"
 _PLACE = rf"(?:/namespaces/{_NAME})?"
 _KINDS = re.compile(rf"version|api|apis|{_ROOT}")
 _OBJECT = re.compile(rf"{_ROOT}{_PLACE}/{_PLURAL}/{_NAME}")
+_SECRET = re.compile(rf"api/v1/namespaces/({_NAME})/secrets/({_NAME})")
 _LIST = re.compile(rf"api/v1{_PLACE}/(?:secrets|configmaps|pods)|apis/apps/v1{_PLACE}/deployments")
 _LOG = re.compile(rf"api/v1/namespaces/{_NAME}/pods/{_NAME}/log")
 _LARGE = re.compile(rf"{_LIST.pattern}|{_LOG.pattern}")  # or of anybody's size
@@ -83,9 +87,21 @@ def object_routes(parts: Parts) -> APIRouter:
             body=body.root,
             content_type=APPLY_PATCH,
         )
-        return Response(await parts.releases.passed_on(asked), media_type=JSON, headers=NO_STORE)
+        text = await parts.releases.passed_on(asked)
+        if not await _may_see(parts.access, caller, path):
+            text = json.dumps(masked_secret(json.loads(text)))
+        return Response(text, media_type=JSON, headers=NO_STORE)
 
     return router
+
+
+async def _may_see(access: Access, caller: Caller, path: str) -> bool:
+    """Whether a caller may read what is at a path, if it is a Secret.
+
+    The right to change one is enough to be told, as the result of a dry run, all that it holds.
+    """
+    found = _SECRET.fullmatch(path)
+    return found is None or await access.may(caller, get_secret(*found.groups()))
 
 
 def _as_dry_run(query: models.Trial) -> dict[str, str]:

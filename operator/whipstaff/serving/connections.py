@@ -4,6 +4,7 @@ uvicorn waits for both as long as the client likes, but for the pause between tw
 """
 
 import asyncio
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -12,6 +13,21 @@ HEAD_SECONDS = 20.0
 READ_SECONDS = 30.0  # for what is buffered, some dozen KiB
 
 CERTIFICATE = "client_certificate"  # in the state of a request: what the client showed, if it did
+
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class OneLength(h11.Connection):
+    """Refuses a request that tells its length in two ways.
+
+    A proxy that goes by the other one takes the end of its body for the next request, of anybody.
+    """
+
+    def next_event(self) -> Any:  # noqa: ANN401 - as in h11 itself
+        event = super().next_event()
+        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= _LENGTHS:
+            raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding")
+        return event
 
 
 class PatientProtocol(H11Protocol):
@@ -26,6 +42,7 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # as in uvicorn itself
+        self.conn = OneLength(h11.SERVER)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and (shown := tls.getpeercert()):
             self.app_state = {**self.app_state, CERTIFICATE: shown}

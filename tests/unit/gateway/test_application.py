@@ -5,6 +5,7 @@ import pytest
 from yarl import URL
 
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
+from tests.builders.raw_http import TWO_LENGTHS, answers, hiding
 from whipstaff.errors import InvalidSpec
 from whipstaff.gateway.options import Options
 
@@ -30,7 +31,10 @@ async def ask():
         pytest.param("/v1//releases", {400}, id="two slashes"),
         pytest.param("/v1/namespaces/web/releases/blog.", {400}, id="a dot at the end"),
         pytest.param("/v1/namespaces/web/releases/Blog", {400}, id="a capital"),
+        pytest.param("/v1/namespaces/web/releases/%252e%252e", {400}, id="up, escaped twice"),
+        pytest.param("/v1/namespaces/web./releases", {400}, id="a namespace with a dot at its end"),
         pytest.param("/v1/namespaces/web/releases/" + "a" * 300, {400}, id="long"),
+        pytest.param("/v1/namespaces/web/releases/" + "a" * 4096, {400}, id="4 KiB"),
         pytest.param("/v1/namespaces/web/releases/" + "a" * 9000, {414}, id="very long"),
         pytest.param(f"{BLOG}/revisions/0", {400}, id="no revision"),
         pytest.param(f"{BLOG}/revisions/1e3", {400}, id="a revision in other words"),
@@ -66,17 +70,19 @@ async def test_who_asks_is_found_out_before_anything_is_looked_at(ask):
         assert (await ask(path, token="wrong")).status == 401
 
 
-async def test_one_connection_cannot_smuggle_a_request_in_another(ask):
-    smuggled = (
-        b"GET /v1/releases HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
-    )
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(ask.url.rpartition(":")[2]))
-    writer.write(smuggled)
-    answer = await asyncio.wait_for(reader.readline(), 60)
-    assert b"400" in answer or b"401" in answer
-    writer.close()
-    await writer.wait_closed()
+@pytest.mark.parametrize("heads", TWO_LENGTHS.values(), ids=TWO_LENGTHS)
+async def test_one_connection_cannot_smuggle_a_request_in_another(ask, heads):
+    for start in ("GET /livez HTTP/1.1", f"PATCH {BLOG} HTTP/1.1"):
+        (status,) = await hiding(ask.url, start, heads)
+        assert status in (400, 501)
+
+
+async def test_no_connection_becomes_one_of_another_protocol(ask):
+    heads = [
+        *("Connection: Upgrade, close", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Authorization: Bearer alice-token"),
+    ]
+    assert await answers(ask.url, "GET /v1/releases HTTP/1.1", heads) == [200]
 
 
 async def test_answers_are_kept_by_nobody_and_shown_in_no_frame(ask):

@@ -3,7 +3,7 @@ import ssl
 import pytest
 
 from tests.builders.certificates import Authority
-from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
+from tests.builders.little_api_server import EMPTY, LittleApiServer, a_gateway, a_release
 from whipstaff.gateway import callers
 from whipstaff.gateway.callers import OnlyAsCallers, named
 from whipstaff.gateway.problems import Problem
@@ -40,6 +40,13 @@ async def test_who_cannot_be_believed_is_told_nothing(ask, header):
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+async def test_a_token_of_nobody_proves_nobody(ask):
+    """The API server may know a token, and say no name, or that it is anonymous."""
+    for name in ("", "system:anonymous"):
+        ask.server.tokens["odd-token"] = name or EMPTY
+        assert (await ask("/v1/releases", token="odd-token")).status == 401
+
+
 async def test_two_tokens_are_none(ask):
     headers = [("Authorization", "Bearer alice-token"), ("Authorization", "Bearer bob-token")]
     async with ask._session.get(ask.url + "/v1/releases", headers=headers) as answer:
@@ -53,10 +60,20 @@ async def test_behind_a_proxy_the_token_has_a_header_of_its_own_and_no_other(ask
 
 
 async def test_a_token_goes_to_the_api_server_and_no_name_with_it(ask):
-    headers = {"Impersonate-User": "admin", "Impersonate-Group": "system:masters"}
+    ask.server.allow("alice", "*", "*")
+    before = len(ask.server.requests)
+    headers = {
+        "Impersonate-User": "admin",
+        "Impersonate-Group": "system:masters",
+        "Impersonate-Uid": "0",
+        "Impersonate-Extra-Scopes": "all",
+        "X-Remote-User": "admin",
+    }
     assert (await ask("/v1/releases", headers=headers)).status == 200
-    reviews = ask.server.asked("selfsubjectaccessreviews")
-    assert {(one["user"], *one["groups"]) for one in reviews} == {("alice",)}
+    release = "/v1/namespaces/web/releases/blog"
+    assert (await ask(f"{release}/suspend", method="POST", headers=headers)).status == 200
+    asked = ask.server.requests[before:]
+    assert {(one["user"], *one["groups"], *one["told"]) for one in asked} == {("alice",)}
 
 
 async def test_the_word_on_a_token_is_taken_for_some_seconds(ask):

@@ -116,6 +116,21 @@ async def test_what_would_be_applied_is_tried_as_its_caller(ask):
         assert (other, answer.status in (400, 404)) == (other, True)
 
 
+async def test_what_a_secret_holds_is_no_result_of_a_trial_to_who_may_not_read_it(ask):
+    """The API server merges what is applied with what is there, and answers with both."""
+    there = {"metadata": {"name": "login", "namespace": "web"}, "data": {"password": "Y2FuYXJ5"}}
+    ask.server.releases["web", "login"] = {"kind": "Secret", "spec": {}, **there}
+    ask.server.allow("bob", "patch", "secrets", "web")
+    path = f"{SECRETS}/login?dryRun=All"
+    body = {"kind": "Secret", "metadata": {"name": "login"}}
+    how = {"method": "PATCH", "json": body}
+    shown = await ask(path, **how)
+    assert (shown.status, shown.json["data"]) == (200, {"password": "Y2FuYXJ5"})
+    masked = await ask(path, token="bob-token", **how)
+    assert (masked.status, masked.json["data"]) == (200, {"password": "***"})
+    assert not ask.server.writes
+
+
 async def test_pages_of_whole_objects_are_short(ask):
     for _ in range(2):
         await ask(f"{SECRETS}?labelSelector=owner=helm&limit=500")

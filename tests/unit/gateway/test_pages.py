@@ -105,6 +105,7 @@ def chunks(texts, limit=300):
 
 
 async def test_what_anyone_wrote_is_text_on_each_page():
+    assert len(HOSTILE) >= 50
     plain = {}
     async with a_gateway(a_server()) as ask:
         for text in ["fine", *chunks(HOSTILE)]:

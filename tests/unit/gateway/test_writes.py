@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.builders.little_api_server import LittleApiServer, a_gateway, a_release
-from whipstaff.gateway import bodies, models
+from whipstaff.gateway import bodies, models, write_api
 from whipstaff.gateway.callers import Caller, OnlyAsCallers, named
 from whipstaff.gateway.once import order
 from whipstaff.gateway.releases import Named
@@ -406,6 +406,31 @@ JSON = {"Content-Type": "application/json"}
 async def test_a_body_that_is_none_is_refused(ask, server, content, headers, status):
     answer = await ask(BLOG, method="PATCH", data=io.BytesIO(content), headers=headers)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert not server.writes
+
+
+WRITING = {
+    "install": ("/v1/namespaces/web/releases", "POST"),
+    "upgrade": (BLOG, "PATCH"),
+    **{action.name: (f"{BLOG}/{action.name}", "POST") for action in write_api.ACTIONS},
+    "try": ("/v1/objects/api/v1/namespaces/web/configmaps/x?dryRun=All", "PATCH"),
+}
+
+
+@pytest.mark.parametrize(("path", "method"), WRITING.values(), ids=WRITING)
+async def test_each_route_that_takes_a_body_takes_no_odd_one(ask, server, path, method):
+    for content, status in (
+        (b'{"a": ', 400),
+        (b'{"a": 1, "a": 1}', 400),
+        (b'{"a": "\\u0000"}', 400),
+        (b'{"a": "\xff"}', 400),
+        (b"[" * 10_000, 400),
+        (b" " * (2 << 20), 413),
+    ):
+        answer = await ask(path, method=method, data=io.BytesIO(content), headers=JSON)
+        assert (answer.status, content[:20]) == (status, content[:20])
+    text = {"Content-Type": "text/plain"}
+    assert (await ask(path, method=method, data=b"{}", headers=text)).status == 415
     assert not server.writes
 
 

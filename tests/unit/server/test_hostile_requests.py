@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders.chart_servers import a_chart, a_chart_server, a_form, a_provenance, put
 from tests.builders.charts import packed, packed_raw
+from tests.builders.raw_http import TWO_LENGTHS, hiding
 from whipstaff.server.storage import ObjectStorage, StorageFailed
 
 NAMES = [
@@ -164,3 +165,9 @@ async def test_a_full_disk_refuses_the_upload_and_keeps_what_is_there(tmp_path, 
         monkeypatch.undo()
         assert list((await ask.get("/api/charts")).json) == ["demo"]
         assert (await ask.upload(a_chart("other"))).status == 201
+
+
+@pytest.mark.parametrize("heads", TWO_LENGTHS.values(), ids=TWO_LENGTHS)
+async def test_no_upload_hides_another_request(ask, heads):
+    (status,) = await hiding(ask.url, "POST /api/proj1/charts HTTP/1.1", heads)
+    assert status in (400, 501)
