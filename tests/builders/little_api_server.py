@@ -151,7 +151,8 @@ class LittleApiServer:
             "helmrepositories": self.repositories,
             "pods": self.pods,
         }
-        items = others.get(resource, list(held.values()))
+        own = [one for (place, _), one in held.items() if namespace in ("", place)]
+        items = others.get(resource, own)
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 
     def _write(self, request, namespace, name, body):

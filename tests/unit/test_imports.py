@@ -44,6 +44,7 @@ def child():
 
 STARTS_PROGRAMS = {
     "cli/credential_programs.py": "docker's credential helpers, named by the user's own files",
+    "cli/start.py": "itself, where the locale has another encoding",
     "kube/access.py": "credential plugins of the user's own kubeconfig",
     "kube/connection.py": "credential plugins of the user's own kubeconfig",
     "workers/process.py": "worker processes",

@@ -7,6 +7,7 @@ import sys
 
 def start() -> None:
     """Run the command; Ctrl-C ends it in silence while it is still imported."""
+    _begin_in_utf_8()
     _fill_closed_streams()
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # not where a shell has it ignored
@@ -15,6 +16,16 @@ def start() -> None:
 
     signal.signal(signal.SIGINT, before)
     main()
+
+
+def _begin_in_utf_8() -> None:
+    """Begin again where the locale has another encoding: names and values come as they are typed.
+
+    Python has read its arguments by then, and reads the names of files, in that of the locale.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        again = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - this same program
 
 
 def _fill_closed_streams() -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from whipstaff.cli import given_files
 from whipstaff.cli.given_values import GivenValues
 from whipstaff.cli.main import main
+from whipstaff.kube import direct
 
 SETTINGS = """\
 apiVersion: v1
@@ -88,6 +89,10 @@ def only_line(done):
         pytest.param("template --bogus", "unknown flag: --bogus", id="a flag that is none"),
         pytest.param("template --sett a=1", "did you mean --set?", id="a flag with a slip"),
         pytest.param("template x CHART --set a={", "must terminate", id="half a list"),
+        pytest.param("template x CHART --set {", 'key "{" has no value', id="a brace"),
+        pytest.param("template x CHART --set a", 'key "a" has no value', id="a key alone"),
+        pytest.param("template x CHART --set", "needs an argument: --set", id="no value"),
+        pytest.param("template x CHART -f", "needs an argument: 'f' in -f", id="no file"),
         pytest.param("template x CHART --set a.b[-1]=1", "negative", id="an index below all"),
         pytest.param("template x CHART -f /nowhere", "no such file", id="no values file"),
         pytest.param("template x CHART -f /tmp", "is a directory", id="a folder of values"),
@@ -102,6 +107,26 @@ def test_a_wrong_line_ends_in_one_sentence(ours, chart, monkeypatch, line, told)
     done = ours(*line.replace("CHART", chart).split())
     assert (done.exit_code, done.stdout) == (1, "")
     assert told in only_line(done)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("template", '"whipstaff template" requires at least 1 argument'),
+        ("rollback", '"whipstaff rollback" requires at least 1 argument'),
+        ("get values", '"whipstaff get values" requires 1 argument'),
+        ("template x y z", "expected at most two arguments, unexpected arguments: z"),
+    ],
+)
+def test_arguments_that_are_missing_or_too_many_are_told_in_helms_words(ours, line, told):
+    done = ours(*line.split())
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == f"Error: {told}"
+
+
+@pytest.mark.parametrize("line", ["template x CHART --set a[", "template x CHART --set title="])
+def test_halves_that_helm_takes_are_taken(ours, chart, line):
+    assert ours(*line.replace("CHART", chart).split()).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -191,14 +216,33 @@ def test_a_full_disk_is_told_in_one_sentence(apart, chart, line):
     assert (done.returncode, only_line(done)) == (1, "Error: no space left on device")
 
 
-def test_a_locale_without_letters_changes_no_bytes(apart, chart):
-    plain = {"LC_ALL": "C"}
+@pytest.mark.parametrize(
+    "plain",
+    [
+        pytest.param({"LC_ALL": "C"}, id="no letters"),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, id="ASCII alone"
+        ),
+        pytest.param({"PYTHONIOENCODING": "latin-1"}, id="Western Europe"),
+    ],
+)
+def test_a_locale_without_letters_changes_no_bytes(apart, chart, plain):
     line = ("template", "x", chart, "--set", "title=größe ☃")
     done = apart(*line, env=plain)
     assert done.stdout == apart(*line).stdout
     assert "größe ☃".encode() in done.stdout
     missing = apart("template", "x", "/tmp/größe", env=plain)
     assert missing.returncode == 1
+    assert "größe".encode() in missing.stderr or plain.get("PYTHONIOENCODING")
+
+
+@pytest.mark.parametrize("line", ["template x CHART", "lint CHART", "lint /nowhere"])
+def test_what_is_no_terminal_gets_neither_colours_nor_other_lines(apart, chart, line):
+    narrow = {"COLUMNS": "40", "LINES": "4", "TERM": "xterm-256color"}
+    line = line.replace("CHART", chart).split()
+    done = apart(*line, env=narrow, stdin=subprocess.DEVNULL)
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert done.stdout == apart(*line).stdout
 
 
 # Clusters that there are not.
@@ -231,6 +275,15 @@ def test_an_api_server_that_is_down_is_told_in_one_sentence(ours, tmp_path, char
     assert (done.exit_code, done.stdout) == (1, "")
     said = f"kubernetes cluster unreachable: {server}: connection refused"
     assert only_line(done).endswith(said)
+
+
+def test_an_api_server_that_never_answers_is_told_in_one_sentence(ours, tmp_path, monkeypatch):
+    monkeypatch.setattr(direct, "REQUEST_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = ours("list", "--kubeconfig", a_kubeconfig(tmp_path, server))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "unreachable" in only_line(done) or "no answer" in only_line(done)
 
 
 @pytest.mark.parametrize(

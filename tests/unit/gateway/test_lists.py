@@ -161,6 +161,14 @@ async def test_a_namespace_of_others_is_refused_whether_it_is_there_or_not(ask):
     assert questions[0] == questions[1]  # so that the time tells nothing, either
 
 
+async def test_of_namespaces_that_a_gateway_is_not_to_look_at_it_lists_nothing():
+    server = LittleApiServer(a_release(), a_release(namespace="team"))
+    server.allow("alice", "list", "helmreleases")
+    async with a_gateway(server, namespaces=("web",)) as ask:
+        assert names(await ask("/v1/releases")) == ["web/blog"]
+        assert names(await ask("/v1/namespaces/team/releases")) == []
+
+
 async def test_changes_and_deletions_are_seen(ask):
     ask.server.change(a_release("blog", "web", version="8", conditions=FAILED))
     ask.server.change(a_release("shop", "web"), "DELETED")

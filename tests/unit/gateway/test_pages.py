@@ -416,6 +416,11 @@ async def test_files_may_be_kept_and_need_no_token(shop):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_no_file_is_served_but_those_of_the_pages(shop):
+    for name in ("..%2fsheets.py", "%2e%2e/sheets.py", "../sheets.py", "%5c..", "none.js", ""):
+        assert (await shop(f"/ui/static/{name}", token="")).status in (400, 401, 404)
+
+
 async def a_form(ask, path="/ui/sign-in", **cookies):
     """Return the fields of a page's form, and the cookies of the browser that has it."""
     sent = "; ".join(f"{name}={value}" for name, value in cookies.items())
