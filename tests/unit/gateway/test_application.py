@@ -54,6 +54,12 @@ async def test_a_path_that_is_none_is_refused(ask, path, statuses):
     assert answer.json["status"] == answer.status
 
 
+async def test_a_release_that_is_not_there_is_not_found(ask):
+    for part in ("", "/history", "/events", "/revisions/1/values", "/diff?from=1&to=2"):
+        answer = await ask(f"/v1/namespaces/web/releases/none{part}")
+        assert (answer.status, answer.json["reason"]) == (404, "NotFound")
+
+
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE", "TRACE"])
 async def test_what_cannot_be_done_is_not_done_by_another_method(ask, method):
     for path in ("/v1/releases", f"{BLOG}/history", BLOG):

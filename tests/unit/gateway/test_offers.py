@@ -1,6 +1,7 @@
 """What repositories offer to whom, and which releases are behind."""
 
 import asyncio
+import base64
 import json
 
 import pytest
@@ -54,6 +55,7 @@ class Cluster:
         self.asked = []
 
     async def send(self, request):
+        await asyncio.sleep(0)
         self.asked.append((request.path, request.identity.person.username))
         parts = request.path.split("/")
         namespace = parts[parts.index("namespaces") + 1] if "namespaces" in parts else ""
@@ -108,6 +110,34 @@ async def test_a_login_that_the_caller_may_not_read_is_not_used():
     (found,) = await offered(Cluster(a_repository(secretRef={"name": "login"})), repositories)
     assert "not for you" in found.trouble
     assert repositories.places == []
+
+
+async def test_of_many_who_ask_while_a_login_changes_each_asks_with_a_whole_one(tmp_path):
+    repositories = Repositories(an_index(tmp_path, blog=["1.0.0"]))
+    cluster = Cluster(a_repository(secretRef={"name": "login"}))
+    shared = Offers(cluster, repositories, Repositories())
+
+    def exchange(number):
+        login = {"username": f"jo{number}", "password": f"word{number}"}
+        data = {key: base64.b64encode(one.encode()).decode() for key, one in login.items()}
+        cluster.secrets["login"] = {"data": data}
+
+    async def rotate():
+        for number in range(64):
+            exchange(number)
+            await asyncio.sleep(0)
+
+    async def ask():
+        (found,) = await shared.read(ALICE, "hub", await shared.listed(ALICE, ("web",)))
+        return found.trouble
+
+    exchange(0)
+    *troubles, _ = await asyncio.gather(*(ask() for _ in range(64)), rotate())
+    assert set(troubles) == {""}
+    logins = {place.credentials.authorization for place in repositories.places}
+    pairs = [base64.b64decode(login.removeprefix("Basic ")).decode() for login in logins]
+    halves = [pair.removeprefix("jo").split(":word") for pair in pairs]
+    assert [half for half in halves if half[0] != half[1]] == []
 
 
 @pytest.mark.parametrize(
