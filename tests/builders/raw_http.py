@@ -1,6 +1,7 @@
 """Requests that no library would send, byte by byte."""
 
 import asyncio
+import re
 
 from yarl import URL
 
@@ -32,7 +33,7 @@ async def answers(url, start, heads=(), body=b""):
             answered = await reader.read()
     finally:
         writer.close()
-    return [int(one.split(None, 1)[0]) for one in answered.split(b"HTTP/1.1 ")[1:]]
+    return [int(one) for one in re.findall(rb"HTTP/1\.[01] (\d{3})", answered)]
 
 
 async def hiding(url, start, heads):

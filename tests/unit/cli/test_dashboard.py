@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 from yarl import URL
 
+from tests.builders.raw_http import TWO_LENGTHS, hiding
 from whipstaff.cli.dashboard import Proof, dashboard
 from whipstaff.cli.forwarding import Forwarder
 from whipstaff.errors import ClusterRefused
@@ -87,6 +88,14 @@ async def browser():
     async with forwarding() as found:
         await found.enter()
         yield found
+
+
+@pytest.mark.parametrize("heads", TWO_LENGTHS.values(), ids=TWO_LENGTHS)
+async def test_what_is_no_http_is_refused_and_told_to_nobody(caplog, heads):
+    async with forwarding() as browser:
+        assert await hiding(browser.root, "GET / HTTP/1.1", heads) == [400]
+        assert browser.server.requests == []
+    assert caplog.records == []
 
 
 async def test_nobody_gets_through_without_the_key():
