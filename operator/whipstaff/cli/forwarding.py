@@ -5,7 +5,6 @@ browser that was given the key: no other user of the machine, and no other site'
 """
 
 import asyncio
-import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,10 +15,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from whipstaff.errors import ClusterRefused, OperatorError
 from whipstaff.kube.access import Access
+from whipstaff.serving import faults
 
 CONNECT_SECONDS = 10.0
 BODY_BYTES_LIMIT = 4 << 20
@@ -45,15 +44,6 @@ _SECURE = re.compile(r";\s*secure(?=\s*(;|$))", re.IGNORECASE)
 _PROBLEM = "application/problem+json"
 
 Token = Callable[[], Awaitable[str]]
-
-
-def _is_fault(record: logging.LogRecord) -> bool:
-    """Whether more is to be told than an answer: what is no HTTP is the fault of who sent it."""
-    return not record.exc_info or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-log = logging.getLogger(__name__)
-log.addFilter(_is_fault)
 
 
 class Forwarder:
@@ -90,7 +80,7 @@ class Forwarder:
         app = web.Application(client_max_size=BODY_BYTES_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(
-            app, access_log=None, logger=log, handler_cancellation=True, shutdown_timeout=1.0
+            app, access_log=None, logger=faults.log, handler_cancellation=True, shutdown_timeout=1.0
         )
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         connector = aiohttp.TCPConnector(ssl=self._access.tls, limit=0)

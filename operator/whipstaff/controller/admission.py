@@ -28,6 +28,7 @@ from whipstaff.kube.admission import ROOT
 from whipstaff.kube.scanner import Unreadable, decode
 from whipstaff.reconcile.judging import ADMITTED, Judge, Verdict
 from whipstaff.release.revision import JsonObject
+from whipstaff.serving import faults
 from whipstaff.settings import Settings
 from whipstaff.wiring import Parts
 
@@ -132,7 +133,7 @@ class Webhook:
         self._path = path
         application = web.Application(client_max_size=BODY_BYTES_LIMIT)
         application.router.add_post(f"{ROOT}{{secret}}", self._asked)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, logger=faults.log)
         await runner.setup()
         assert runner.server is not None  # noqa: S101 - it is set up
         self._door = Door(runner.server)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from whipstaff.controller.metrics import CONTENT_TYPE
+from whipstaff.serving import faults
 
 Check = Callable[[], str]  # returns what is wrong, empty if nothing is
 
@@ -29,7 +30,7 @@ class Probes:
         application.router.add_get("/livez", self._livez)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._tell_metrics)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, logger=faults.log)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
 

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from tests.builders.admission import review
+from tests.builders.raw_http import TWO_LENGTHS, hiding
 from tools.controlplane.cluster import free_ports
 from whipstaff.controller.admission import (
     BODY_BYTES_LIMIT,
@@ -39,7 +40,7 @@ class Asking:
     """A webhook that listens, and how the API server would ask it."""
 
     def __init__(self, port, session):
-        self._url = f"http://127.0.0.1:{port}/validate/"
+        self.url = f"http://127.0.0.1:{port}/validate/"
         self._session = session
 
     async def post(self, body, path=PATH):
@@ -48,7 +49,7 @@ class Asking:
         return await self.send(data, path)
 
     async def send(self, data, path=PATH, headers=None):
-        asked = self._session.post(self._url + path, data=io.BytesIO(data), headers=headers)
+        asked = self._session.post(self.url + path, data=io.BytesIO(data), headers=headers)
         async with asked as answered:
             known = answered.content_type == "application/json"
             return answered.status, await answered.json() if known else None
@@ -287,6 +288,13 @@ async def test_a_body_of_eight_mebibytes_is_read(ask):
     asking = await ask(admits)
     large = a_body(values={"x": "y" * (4 << 20)})
     assert (await asking.response(large, large))["allowed"]
+
+
+async def test_what_is_no_http_is_refused_and_not_logged(ask, caplog):
+    url = (await ask(admits)).url
+    for heads in TWO_LENGTHS.values():
+        assert await hiding(url, f"POST /validate/{PATH} HTTP/1.1", heads) == [400]
+    assert caplog.records == []
 
 
 async def test_a_deletion_is_admitted_unseen(ask):

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from tests.builders.raw_http import TWO_LENGTHS, hiding
 from tools.controlplane.cluster import free_ports
 from whipstaff.controller.probes import Probes
 
@@ -66,3 +67,13 @@ async def test_what_was_never_started_can_be_stopped():
 async def test_metrics_answer_at_the_same_port():
     async with asked(metrics=b"whipstaff_queue_depth 0\n") as ask:
         assert await ask("/metrics") == (200, "whipstaff_queue_depth 0\n")
+
+
+async def test_what_is_no_http_is_refused_and_not_logged(caplog):
+    probes = Probes({}, {}, bytes)
+    port = free_ports(1)[0]
+    await probes.start("127.0.0.1", port)
+    for heads in TWO_LENGTHS.values():
+        assert await hiding(f"http://127.0.0.1:{port}", "GET /livez HTTP/1.1", heads) == [400]
+    await probes.stop()
+    assert caplog.records == []
