@@ -10,7 +10,7 @@ import pytest
 from tests.builders.chart_servers import a_chart, a_chart_server, put
 
 SCRIPT = "<script>alert(1)</script>"
-EVIL = f"""{SCRIPT}<img src=x onerror=alert(1)>"'`{{{{ 7 * 7 }}}}{{% raw %}}"""
+EVIL = f"""{SCRIPT}<img src=x onerror=alert(1)>"'`{{{{ 70707 * 70707 }}}}{{% raw %}}"""
 
 
 class Page(HTMLParser):
@@ -126,7 +126,7 @@ async def test_nothing_that_a_chart_says_is_markup_or_a_template(ask):
         assert not {"script", "iframe", "img", "b", "object", "link"} & set(page.elements)
         assert not [name for name, _ in page.attributes if name.startswith("on")]
         assert [link for link in page.links if not link.startswith(("/", "https://", "?"))] == []
-        assert "49" not in re.sub(r"<style>.*?</style>|[0-9a-f]{64}", "", text, flags=re.DOTALL)
+        assert str(70707 * 70707) not in text
 
 
 async def test_the_policy_lets_nothing_run_and_nothing_come_from_elsewhere(ask):
