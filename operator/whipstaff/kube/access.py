@@ -18,6 +18,7 @@ from typing import Any
 from whipstaff.errors import ClusterRefused
 from whipstaff.kube.proxies import Proxy, proxy_for, proxy_of
 from whipstaff.kube.tls import tls_of
+from whipstaff.kube.unreachable import UNREACHABLE
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 KUBECONFIG_BYTES = 8 << 20  # what is read of one; some are devices without an end
@@ -107,7 +108,7 @@ def open_access(
         try:
             access.proxy = proxy_for(access.server, environment)
         except ValueError as error:
-            raise ClusterRefused(f"kubernetes cluster unreachable: {error}") from error
+            raise ClusterRefused(f"{UNREACHABLE}: {error}") from error
     return access
 
 
@@ -142,7 +143,7 @@ def _found(
         if not kubeconfig and environment.get("KUBERNETES_SERVICE_HOST"):
             return _of_the_pod(environment, SERVICE_ACCOUNT_FOLDER)
         where = ":".join(map(str, paths))
-        raise ClusterRefused(f"kubernetes cluster unreachable: {where}: no such file")
+        raise ClusterRefused(f"{UNREACHABLE}: {where}: no such file")
     return _read(present, context, overrides)
 
 
@@ -155,7 +156,7 @@ def _of_the_pod(environment: Mapping[str, str], folder: Path) -> Access:
         namespace = (folder / "namespace").read_text(encoding="utf-8").strip()
         tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     except OSError as error:
-        raise ClusterRefused(f"kubernetes cluster unreachable: {error}") from error
+        raise ClusterRefused(f"{UNREACHABLE}: {error}") from error
     return Access(server, namespace or "default", tls, "", {"Authorization": f"Bearer {token}"})
 
 
@@ -163,12 +164,12 @@ def _read(paths: list[Path], context: str, overrides: Overrides) -> Access:
     known, current = _merged(paths)
     chosen = context or current
     if not chosen:
-        raise ClusterRefused(f"kubernetes cluster unreachable: {paths[0]} names no context")
+        raise ClusterRefused(f"{UNREACHABLE}: {paths[0]} names no context")
     _, found = _entry(known, "contexts", "context", chosen)
     place, cluster = _entry(known, "clusters", "cluster", str(found.get("cluster", "")))
     cluster = {**cluster, **overrides.cluster_entry}
     if not cluster.get("server"):
-        raise ClusterRefused(f"kubernetes cluster unreachable: context {chosen} has no server")
+        raise ClusterRefused(f"{UNREACHABLE}: context {chosen} has no server")
     named = str(found.get("user") or "")
     users_place, user = _entry(known, "users", "user", named) if named else (place, {})
     user = {**user, **overrides.user_entry}
@@ -243,7 +244,7 @@ def _config(path: Path) -> dict[str, Any]:
         found = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except OSError as error:
         why = (error.strerror or "").lower()
-        raise ClusterRefused(f"kubernetes cluster unreachable: {path}: {why}") from error
+        raise ClusterRefused(f"{UNREACHABLE}: {path}: {why}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ClusterRefused(f"{path} cannot be used: it is no kubeconfig") from error
     if not isinstance(found, dict | None):
@@ -253,7 +254,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _entry(known: _Known, kind: str, what: str, name: str) -> tuple[Path, dict[str, Any]]:
     if name not in known.get(kind, {}):
-        raise ClusterRefused(f'kubernetes cluster unreachable: {what} "{name}" does not exist')
+        raise ClusterRefused(f'{UNREACHABLE}: {what} "{name}" does not exist')
     path, entry = known[kind][name]
     inner = entry.get(what)
     return path, inner if isinstance(inner, dict) else {}
@@ -317,7 +318,7 @@ def _asked(paths: str, context: str) -> dict[str, Any]:
         raise ClusterRefused(f"{paths}: no credentials within {CHILD_SECONDS:.0f} s") from error
     if done.returncode != 0:
         raise ClusterRefused(
-            f"kubernetes cluster unreachable: {paths}: no credentials for context {context}: "
+            f"{UNREACHABLE}: {paths}: no credentials for context {context}: "
             "its login failed, as told above"
         )
     facts: dict[str, Any] = json.loads(done.stdout)

@@ -67,20 +67,12 @@ class ApiServerReporter:
         await self._change_finalizers(namespace, name, uid, present=False)
 
     async def write_status(self, namespace: str, name: str, uid: str, status: JsonObject) -> None:
-        request = Request(
-            "PATCH",
-            f"{self._kind.path(namespace, name)}/status",
-            query=_WRITER,
-            body=[
-                {"op": "test", "path": "/metadata/uid", "value": uid},
-                {"op": "add", "path": "/status", "value": status},
-            ],
-            content_type=JSON_PATCH,
-            accept=METADATA_ONLY,
-            subject=self._kind.subject(namespace, name),
-        )
+        edits: list[JsonObject] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
         try:
-            await self._client.send(request)
+            await self._patch(namespace, name, edits, JSON_PATCH, "/status")
         except ClusterRefused as error:
             if error.code == _NOT_FOUND:
                 return
@@ -129,21 +121,13 @@ class ApiServerReporter:
 
     async def _add_first_finalizer(self, namespace: str, name: str, uid: str) -> bool:
         """Add ours without a look at the object; False where it has others, is gone or deleted."""
-        request = Request(
-            "PATCH",
-            self._kind.path(namespace, name),
-            query=_WRITER,
-            body=[
-                {"op": "test", "path": "/metadata/uid", "value": uid},
-                {"op": "test", "path": "/metadata/finalizers", "value": None},
-                {"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]},
-            ],
-            content_type=JSON_PATCH,
-            accept=METADATA_ONLY,
-            subject=self._kind.subject(namespace, name),
-        )
+        edits: list[JsonObject] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/metadata/finalizers", "value": None},
+            {"op": "add", "path": "/metadata/finalizers", "value": [FINALIZER]},
+        ]
         try:
-            await self._client.send(request)
+            await self._patch(namespace, name, edits, JSON_PATCH)
         except ClusterRefused as error:
             if error.code in (_NOT_FOUND, _CONFLICT, _UNPROCESSABLE):
                 return False
@@ -170,17 +154,8 @@ class ApiServerReporter:
                 "resourceVersion": metadata["resourceVersion"],
                 "finalizers": after,
             }
-            request = Request(
-                "PATCH",
-                self._kind.path(namespace, name),
-                query=_WRITER,
-                body={"metadata": facts},
-                content_type=MERGE_PATCH,
-                accept=METADATA_ONLY,
-                subject=self._kind.subject(namespace, name),
-            )
             try:
-                await self._client.send(request)
+                await self._patch(namespace, name, {"metadata": facts}, MERGE_PATCH)
             except ClusterRefused as error:
                 if error.code == _NOT_FOUND:
                     return False
@@ -189,6 +164,25 @@ class ApiServerReporter:
             else:
                 return True
         return False
+
+    async def _patch(
+        self,
+        namespace: str,
+        name: str,
+        body: JsonObject | list[JsonObject],
+        content_type: str,
+        subresource: str = "",
+    ) -> None:
+        request = Request(
+            "PATCH",
+            f"{self._kind.path(namespace, name)}{subresource}",
+            query=_WRITER,
+            body=body,
+            content_type=content_type,
+            accept=METADATA_ONLY,
+            subject=self._kind.subject(namespace, name),
+        )
+        await self._client.send(request)
 
     async def _is(self, namespace: str, name: str, uid: str) -> bool:
         return (await self._metadata(namespace, name)).get("uid") == uid

@@ -257,6 +257,8 @@ class HTTPRepositories:
     def _make_room(self) -> None:
         """Delete the indexes that were fetched longest ago, if all together are too large."""
         room = self._kept_bytes
+        if math.isinf(room):
+            return
         newest = sorted(self._indexes.values(), key=lambda index: -index.fetched_at)
         for number, index in enumerate(newest):
             room -= index.file.stat().st_size if index.file.exists() else 0
